@@ -1,0 +1,1 @@
+//! Callgate core: traits, registry, configuration, routes, policies and dispatch.

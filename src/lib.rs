@@ -1,0 +1,1 @@
+//! Callgate, a serverless-function-first API gateway.

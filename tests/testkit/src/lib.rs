@@ -1,0 +1,1 @@
+//! Conformance suite and launchers of real peers for upstream kinds of Callgate.

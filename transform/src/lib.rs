@@ -1,0 +1,1 @@
+//! Callgate's transformation layer: templates, extraction, JSON and XML shaping.

@@ -1,0 +1,1 @@
+//! Lambda event and reply shapes, shared by the kinds lambda and local.

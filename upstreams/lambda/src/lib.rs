@@ -1,0 +1,1 @@
+//! Callgate upstream kind lambda: AWS Lambda functions.

@@ -1,0 +1,1 @@
+//! Callgate upstream kind local: Lambda functions as local processes.

@@ -1,0 +1,1 @@
+//! Callgate upstream kind rest: HTTP services.
