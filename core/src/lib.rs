@@ -1,1 +1,9 @@
 //! Callgate core: traits, registry, configuration, routes, policies and dispatch.
+
+mod body;
+mod error;
+mod request_id;
+
+pub use body::{Body, BodyError, BoxError};
+pub use error::{ErrorKind, UpstreamError};
+pub use request_id::RequestId;

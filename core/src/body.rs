@@ -1,0 +1,252 @@
+//! The body of requests and replies: frames that are passed on as they come.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+
+/// Any error behind a failure, for the log.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// More bytes came than the limit allows (`limits.max_body`).
+    #[error("the body is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The time for the whole exchange was over before the body's end.
+    #[error("the body did not end in time")]
+    TimedOut,
+    /// The sender went away, or broke its protocol, before the body's end.
+    #[error("the body was cut off before its end")]
+    Cut(#[source] BoxError),
+}
+
+impl BodyError {
+    /// Finds a body's error in the chain of sources of `error`.
+    ///
+    /// A client library wraps the error of the body that it was sending; this tells the reason again.
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+/// A streaming body of [`Bytes`]: empty, one buffer, or any [`http_body::Body`].
+///
+/// ```
+/// use callgate_core::Body;
+///
+/// let body = Body::from("hello");
+/// assert_eq!(body.known_length(), Some(5));
+/// ```
+#[derive(Default)]
+pub struct Body(Inner);
+
+#[derive(Default)]
+enum Inner {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Streaming(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
+}
+
+impl Body {
+    /// A body without bytes.
+    pub const fn empty() -> Self {
+        Self(Inner::Empty)
+    }
+
+    /// Takes any body whose frames are [`Bytes`]; its errors become [`BodyError::Cut`] unless they are a [`BodyError`].
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::empty();
+        }
+        Self(Inner::Streaming(Box::pin(body.map_err(|error| {
+            match error.into().downcast::<BodyError>() {
+                Ok(error) => *error,
+                Err(error) => BodyError::Cut(error),
+            }
+        }))))
+    }
+
+    /// The number of bytes, where it is known before the body is read.
+    pub fn known_length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// The whole body, if it is already in memory.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Inner::Empty => Some(&[]),
+            Inner::Full(bytes) => Some(bytes),
+            Inner::Streaming(_) => None,
+        }
+    }
+
+    /// Reads the whole body into memory, at most `limit` bytes; trailers are dropped.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] as soon as it is known that the body is larger, and whatever breaks the body.
+    pub async fn collect(self, limit: u64) -> Result<Bytes, BodyError> {
+        let too_large = BodyError::TooLarge { limit };
+        if self.size_hint().lower() > limit {
+            return Err(too_large);
+        }
+        let mut body = match self.0 {
+            Inner::Empty => return Ok(Bytes::new()),
+            Inner::Full(bytes) => return Ok(bytes),
+            Inner::Streaming(body) => body,
+        };
+        let mut first = Bytes::new();
+        let mut rest = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            if (first.len() + rest.len() + data.len()) as u64 > limit {
+                return Err(too_large);
+            }
+            if first.is_empty() {
+                first = data;
+            } else {
+                rest.extend_from_slice(&data);
+            }
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        Ok([&first[..], &rest[..]].concat().into())
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Inner::Empty => Poll::Ready(None),
+            Inner::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Inner::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Inner::Streaming(body) => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                if frame.is_none() {
+                    self.0 = Inner::Empty;
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Empty => true,
+            Inner::Full(_) => false,
+            Inner::Streaming(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Streaming(body) => body.size_hint(),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            Self::empty()
+        } else {
+            Self(Inner::Full(bytes))
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.known_length() {
+            Some(length) => write!(f, "Body({length} bytes)"),
+            None => f.write_str("Body(streaming)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+
+    fn streaming(parts: &'static [&'static str]) -> Body {
+        Body::new(StreamBody::new(stream::iter(parts.iter().map(|part| {
+            Ok::<_, BodyError>(Frame::data(Bytes::from_static(part.as_bytes())))
+        }))))
+    }
+
+    #[tokio::test]
+    async fn collects_up_to_the_limit() {
+        assert_eq!(streaming(&["ab", "cd"]).collect(4).await.unwrap(), "abcd");
+        let error = streaming(&["ab", "cd"]).collect(3).await.unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
+        let error = Body::from("abcd").collect(3).await.unwrap_err();
+        assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
+    }
+
+    #[test]
+    fn finds_its_error_behind_another() {
+        let error = std::io::Error::other(BodyError::TooLarge { limit: 1 });
+        assert!(matches!(
+            BodyError::find(&error),
+            Some(BodyError::TooLarge { limit: 1 })
+        ));
+        assert!(BodyError::find(&std::io::Error::other("x")).is_none());
+    }
+}

@@ -1,0 +1,119 @@
+//! The failure of an upstream, classified by its author once and for all.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use crate::body::{BodyError, BoxError};
+
+/// What went wrong at an upstream. The core decides from it what is answered and whether a retry may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// DNS, connect or TLS failed: the function has not seen the request.
+    Unreachable,
+    /// No answer in time; whether the function ran is unknown.
+    Timeout,
+    /// The platform throttles, or a broker refuses to take more.
+    Throttled,
+    /// Nothing is there to serve the request now: no healthy endpoint, no responder, a pool that is full.
+    Unavailable,
+    /// The gateway's own credentials, or the function's name, are refused.
+    Denied,
+    /// The function ran and failed.
+    FunctionError,
+    /// The reply is outside the kind's contract, or was cut off before its head could be sent on.
+    BadReply,
+    /// The request is larger than the kind allows.
+    BodyTooLarge,
+    /// A value of the client's request is missing or has the wrong form for the function.
+    BadInput,
+    /// A broker has no queue or stream that takes the message.
+    Unroutable,
+}
+
+/// An upstream could not serve an invocation.
+///
+/// `message` and `source` are for the log and may name addresses and functions. Clients see `detail`, or, without one,
+/// a sentence that the core has for the kind; a detail must therefore hold no credential, ARN or internal address.
+#[derive(Debug)]
+pub struct UpstreamError {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    detail: Option<Cow<'static, str>>,
+    retry_after: Option<Duration>,
+    source: Option<BoxError>,
+}
+
+impl UpstreamError {
+    /// An error of this kind; `message` is for the log.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// The error behind this one, for the log.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// A sentence that clients may read.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// How long the upstream asks to wait before another try.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The class of the failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened, for the log.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What clients may read, where the author of the kind gave a sentence.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// How long the upstream asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The error of the request's own body, if that is what ended the call.
+    pub fn body_error(&self) -> Option<&BodyError> {
+        self.source
+            .as_deref()
+            .and_then(|source| BodyError::find(source))
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for UpstreamError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}

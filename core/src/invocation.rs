@@ -1,0 +1,103 @@
+//! A request on its way to a function.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use callgate_transform::Exchange;
+use http::{HeaderValue, Version, uri::Scheme};
+
+use crate::{body::Body, request_id::RequestId};
+
+/// What a function answers.
+pub type Response = http::Response<Body>;
+
+/// A request as the function is to get it: matched, normalised, transformed, its hop-by-hop headers removed and the
+/// forwarding headers set.
+///
+/// The URI is in origin form (path and query). `host` is absent unless a transformation step set it; the client's own
+/// is in [`CallContext::host`]. An upgrade that the client asks for is in the request's extensions.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The request to send.
+    pub request: http::Request<Body>,
+    /// What the gateway knows beside the message.
+    pub context: Arc<CallContext>,
+}
+
+/// What the gateway knows of a request beside the message itself.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    pub(crate) route: Arc<RouteInfo>,
+    pub(crate) origin: Origin,
+    pub(crate) request_id: RequestId,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) max_body: u64,
+    pub(crate) exchange: Exchange,
+}
+
+/// The route that matched, as events and logs name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The route's name; without one in the configuration, the text of its match.
+    pub name: Arc<str>,
+    /// The path of the match as it was written: `/orders/{id}`, or a regular expression.
+    pub path: Arc<str>,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The client's address: the peer, or what trusted proxies say.
+    pub client: Option<SocketAddr>,
+    /// `http` or `https`, as the client spoke it.
+    pub scheme: Scheme,
+    /// The host that the client asked for, with its port if there was one.
+    pub host: Option<HeaderValue>,
+    /// The protocol that the client spoke.
+    pub version: Version,
+    /// When the request's head was read, by the wall clock.
+    pub received: SystemTime,
+    /// The same moment by the monotonic clock.
+    pub started: Instant,
+}
+
+impl CallContext {
+    /// The route that matched.
+    pub fn route(&self) -> &RouteInfo {
+        &self.route
+    }
+
+    /// Where the request came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The host that the client asked for, as text.
+    pub fn host(&self) -> Option<&str> {
+        self.origin.host.as_ref().and_then(|host| host.to_str().ok())
+    }
+
+    /// The request's id.
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// When the exchange has to be over. The core ends the call by itself then; a kind only needs it to tell the
+    /// function or to clean up behind it.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How many bytes of a body may be buffered (`limits.max_body`).
+    pub fn max_body(&self) -> u64 {
+        self.max_body
+    }
+
+    /// The values that templates of a target see: captures, extracted values, claims.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+}

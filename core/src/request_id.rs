@@ -1,0 +1,94 @@
+//! The id that follows a request through logs, headers, events and problem documents.
+
+use std::{fmt, str};
+
+use http::HeaderValue;
+
+/// An id of up to 64 visible ASCII characters: 32 random hex digits, or what a trusted proxy already gave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId {
+    text: [u8; Self::MAX],
+    length: u8,
+}
+
+impl RequestId {
+    const MAX: usize = 64;
+
+    /// A new random id. It is unique, not secret.
+    pub fn random() -> Self {
+        let mut text = [0; Self::MAX];
+        write_hex(fastrand::u128(..), &mut text);
+        Self { text, length: 32 }
+    }
+
+    /// Takes over an id from a trusted sender; `None` when it is empty, too long, or has other than visible characters.
+    pub fn from_header(value: &HeaderValue) -> Option<Self> {
+        let bytes = value.as_bytes();
+        let fits = (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+        fits.then(|| {
+            let mut text = [0; Self::MAX];
+            text[..bytes.len()].copy_from_slice(bytes);
+            #[allow(clippy::cast_possible_truncation, reason = "the length is at most 64")]
+            let length = bytes.len() as u8;
+            Self { text, length }
+        })
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    /// The id as a header's value.
+    pub fn to_header(self) -> HeaderValue {
+        HeaderValue::from_bytes(self.bytes()).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+}
+
+/// Writes 32 lower-case hex digits to the front of `to`.
+pub(crate) fn write_hex(number: u128, to: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in to.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_ids_are_32_hex_digits_and_differ() {
+        let (a, b) = (RequestId::random(), RequestId::random());
+        assert_ne!(a, b);
+        assert_eq!(a.as_str().len(), 32);
+        assert!(a.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(a.to_header(), a.as_str());
+    }
+
+    #[test]
+    fn only_short_visible_ids_are_taken_over() {
+        let id = |text: &str| RequestId::from_header(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(id("abc-1").unwrap().as_str(), "abc-1");
+        assert_eq!(id(""), None);
+        assert_eq!(id("a b"), None);
+        assert_eq!(id(&"x".repeat(65)), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the core gives to an upstream at connect.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::runtime::Handle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The surroundings of an upstream: its name, and the only way to start tasks. Tasks belong to the core: they end when
+/// the upstream is closed, so that a reload that is rolled back leaks nothing.
+#[derive(Debug, Clone)]
+pub struct Context {
+    name: Arc<str>,
+    directory: Arc<Path>,
+    background: Handle,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Context {
+    /// A context for the upstream of this name; relative files are looked up in `directory`, background tasks run on
+    /// `background`.
+    pub fn new(name: &str, directory: &Path, background: Handle) -> Self {
+        Self {
+            name: name.into(),
+            directory: directory.into(),
+            background,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// The upstream's name in the document.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A file that the settings name: relative paths start at the document's folder.
+    pub fn file(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    /// Starts a task beside the workers: brokers' connections, refreshes, supervision of processes.
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn_on(self.stop.clone().run_until_cancelled_owned(task), &self.background);
+    }
+
+    /// Starts a task on the runtime of the caller, where its sockets live: the driver of a connection that calls use,
+    /// the two directions of an upgraded connection.
+    pub fn spawn_here<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Runs a closure that blocks (a file, a resolver) away from the workers.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the closure panicked or the gateway stops.
+    pub async fn blocking<T, F>(&self, work: F) -> Result<T, Stopped>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.background.spawn_blocking(work).await.map_err(|_| Stopped)
+    }
+
+    /// Ends all tasks and waits for them.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The work was ended before it was done.
+#[derive(Debug, thiserror::Error)]
+#[error("the work was ended before it was done")]
+pub struct Stopped;

@@ -1,0 +1,171 @@
+//! The erased twins of the public traits: what the core holds of a kind, an upstream and a bound function.
+
+use std::{any::Any, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+
+use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Context, Invalid, Settings, Target, Upstream};
+use crate::{
+    document::{DocPath, Flaw, Node, from_node},
+    error::UpstreamError,
+    invocation::{Invocation, Response},
+};
+
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A kind as the registry holds it.
+pub(crate) trait AnyKind: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn summary(&self) -> &'static str;
+    /// The field that a function's name stands for.
+    fn target_name(&self) -> Option<&'static str>;
+    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
+    fn target(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
+    fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+    fn target_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+    fn preview(&self, target: &AnySettings, invocation: &Invocation) -> Option<String>;
+    fn connect(
+        &self,
+        config: AnySettings,
+        context: Context,
+    ) -> BoxFuture<'static, Result<Arc<dyn AnyUpstream>, UpstreamError>>;
+}
+
+/// A connected upstream.
+pub(crate) trait AnyUpstream: Send + Sync {
+    fn bind(self: Arc<Self>, target: AnySettings) -> Result<Arc<dyn Function>, Invalid>;
+    fn ready(&self) -> BoxFuture<'_, Result<(), UpstreamError>>;
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Upstream and target, joined at load: a call looks nothing up.
+pub(crate) trait Function: Send + Sync {
+    fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>>;
+}
+
+/// Typed settings behind one name, with their effective form for `callgate config`.
+pub(crate) struct AnySettings {
+    typed: Box<dyn Any + Send + Sync>,
+    effective: Value,
+}
+
+impl AnySettings {
+    fn read<S: Settings>(node: &Node, path: &DocPath) -> Result<Self, Vec<Flaw>> {
+        let typed: S = from_node(node, path)?;
+        let flaws: Vec<_> = typed.check().into_iter().map(|invalid| flaw(node, path, invalid)).collect();
+        if !flaws.is_empty() {
+            return Err(flaws);
+        }
+        let effective = serde_json::to_value(&typed).unwrap_or(Value::Null);
+        Ok(Self { typed: Box::new(typed), effective })
+    }
+
+    pub(crate) fn effective(&self) -> &Value {
+        &self.effective
+    }
+
+    fn get<S: Settings>(&self) -> Option<&S> {
+        self.typed.downcast_ref()
+    }
+
+    fn take<S: Settings>(self) -> Option<S> {
+        self.typed.downcast().ok().map(|typed| *typed)
+    }
+}
+
+impl fmt::Debug for AnySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.effective)
+    }
+}
+
+/// Puts what [`Settings::check`] or [`Upstream::bind`] found at its place in the document.
+pub(crate) fn flaw(node: &Node, path: &DocPath, invalid: Invalid) -> Flaw {
+    let (at, path) = node.locate(path, &invalid.field);
+    Flaw::error(invalid.message, at, path.to_string()).with_hint(invalid.hint)
+}
+
+/// The erased form of the kind `U`.
+pub(crate) struct Kind<U>(pub(crate) PhantomData<fn() -> U>);
+
+impl<U: Upstream> AnyKind for Kind<U> {
+    fn name(&self) -> &'static str {
+        U::KIND
+    }
+
+    fn summary(&self) -> &'static str {
+        U::SUMMARY
+    }
+
+    fn target_name(&self) -> Option<&'static str> {
+        U::Target::NAME
+    }
+
+    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
+        AnySettings::read::<U::Config>(node, path)
+    }
+
+    fn target(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
+        AnySettings::read::<U::Target>(node, path)
+    }
+
+    fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<U::Config>()
+    }
+
+    fn target_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<U::Target>()
+    }
+
+    fn preview(&self, target: &AnySettings, invocation: &Invocation) -> Option<String> {
+        U::preview(target.get::<U::Target>()?, invocation)
+    }
+
+    fn connect(
+        &self,
+        config: AnySettings,
+        context: Context,
+    ) -> BoxFuture<'static, Result<Arc<dyn AnyUpstream>, UpstreamError>> {
+        Box::pin(async move {
+            let Some(config) = config.take::<U::Config>() else {
+                return Err(foreign());
+            };
+            let upstream = U::connect(config, context).await?;
+            Ok(Arc::new(upstream) as Arc<dyn AnyUpstream>)
+        })
+    }
+}
+
+impl<U: Upstream> AnyUpstream for U {
+    fn bind(self: Arc<Self>, target: AnySettings) -> Result<Arc<dyn Function>, Invalid> {
+        let target = target.take::<U::Target>().ok_or_else(|| Invalid::new(foreign().to_string()))?;
+        let function = Upstream::bind(&*self, target)?;
+        Ok(Arc::new(Bound { upstream: self, function }))
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), UpstreamError>> {
+        Box::pin(Upstream::ready(self))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Upstream::close(self))
+    }
+}
+
+/// Settings of one kind were handed to another: the core's own mistake, told instead of a panic.
+fn foreign() -> UpstreamError {
+    UpstreamError::new(crate::ErrorKind::Unavailable, "the settings belong to another kind")
+}
+
+struct Bound<U: Upstream> {
+    upstream: Arc<U>,
+    function: U::Function,
+}
+
+impl<U: Upstream> Function for Bound<U> {
+    fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>> {
+        Box::pin(self.upstream.call(&self.function, invocation))
+    }
+}

@@ -1,0 +1,92 @@
+//! The interface that an author of an upstream kind implements.
+//!
+//! # Life of an upstream
+//! 1. The document's node is read into [`Upstream::Config`], each target into [`Upstream::Target`]; both are checked by
+//!    [`Settings::check`]. Nothing is connected yet; this is as far as `callgate check` goes.
+//! 2. [`Upstream::connect`] runs once for the life of a configuration. It may do I/O, and must not fail because the
+//!    remote is down: an absent remote makes [`Upstream::ready`] fail, and calls answer
+//!    [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) or `Unavailable`.
+//! 3. [`Upstream::bind`] runs for every target that a route names, before the first request.
+//! 4. [`Upstream::call`] runs per request, on many threads at once, and may be dropped at any await: the client went
+//!    away, or the deadline passed.
+//! 5. [`Upstream::close`] runs once, after the last call, when a reload removed the upstream or the gateway stops.
+//!    Tasks started through [`Context`] are ended after it.
+
+mod context;
+mod erased;
+mod settings;
+
+use std::future::{self, Future};
+
+pub use context::Context;
+pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, Function, Kind};
+pub use settings::{Invalid, Settings, Target};
+
+use crate::{
+    error::UpstreamError,
+    invocation::{Invocation, Response},
+};
+
+/// A kind of upstream: a connection to something that runs functions.
+///
+/// See the [module's page](self) for what is called when.
+pub trait Upstream: Sized + Send + Sync + 'static {
+    /// The key in the YAML document under which the kind's settings stand.
+    const KIND: &'static str;
+
+    /// What the kind is, in one line, for `callgate kinds` and the schema.
+    const SUMMARY: &'static str;
+
+    /// The settings of an upstream: region, credentials, URL.
+    type Config: Settings;
+
+    /// What a route names in the upstream: a function, a subject, a routing key.
+    type Target: Target;
+
+    /// A target resolved against this upstream: compiled templates, descriptors, a ready path.
+    type Function: Send + Sync + 'static;
+
+    /// Makes the upstream ready for calls.
+    ///
+    /// # Errors
+    /// Wrong settings (an unreadable certificate, no region) fail the load; an absent remote must not.
+    fn connect(
+        config: Self::Config,
+        context: Context,
+    ) -> impl Future<Output = Result<Self, UpstreamError>> + Send;
+
+    /// Resolves a target, once, at load.
+    ///
+    /// # Errors
+    /// An operation that the upstream does not have is a configuration error at the target's place.
+    fn bind(&self, target: Self::Target) -> Result<Self::Function, Invalid>;
+
+    /// Calls a function.
+    ///
+    /// # Errors
+    /// Classified by the author ([`ErrorKind`](crate::ErrorKind)); the core decides about retries and the answer.
+    fn call(
+        &self,
+        function: &Self::Function,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Response, UpstreamError>> + Send;
+
+    /// Whether calls can be expected to succeed now.
+    ///
+    /// # Errors
+    /// Says why not, for `/ready`, `check --connect` and the log.
+    fn ready(&self) -> impl Future<Output = Result<(), UpstreamError>> + Send {
+        future::ready(Ok(()))
+    }
+
+    /// What the function would be sent for this invocation beyond its method, path and headers: the event of a cloud
+    /// function, a broker's message. For `callgate explain`; needs no connection.
+    fn preview(_target: &Self::Target, _invocation: &Invocation) -> Option<String> {
+        None
+    }
+
+    /// Flushes what is under way and returns.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        future::ready(())
+    }
+}
