@@ -3,6 +3,7 @@
 mod body;
 mod error;
 mod request_id;
+pub mod routing;
 
 pub use body::{Body, BodyError, BoxError};
 pub use error::{ErrorKind, UpstreamError};

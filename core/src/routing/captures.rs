@@ -1,0 +1,66 @@
+//! What a route's template took out of the path.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+/// The decoded captures of a matched path, in the order of the template. Without any, nothing is allocated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captures {
+    values: Vec<(Arc<str>, String)>,
+}
+
+/// A capture that is not UTF-8 once its escapes are decoded; the answer is 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the path parameter `{name}` is not UTF-8 after percent-decoding")]
+pub struct MalformedCapture {
+    /// The name of the capture.
+    pub name: Arc<str>,
+}
+
+impl Captures {
+    /// The value of a capture.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Names and values in the order of the template.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (&**name, value.as_str()))
+    }
+
+    /// How many captures there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether the route captures nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { values: Vec::with_capacity(count) }
+    }
+
+    /// Decodes and adds a capture.
+    pub(super) fn push(&mut self, name: &Arc<str>, encoded: &str) -> Result<(), MalformedCapture> {
+        let decoded = percent_decode_str(encoded)
+            .decode_utf8()
+            .map_err(|_| MalformedCapture { name: Arc::clone(name) })?;
+        self.values.push((Arc::clone(name), decoded.into_owned()));
+        Ok(())
+    }
+}
+
+impl IntoIterator for Captures {
+    type Item = (Arc<str>, String);
+    type IntoIter = std::vec::IntoIter<(Arc<str>, String)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.values.into_iter()
+    }
+}
