@@ -1,0 +1,298 @@
+//! What the Lambda service answers instead of a function's reply, classified.
+//!
+//! Errors of Invoke: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>.
+
+use std::{fmt::Write, time::Duration};
+
+use callgate_core::{BodyError, ErrorKind, UpstreamError};
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use serde::Deserialize;
+
+/// The most of a message that others wrote which goes to the log.
+const LONGEST: usize = 512;
+
+/// An error document of the service: its type stands in a header, or in the body under one of two names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    #[serde(rename = "__type")]
+    kind: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+    #[serde(rename = "Message")]
+    message_upper: Option<String>,
+    #[serde(rename = "Reason")]
+    reason: Option<String>,
+}
+
+/// What a function's error holds: `{"errorType": ..., "errorMessage": ...}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct FunctionFailure {
+    error_type: Option<String>,
+    error_message: Option<String>,
+}
+
+/// An answer of the service itself that is no reply.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    kind: String,
+    message: String,
+    request_id: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let document: Document = serde_json::from_slice(body).unwrap_or_default();
+        let kind = text(headers, "x-amzn-errortype").map(str::to_owned).or(document.kind).or(document.code).unwrap_or_default();
+        // `ResourceNotFoundException:http://internal.amazon.com/...` and `com.amazonaws#Throttled` name one type each.
+        let kind = kind.split(':').next().unwrap_or_default();
+        let kind = kind.rsplit('#').next().unwrap_or_default();
+        let mut message = match document.message.or(document.message_upper) {
+            Some(message) => bounded(&message),
+            None => bounded(&String::from_utf8_lossy(body)),
+        };
+        if let Some(reason) = document.reason {
+            message.push_str(" (");
+            message.push_str(&bounded(&reason));
+            message.push(')');
+        }
+        Self {
+            status,
+            kind: bounded(kind),
+            message,
+            request_id: text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default(),
+            retry_after: text(headers, RETRY_AFTER.as_str())
+                .and_then(|value| value.trim().parse().ok())
+                .map(Duration::from_secs),
+        }
+    }
+
+    /// The service did not accept the time of the signature: the clocks differ.
+    pub(crate) fn is_clock_skew(&self) -> bool {
+        let expired = ["Signature expired", "Signature not yet current", "is now earlier than", "is now later than"];
+        self.status.is_client_error()
+            && (["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"].contains(&self.bare_kind())
+                || expired.iter().any(|words| self.message.contains(words)))
+    }
+
+    /// The credentials have come to their end before their announced time.
+    pub(crate) fn is_expired_token(&self) -> bool {
+        ["ExpiredToken", "TokenRefreshRequired"].contains(&self.bare_kind())
+    }
+
+    fn bare_kind(&self) -> &str {
+        self.kind.strip_suffix("Exception").unwrap_or(&self.kind)
+    }
+
+    fn class(&self) -> ErrorKind {
+        const CREDENTIALS: [&str; 8] = [
+            "UnrecognizedClient",
+            "ExpiredToken",
+            "TokenRefreshRequired",
+            "IncompleteSignature",
+            "InvalidSignature",
+            "InvalidClientTokenId",
+            "MissingAuthenticationToken",
+            "AccessDenied",
+        ];
+        match self.status.as_u16() {
+            429 => ErrorKind::Throttled,
+            413 => ErrorKind::BodyTooLarge,
+            401 | 403 | 404 => ErrorKind::Denied,
+            400 if CREDENTIALS.contains(&self.bare_kind()) => ErrorKind::Denied,
+            // The function is being created or changed, or its snapshot is not ready.
+            409 => ErrorKind::Unavailable,
+            500.. => ErrorKind::Unavailable,
+            _ => ErrorKind::BadReply,
+        }
+    }
+
+    /// The error that the core answers and logs.
+    pub(crate) fn into_error(self, function: &str) -> UpstreamError {
+        let kind = if self.kind.is_empty() { "an error without a type" } else { &self.kind };
+        let mut text = format!("Lambda answered {} with {kind} for the function {function}", self.status.as_u16());
+        if !self.message.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.message);
+        }
+        request_id(&mut text, &self.request_id);
+        let error = UpstreamError::new(self.class(), text);
+        match self.retry_after {
+            Some(wait) => error.with_retry_after(wait),
+            None => error,
+        }
+    }
+}
+
+/// The error of a function that ran and failed; `how` is `X-Amz-Function-Error`.
+pub(crate) fn function_error(function: &str, how: &str, headers: &HeaderMap, payload: &[u8]) -> UpstreamError {
+    let failure: FunctionFailure = serde_json::from_slice(payload).unwrap_or_default();
+    let mut text = format!("the function {function} failed ({})", bounded(how));
+    match (failure.error_type, failure.error_message) {
+        (None, None) => {
+            text.push_str(": ");
+            text.push_str(&bounded(&String::from_utf8_lossy(payload)));
+        }
+        (kind, message) => {
+            for part in [kind, message].into_iter().flatten() {
+                text.push_str(": ");
+                text.push_str(&bounded(&part));
+            }
+        }
+    }
+    request_id(&mut text, &self::text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default());
+    UpstreamError::new(ErrorKind::FunctionError, text)
+}
+
+/// The client's body ended before it was whole, or is over the route's limit.
+pub(crate) fn request_body(error: BodyError) -> UpstreamError {
+    let kind = match error {
+        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
+        _ => ErrorKind::BadInput,
+    };
+    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
+}
+
+/// The reply could not be read to its end. The cause goes into the message, not the source, so that nobody takes it for
+/// the error of the request's own body.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(crate) fn reply_body(error: BodyError) -> UpstreamError {
+    let text = match &error {
+        BodyError::Cut(cause) => format!("Lambda's reply was cut off: {cause}"),
+        other => format!("Lambda's reply could not be read: {other}"),
+    };
+    UpstreamError::new(ErrorKind::BadReply, text)
+}
+
+/// The payload is over what Invoke takes; it was not sent.
+pub(crate) fn payload_too_large(function: &str, size: usize, limit: usize) -> UpstreamError {
+    let text = format!("the event for the function {function} has {size} bytes; Lambda takes at most {limit}");
+    let detail = format!("The function's event would have {size} bytes; at most {limit} are possible.");
+    UpstreamError::new(ErrorKind::BodyTooLarge, text).with_detail(detail)
+}
+
+fn request_id(text: &mut String, id: &str) {
+    if !id.is_empty() && write!(text, " [x-amzn-requestid {id}]").is_err() {
+        text.push_str(" [?]");
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn refusal(status: u16, kind: &'static str, body: &str) -> Refusal {
+        let mut headers = HeaderMap::new();
+        if !kind.is_empty() {
+            headers.insert("x-amzn-errortype", HeaderValue::from_static(kind));
+        }
+        headers.insert("x-amzn-requestid", HeaderValue::from_static("7f2c"));
+        headers.insert("retry-after", HeaderValue::from_static("3"));
+        Refusal::read(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    }
+
+    fn kind(status: u16, name: &'static str) -> ErrorKind {
+        refusal(status, name, "{}").into_error("f").kind()
+    }
+
+    #[test]
+    fn statuses_become_the_kinds_of_the_contract() {
+        assert_eq!(kind(429, "TooManyRequestsException"), ErrorKind::Throttled);
+        assert_eq!(kind(413, "RequestTooLargeException"), ErrorKind::BodyTooLarge);
+        assert_eq!(kind(403, "AccessDeniedException"), ErrorKind::Denied);
+        assert_eq!(kind(403, "InvalidSignatureException"), ErrorKind::Denied);
+        assert_eq!(kind(404, "ResourceNotFoundException"), ErrorKind::Denied);
+        assert_eq!(kind(400, "InvalidRequestContentException"), ErrorKind::BadReply);
+        assert_eq!(kind(400, "UnrecognizedClientException"), ErrorKind::Denied);
+        assert_eq!(kind(409, "ResourceConflictException"), ErrorKind::Unavailable);
+        assert_eq!(kind(415, "UnsupportedMediaTypeException"), ErrorKind::BadReply);
+        for status in [500, 502, 503] {
+            assert_eq!(kind(status, "ServiceException"), ErrorKind::Unavailable);
+        }
+        assert_eq!(kind(302, ""), ErrorKind::BadReply);
+    }
+
+    #[test]
+    fn the_message_says_what_the_service_said_and_how_long_to_wait() {
+        let error = refusal(
+            429,
+            "TooManyRequestsException:http://internal.amazon.com/coral/",
+            r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate exceeded"}"#,
+        )
+        .into_error("orders");
+        assert_eq!(
+            error.message(),
+            "Lambda answered 429 with TooManyRequestsException for the function orders: Rate exceeded \
+             (ReservedFunctionConcurrentInvocationLimitExceeded) [x-amzn-requestid 7f2c]"
+        );
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
+        assert_eq!(error.detail(), None, "clients read the core's sentence");
+    }
+
+    #[test]
+    fn the_type_is_found_in_the_body_too() {
+        let error = refusal(400, "", r#"{"__type":"com.amazonaws#ExpiredTokenException","Message":"gone"}"#);
+        assert!(error.is_expired_token());
+        assert_eq!(error.into_error("f").kind(), ErrorKind::Denied);
+    }
+
+    #[test]
+    fn clock_skew_is_told_from_a_wrong_signature() {
+        let skewed = r#"{"message":"Signature expired: 20150830T123600Z is now earlier than 20150830T130000Z"}"#;
+        assert!(refusal(403, "InvalidSignatureException", skewed).is_clock_skew());
+        let wrong = r#"{"message":"The request signature we calculated does not match the signature you provided."}"#;
+        assert!(!refusal(403, "InvalidSignatureException", wrong).is_clock_skew());
+        assert!(refusal(403, "RequestTimeTooSkewed", "{}").is_clock_skew());
+    }
+
+    #[test]
+    fn answers_that_are_no_documents_are_shown_bounded_on_one_line() {
+        let error = refusal(503, "", &format!("<html>\n{}", "é".repeat(600))).into_error("f");
+        assert!(error.message().contains("an error without a type for the function f: <html> é"));
+        assert!(error.message().len() < 700 && error.message().contains('…'));
+    }
+
+    #[test]
+    fn a_failed_function_is_quoted() {
+        let headers = HeaderMap::new();
+        let payload = br#"{"errorType":"ValueError","errorMessage":"boom!","stackTrace":["secret"]}"#;
+        let error = function_error("f", "Unhandled", &headers, payload);
+        assert_eq!(error.kind(), ErrorKind::FunctionError);
+        assert_eq!(error.message(), "the function f failed (Unhandled): ValueError: boom!");
+        let error = function_error("f", "Unhandled", &headers, b"\"text\"");
+        assert_eq!(error.message(), "the function f failed (Unhandled): \"text\"");
+    }
+
+    #[test]
+    fn the_reason_of_the_requests_body_stays_findable_but_the_replys_does_not_pass_for_it() {
+        let error = request_body(BodyError::TooLarge { limit: 5 });
+        assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
+        let error = reply_body(BodyError::TooLarge { limit: 5 });
+        assert!(error.body_error().is_none());
+        assert_eq!(error.kind(), ErrorKind::BadReply);
+        let error = reply_body(BodyError::Cut("reset".into()));
+        assert!(error.body_error().is_none() && error.message().contains("reset"));
+    }
+}
