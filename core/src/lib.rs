@@ -1,6 +1,7 @@
 //! Callgate core: traits, registry, configuration, routes, policies and dispatch.
 
 mod body;
+pub mod document;
 mod error;
 mod request_id;
 pub mod routing;

@@ -1,0 +1,42 @@
+//! The configuration text: YAML with positions, references and includes, read into types with every error at once.
+//!
+//! The way of a document: [`yaml`] composes a [`Node`] tree out of parser events, [`substitute`] fills in
+//! `${NAME}` in its scalars, [`load`] merges what `include` names, [`from_node`] reads the tree into types.
+//! What is wrong becomes a [`Flaw`], and all flaws of a load one [`Report`].
+
+mod flaw;
+mod load;
+mod mask;
+mod merge;
+mod node;
+mod path;
+mod period;
+mod read;
+mod reference;
+mod render;
+mod report;
+mod scalar;
+mod secret;
+mod size;
+mod source;
+mod substitute;
+mod suggest;
+mod text;
+mod yaml;
+
+pub use flaw::{Flaw, Severity};
+pub use load::Document;
+pub use node::{Key, Node, Span, Value};
+pub use path::DocPath;
+pub use period::{Period, PeriodError};
+pub use read::from_node;
+pub use reference::{References, System};
+pub use report::Report;
+pub use secret::Secret;
+pub use size::{Size, SizeError};
+pub use source::Sources;
+pub use suggest::nearest;
+pub use text::Text;
+
+/// The newtype that asks for the place of a value; see `callgate_transform::LOCATED`.
+const LOCATED: &str = "$callgate::Located";

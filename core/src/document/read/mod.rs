@@ -1,0 +1,91 @@
+//! A tree is read into types through serde, and everything that does not fit is found in one go.
+//!
+//! serde stops at the first error. So the node that failed is passed over and the tree is read again, until it
+//! passes or only consequences of what was passed over are left.
+
+mod collection;
+mod error;
+mod key;
+mod node;
+mod variant;
+
+use std::{cell::RefCell, collections::HashSet};
+
+use serde::de::DeserializeOwned;
+
+pub(super) use self::error::HELP;
+use self::node::NodeDeserializer;
+use super::{DocPath, Flaw, Node};
+
+/// Where no more flaws are looked for in one tree.
+const MOST_FLAWS: usize = 200;
+
+/// Reads a node into a type and finds everything that does not fit.
+///
+/// Unknown fields are errors of every struct, whatever its attributes say. Nothing given (`null`) stands for an
+/// empty mapping or list. Scalars whose reference is missing are passed over.
+///
+/// # Errors
+/// All flaws. None of them when the node itself is a scalar whose reference is missing, which has been said.
+pub fn from_node<T: DeserializeOwned>(node: &Node, path: &DocPath) -> Result<T, Vec<Flaw>> {
+    let session = Session::default();
+    loop {
+        let result = T::deserialize(NodeDeserializer::new(node, path.clone(), &session))
+            .map_err(|error| error.or_at(node, path));
+        let error = match result {
+            Ok(value) => {
+                let flaws = session.flaws.take();
+                return if flaws.is_empty() { Ok(value) } else { Err(flaws) };
+            }
+            Err(error) => error,
+        };
+        let Some((failed, flaw)) = error.into_flaw(&session) else {
+            return Err(session.flaws.take());
+        };
+        if let Some(flaw) = flaw {
+            session.flaws.borrow_mut().push(flaw);
+        }
+        let again = failed != identity(node)
+            && session.flaws.borrow().len() < MOST_FLAWS
+            && session.skipped.borrow_mut().insert(failed);
+        if !again {
+            return Err(session.flaws.take());
+        }
+    }
+}
+
+/// A node is known by its address: the tree does not move while it is read.
+fn identity(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
+}
+
+/// What repeated readings of one tree have found.
+#[derive(Debug, Default)]
+struct Session {
+    flaws: RefCell<Vec<Flaw>>,
+    /// Nodes that failed and are passed over.
+    skipped: RefCell<HashSet<usize>>,
+    /// Collections that lack something which was passed over, so that their own errors are consequences.
+    incomplete: RefCell<HashSet<usize>>,
+    /// Fields that a mapping lacks because they were passed over or misspelt.
+    explained: RefCell<HashSet<(usize, Box<str>)>>,
+}
+
+impl Session {
+    fn skips(&self, node: &Node) -> bool {
+        node.substituted.as_ref().is_some_and(|substituted| substituted.missing)
+            || self.skipped.borrow().contains(&identity(node))
+    }
+
+    fn is_skipped(&self, node: &Node) -> bool {
+        self.skipped.borrow().contains(&identity(node))
+    }
+
+    fn incomplete(&self, collection: &Node) {
+        self.incomplete.borrow_mut().insert(identity(collection));
+    }
+
+    fn explain(&self, mapping: &Node, field: &str) {
+        self.explained.borrow_mut().insert((identity(mapping), field.into()));
+    }
+}

@@ -1,0 +1,170 @@
+//! References in the scalars of a tree are replaced by what they refer to; keys and structure never change.
+
+use std::path::PathBuf;
+
+use super::{
+    DocPath, Flaw, Node, References, Sources, Value,
+    reference::{Piece, pieces},
+    scalar,
+};
+
+/// What a scalar was before its references were replaced.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Substituted {
+    /// The scalar with its references, as the document has it.
+    pub(super) original: Box<str>,
+    /// The references that gave a value which the document does not show.
+    pub(super) resolved: Vec<Resolved>,
+    /// A reference gave nothing, so the value means nothing.
+    pub(super) missing: bool,
+}
+
+/// A reference and the value it gave.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) written: Box<str>,
+    pub(super) value: Box<str>,
+}
+
+/// Replaces the references of one document.
+pub(super) struct Substitution<'a> {
+    pub(super) references: &'a dyn References,
+    pub(super) sources: &'a Sources,
+    /// The folder of each source, which paths are relative to.
+    pub(super) folders: &'a [PathBuf],
+    pub(super) flaws: Vec<Flaw>,
+    pub(super) resolved: Vec<Resolved>,
+    /// The files that references named.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Substitution<'_> {
+    /// Replaces the references at and below a node.
+    pub(super) fn apply(&mut self, node: &mut Node, path: &DocPath) {
+        match &mut node.value {
+            Value::Sequence(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.apply(item, &path.index(index));
+                }
+            }
+            Value::Mapping(entries) => {
+                for (key, value) in entries {
+                    self.apply(value, &path.key(&key.text));
+                }
+            }
+            Value::String(text) if node.substituted.is_none() && text.contains("${") => {
+                let text = std::mem::take(text);
+                self.scalar(node, &text, path);
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::String(_) => {}
+        }
+    }
+
+    fn scalar(&mut self, node: &mut Node, text: &str, path: &DocPath) {
+        let pieces = pieces(text);
+        let mut value = String::new();
+        let mut resolved = Vec::new();
+        let mut missing = false;
+        let mut references = 0;
+        let mut searched = 0;
+        for piece in &pieces {
+            let (written, found) = match piece {
+                Piece::Literal(literal) => {
+                    value.push_str(literal);
+                    continue;
+                }
+                Piece::Variable { written, name, default } => (written, self.variable(name, *default)),
+                Piece::File { written, path } => (written, self.file(path, node.at.source)),
+                Piece::Malformed { written } => (
+                    written,
+                    Err((
+                        format!("`{written}` is not a reference"),
+                        "write `${NAME}`, `${NAME:-default}` or `${file:/path}`; a literal `${` is `$${`".to_owned(),
+                    )),
+                ),
+            };
+            references += 1;
+            let (at, end) =
+                self.sources.find(node.at, written, searched).unwrap_or((node.at, searched));
+            searched = end;
+            match found {
+                Ok(Found::Hidden(found)) => {
+                    value.push_str(&found);
+                    resolved.push(Resolved { written: (*written).into(), value: found.into() });
+                }
+                Ok(Found::Default(default)) => value.push_str(default),
+                Err((message, hint)) => {
+                    missing = true;
+                    self.flaws.push(Flaw::error(at, path, message).with_hint(hint));
+                }
+            }
+        }
+        self.resolved.extend(resolved.iter().cloned());
+        if references > 0 {
+            let substituted = Substituted { original: text.into(), resolved, missing };
+            node.substituted = Some(Box::new(substituted));
+        }
+        let whole = references == 1 && pieces.len() == 1 && !missing;
+        node.value = if whole && node.plain {
+            scalar::resolve(&value)
+        } else {
+            Value::String(value.clone())
+        };
+        if !matches!(node.value, Value::String(_)) {
+            node.text = Some(value.into());
+        }
+    }
+
+    fn variable<'d>(
+        &self,
+        name: &str,
+        default: Option<&'d str>,
+    ) -> Result<Found<'d>, (String, String)> {
+        let value = self.references.variable(name);
+        match (value, default) {
+            // As in a shell, `:-` also replaces an empty value.
+            (Some(value), None) => Ok(Found::Hidden(value)),
+            (Some(value), Some(_)) if !value.is_empty() => Ok(Found::Hidden(value)),
+            (_, Some(default)) => Ok(Found::Default(default)),
+            (None, None) => Err((
+                format!("the environment variable `{name}` is not set"),
+                format!("set {name}, or give a default: `${{{name}:-...}}`"),
+            )),
+        }
+    }
+
+    fn file<'d>(&mut self, name: &str, source: u32) -> Result<Found<'d>, (String, String)> {
+        let path = match self.folders.get(source as usize) {
+            Some(folder) => folder.join(name),
+            None => PathBuf::from(name),
+        };
+        let content = self.references.file(&path).map_err(|error| {
+            (
+                format!("cannot read the file `{}`: {error}", path.display()),
+                "a path is relative to the folder of the document that names it".to_owned(),
+            )
+        });
+        if !self.files.contains(&path) {
+            self.files.push(path);
+        }
+        let mut content = content?;
+        if content.ends_with('\n') {
+            content.pop();
+            if content.ends_with('\r') {
+                content.pop();
+            }
+        }
+        Ok(Found::Hidden(content))
+    }
+}
+
+enum Found<'d> {
+    /// A value that only the reference knows.
+    Hidden(String),
+    /// A value that the document itself shows.
+    Default(&'d str),
+}
