@@ -103,10 +103,7 @@ impl Document {
 /// Shows references in place of their values.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document")
-            .field("root", &self.root)
-            .field("files", &self.files)
-            .finish_non_exhaustive()
+        f.debug_struct("Document").field("root", &self.root).field("files", &self.files).finish_non_exhaustive()
     }
 }
 
@@ -171,9 +168,8 @@ impl<'a> Loader<'a> {
     }
 
     fn folder(&mut self, folder: &Path) {
-        let listed = std::fs::read_dir(folder).and_then(|entries| {
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
-        });
+        let listed = std::fs::read_dir(folder)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
         let mut files = match listed {
             Ok(files) => files,
             Err(error) => {
@@ -181,9 +177,7 @@ impl<'a> Loader<'a> {
                 return self.flaw(Span::default(), &DocPath::root(), message);
             }
         };
-        let yaml = |path: &PathBuf| {
-            path.extension().is_some_and(|suffix| suffix == "yaml" || suffix == "yml")
-        };
+        let yaml = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "yaml" || suffix == "yml");
         files.retain(|path| yaml(path) && path.is_file());
         files.sort();
         if files.is_empty() {
@@ -200,8 +194,7 @@ impl<'a> Loader<'a> {
         let (at, place) = named.unwrap_or((Span::default(), const { &DocPath::root() }));
         let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if self.stack.contains(&identity) {
-            let message =
-                format!("`{}` includes itself, directly or by way of others", path.display());
+            let message = format!("`{}` includes itself, directly or by way of others", path.display());
             return self.flaw(at, place, message);
         }
         if !self.seen.insert(identity.clone()) {
@@ -214,9 +207,7 @@ impl<'a> Loader<'a> {
                 self.text(path.to_owned(), text);
                 self.stack.pop();
             }
-            Err(error) => {
-                self.flaw(at, place, format!("cannot read `{}`: {error}", path.display()))
-            }
+            Err(error) => self.flaw(at, place, format!("cannot read `{}`: {error}", path.display())),
         }
     }
 
@@ -238,9 +229,8 @@ impl<'a> Loader<'a> {
     fn includes(&mut self, includes: &Node, folder: &Path, including: &Path) {
         let place = DocPath::root().key("include");
         let Value::Sequence(items) = &includes.value else {
-            let flaw =
-                Flaw::error(includes.at, &place, "`include` is a list of file names or globs")
-                    .with_hint("write `include: [routes/*.yaml]`");
+            let flaw = Flaw::error(includes.at, &place, "`include` is a list of file names or globs")
+                .with_hint("write `include: [routes/*.yaml]`");
             return self.flaws.push(flaw);
         };
         for (index, item) in items.iter().enumerate() {
@@ -253,14 +243,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn include(
-        &mut self,
-        pattern: &str,
-        at: Span,
-        place: &DocPath,
-        folder: &Path,
-        including: &Path,
-    ) {
+    fn include(&mut self, pattern: &str, at: Span, place: &DocPath, folder: &Path, including: &Path) {
         let wild = pattern.contains(['*', '?', '[']);
         if !wild {
             return self.file(&folder.join(pattern), Some((at, place)));
@@ -277,16 +260,14 @@ impl<'a> Loader<'a> {
         let mut any = false;
         for found in matches {
             match found {
-                Ok(path) if path.is_dir() || (own.is_some() && path.canonicalize().ok() == own) => {
-                }
+                Ok(path) if path.is_dir() || (own.is_some() && path.canonicalize().ok() == own) => {}
                 Ok(path) => {
                     any = true;
                     self.file(&path, Some((at, place)));
                 }
                 Err(error) => {
                     any = true;
-                    let message =
-                        format!("cannot read `{}`: {}", error.path().display(), error.error());
+                    let message = format!("cannot read `{}`: {}", error.path().display(), error.error());
                     self.flaw(at, place, message);
                 }
             }

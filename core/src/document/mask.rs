@@ -34,8 +34,7 @@ impl Document {
 impl Masks {
     pub(super) fn new(mut resolved: Vec<Resolved>, root: &Node) -> Self {
         resolved.retain(|resolved| resolved.value.chars().count() >= SHORTEST);
-        resolved
-            .sort_by(|a, b| b.value.len().cmp(&a.value.len()).then_with(|| a.value.cmp(&b.value)));
+        resolved.sort_by(|a, b| b.value.len().cmp(&a.value.len()).then_with(|| a.value.cmp(&b.value)));
         resolved.dedup_by(|a, b| a.value == b.value);
         let mut keys = HashSet::new();
         if !resolved.is_empty() {
@@ -67,8 +66,7 @@ impl Masks {
             }
             Json::Array(items) => items.iter_mut().for_each(|item| self.anywhere(item)),
             Json::Object(entries) => {
-                let leaks =
-                    |key: &String| !self.keys.contains(key.as_str()) && self.text(key).is_some();
+                let leaks = |key: &String| !self.keys.contains(key.as_str()) && self.text(key).is_some();
                 if entries.keys().any(leaks) {
                     let renamed = std::mem::take(entries).into_iter().map(|(key, value)| {
                         let shown = self.keys.contains(key.as_str());
@@ -101,9 +99,7 @@ pub(super) fn text_without(text: &str, resolved: &[Resolved]) -> Option<String> 
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
-        let hit = resolved
-            .iter()
-            .find(|resolved| !resolved.value.is_empty() && rest.starts_with(&*resolved.value));
+        let hit = resolved.iter().find(|resolved| !resolved.value.is_empty() && rest.starts_with(&*resolved.value));
         if let Some(hit) = hit {
             let out = masked.get_or_insert_default();
             out.push_str(&text[kept..at]);

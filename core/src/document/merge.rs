@@ -30,11 +30,7 @@ impl Merged {
         let entries = match root.value {
             Value::Null => return,
             Value::Mapping(entries) => entries,
-            Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::String(_)
-            | Value::Sequence(_) => {
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) | Value::Sequence(_) => {
                 let message = "a configuration is a mapping, with `routes`, `upstreams` and so on as its keys";
                 flaws.push(Flaw::error(root.at, &DocPath::root(), message));
                 return;
@@ -59,9 +55,7 @@ impl Merged {
             }
             (_, value) => Node { value, ..node },
         };
-        let Some((first, known)) =
-            self.entries.iter_mut().find(|(known, _)| known.text == key.text)
-        else {
+        let Some((first, known)) = self.entries.iter_mut().find(|(known, _)| known.text == key.text) else {
             self.entries.push((key, node));
             return;
         };
@@ -69,9 +63,7 @@ impl Merged {
         match (&mut known.value, node.value) {
             (_, Value::Null) if named || &*key.text == "routes" => {}
             (Value::Mapping(known), Value::Mapping(entries)) if named => known.extend(entries),
-            (Value::Sequence(known), Value::Sequence(items)) if &*key.text == "routes" => {
-                known.extend(items)
-            }
+            (Value::Sequence(known), Value::Sequence(items)) if &*key.text == "routes" => known.extend(items),
             (value @ Value::Null, other) => *value = other,
             _ => flaws.push(
                 Flaw::error(key.at, &path, format!("`{}` is given a second time", key.text))
@@ -94,9 +86,7 @@ impl Merged {
             let name = (section.into(), key.text.clone());
             if let Some(first) = self.names.get(&name) {
                 let message = format!("the {what} `{}` is defined twice", key.text);
-                flaws.push(
-                    Flaw::error(key.at, path, message).with_related(*first, "it is defined first"),
-                );
+                flaws.push(Flaw::error(key.at, path, message).with_related(*first, "it is defined first"));
             } else {
                 self.names.insert(name, key.at);
                 new.push((key, node));

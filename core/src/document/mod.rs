@@ -24,6 +24,9 @@ mod suggest;
 mod text;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use flaw::{Flaw, Severity};
 pub use load::Document;
 pub use node::{Key, Node, Span, Value};

@@ -161,11 +161,7 @@ impl Node {
         1 + match &self.value {
             Value::Sequence(items) => items.iter().map(Self::size).sum(),
             Value::Mapping(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::String(_) => 0,
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => 0,
         }
     }
 
@@ -173,14 +169,8 @@ impl Node {
     pub(super) fn depth(&self) -> usize {
         match &self.value {
             Value::Sequence(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
-            Value::Mapping(entries) => {
-                1 + entries.iter().map(|(_, value)| value.depth()).max().unwrap_or(0)
-            }
-            Value::Null
-            | Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::String(_) => 0,
+            Value::Mapping(entries) => 1 + entries.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => 0,
         }
     }
 }
@@ -204,10 +194,9 @@ impl fmt::Debug for Value {
             Self::Float(value) => value.fmt(f),
             Self::String(value) => value.fmt(f),
             Self::Sequence(items) => f.debug_list().entries(items).finish(),
-            Self::Mapping(entries) => f
-                .debug_map()
-                .entries(entries.iter().map(|(key, value)| (&key.text, value)))
-                .finish(),
+            Self::Mapping(entries) => {
+                f.debug_map().entries(entries.iter().map(|(key, value)| (&key.text, value))).finish()
+            }
         }
     }
 }
@@ -217,12 +206,8 @@ mod tests {
     use super::*;
 
     fn mapping(keys: &[&str]) -> Node {
-        let entry = |key: &&str| {
-            (
-                Key { text: (*key).into(), at: Span::default() },
-                Node::new(Value::Null, Span::default()),
-            )
-        };
+        let entry =
+            |key: &&str| (Key { text: (*key).into(), at: Span::default() }, Node::new(Value::Null, Span::default()));
         Node::new(Value::Mapping(keys.iter().map(entry).collect()), Span::default())
     }
 
@@ -232,8 +217,7 @@ mod tests {
 
     #[test]
     fn split_keeps_the_order_of_the_document_in_both_parts() {
-        let (named, others) =
-            mapping(&["weight", "a", "upstream", "b"]).split(&["upstream", "weight"]);
+        let (named, others) = mapping(&["weight", "a", "upstream", "b"]).split(&["upstream", "weight"]);
         assert_eq!(keys(&named), ["weight", "upstream"]);
         assert_eq!(keys(&others), ["a", "b"]);
     }

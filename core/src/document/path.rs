@@ -76,10 +76,7 @@ mod tests {
     fn keys_that_are_not_words_are_quoted() {
         let root = DocPath::root();
         assert_eq!(root.to_string(), "");
-        assert_eq!(
-            root.key("routes").index(3).key("to").key("function").to_string(),
-            "routes[3].to.function"
-        );
+        assert_eq!(root.key("routes").index(3).key("to").key("function").to_string(), "routes[3].to.function");
         let host = root.key("hosts").key("api.example.com").key("routes").index(0);
         assert_eq!(host.to_string(), "hosts[\"api.example.com\"].routes[0]");
         assert_eq!(root.key("*.a").to_string(), "[\"*.a\"]");

@@ -19,10 +19,7 @@ pub trait References {
 pub struct System;
 
 impl References for System {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "references are the one place that reads the environment"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "references are the one place that reads the environment")]
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

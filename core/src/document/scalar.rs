@@ -45,9 +45,7 @@ fn float(text: &str) -> Option<f64> {
     }
     // Rust reads `inf`, `nan` and `infinity` too, which are text in YAML.
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
-    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        || !unsigned.chars().all(numeric)
-    {
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !unsigned.chars().all(numeric) {
         return None;
     }
     unsigned.parse::<f64>().ok().map(|value| sign * value)
@@ -74,8 +72,7 @@ mod tests {
             assert_eq!(resolve(text), value, "{text}");
         }
         let texts = [
-            "yes", "on", "inf", "nan", "1_000", "0b1", "1.2.3", "-", "+", ".", "0x", "0x-1", "10s",
-            "1:30", "--1", "e5",
+            "yes", "on", "inf", "nan", "1_000", "0b1", "1.2.3", "-", "+", ".", "0x", "0x-1", "10s", "1:30", "--1", "e5",
         ];
         for text in texts {
             assert_eq!(resolve(text), Value::String(text.to_owned()));

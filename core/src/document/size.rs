@@ -107,9 +107,7 @@ impl Visitor<'_> for SizeVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
         match text.parse() {
-            Err(SizeError::Malformed(_)) if text.parse::<u64>().is_ok() => {
-                Err(Self::unit_missing(text))
-            }
+            Err(SizeError::Malformed(_)) if text.parse::<u64>().is_ok() => Err(Self::unit_missing(text)),
             result => result.map_err(E::custom),
         }
     }

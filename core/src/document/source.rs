@@ -40,9 +40,7 @@ impl Sources {
     /// The line of a place, without its end.
     pub(super) fn line(&self, at: Span) -> Option<&str> {
         let text = &self.get(at.source)?.text;
-        text.split('\n')
-            .nth((at.line as usize).checked_sub(1)?)
-            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        text.split('\n').nth((at.line as usize).checked_sub(1)?).map(|line| line.strip_suffix('\r').unwrap_or(line))
     }
 
     /// The place of `part` within the text that `at` covers, searched after the first `after` bytes of it.
@@ -50,8 +48,7 @@ impl Sources {
     /// Gives also how far the part reaches, so that a next search goes on from there.
     pub(super) fn find(&self, at: Span, part: &str, after: usize) -> Option<(Span, usize)> {
         let text = &self.get(at.source)?.text;
-        let line: usize =
-            text.split_inclusive('\n').take((at.line as usize).checked_sub(1)?).map(str::len).sum();
+        let line: usize = text.split_inclusive('\n').take((at.line as usize).checked_sub(1)?).map(str::len).sum();
         let start = line + chars(text.get(line..)?, at.column.saturating_sub(1) as usize);
         let covered = text.get(start..)?;
         let covered = covered.get(..chars(covered, at.length as usize))?;

@@ -56,11 +56,7 @@ impl Substitution<'_> {
                 let text = std::mem::take(text);
                 self.scalar(node, &text, path);
             }
-            Value::Null
-            | Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::String(_) => {}
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => {}
         }
     }
 
@@ -88,8 +84,7 @@ impl Substitution<'_> {
                 ),
             };
             references += 1;
-            let (at, end) =
-                self.sources.find(node.at, written, searched).unwrap_or((node.at, searched));
+            let (at, end) = self.sources.find(node.at, written, searched).unwrap_or((node.at, searched));
             searched = end;
             match found {
                 Ok(Found::Hidden(found)) => {
@@ -109,21 +104,13 @@ impl Substitution<'_> {
             node.substituted = Some(Box::new(substituted));
         }
         let whole = references == 1 && pieces.len() == 1 && !missing;
-        node.value = if whole && node.plain {
-            scalar::resolve(&value)
-        } else {
-            Value::String(value.clone())
-        };
+        node.value = if whole && node.plain { scalar::resolve(&value) } else { Value::String(value.clone()) };
         if !matches!(node.value, Value::String(_)) {
             node.text = Some(value.into());
         }
     }
 
-    fn variable<'d>(
-        &self,
-        name: &str,
-        default: Option<&'d str>,
-    ) -> Result<Found<'d>, (String, String)> {
+    fn variable<'d>(&self, name: &str, default: Option<&'d str>) -> Result<Found<'d>, (String, String)> {
         let value = self.references.variable(name);
         match (value, default) {
             // As in a shell, `:-` also replaces an empty value.

@@ -11,7 +11,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter_map(|candidate| {
             let other = folded(candidate);
             let distance = distance(&name, &other);
-            let limit = (name.len().max(other.len()) / 3).max(usize::from(name.len() > 1));
+            let limit = name.len().max(other.len()) / 3;
             (distance <= limit).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)

@@ -80,10 +80,7 @@ impl<'de> Visitor<'de> for AnyScalar {
         f.write_str("text, a number or true or false")
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<String, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         deserializer.deserialize_any(self)
     }
 
@@ -117,9 +114,7 @@ mod tests {
 
     #[test]
     fn a_scalar_keeps_the_text_it_is_written_as() {
-        let document =
-            Document::parse("t", "{a: 1.10, b: true, c: text, d: \"5\", e: 0x1F}", &System)
-                .unwrap();
+        let document = Document::parse("t", "{a: 1.10, b: true, c: text, d: \"5\", e: 0x1F}", &System).unwrap();
         let texts: BTreeMap<String, Text> = from_node(document.root(), &DocPath::root()).unwrap();
         let texts: Vec<&str> = texts.values().map(|text| &**text).collect();
         assert_eq!(texts, ["1.10", "true", "text", "5", "0x1F"]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag, options};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
 
 use super::{DocPath, Flaw, Key, Node, Span, Value, scalar};
 
@@ -21,27 +21,15 @@ pub(super) fn compose(text: &str, source: u32, flaws: &mut Vec<Flaw>) -> Option<
         flow_nesting_limit: DEPTH,
         block_nesting_limit: DEPTH,
     };
-    let mut composer = Composer {
-        source,
-        flaws,
-        frames: Vec::new(),
-        anchors: HashMap::new(),
-        aliased: 0,
-        root: None,
-    };
+    let mut composer = Composer { source, flaws, frames: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None };
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
                 let mark = error.marker();
-                let at = Span {
-                    source,
-                    line: number(mark.line()),
-                    column: number(mark.col()) + 1,
-                    length: 1,
-                };
-                composer.flaw(at, format!("this is not valid YAML: {}", error.kind()));
+                let at = Span { source, line: number(mark.line()), column: number(mark.col()) + 1, length: 1 };
+                composer.syntax(text, at, &error);
                 return None;
             }
         };
@@ -60,11 +48,7 @@ pub(super) fn compose(text: &str, source: u32, flaws: &mut Vec<Flaw>) -> Option<
         }
         composer.event(event, at)?;
     }
-    Some(
-        composer.root.take().unwrap_or_else(|| {
-            Node::new(Value::Null, Span { source, line: 1, column: 1, length: 0 })
-        }),
-    )
+    Some(composer.root.take().unwrap_or_else(|| Node::new(Value::Null, Span { source, line: 1, column: 1, length: 0 })))
 }
 
 fn number(value: usize) -> u32 {
@@ -129,9 +113,7 @@ impl Composer<'_> {
             self.flaw(at, format!("collections nest deeper than {DEPTH} levels"));
             return None;
         }
-        if let Some(Frame { collection: Collection::Mapping { key: None, .. }, .. }) =
-            self.frames.last()
-        {
+        if let Some(Frame { collection: Collection::Mapping { key: None, .. }, .. }) = self.frames.last() {
             self.flaw(at, "a key must be text, not a collection");
             return None;
         }
@@ -148,9 +130,7 @@ impl Composer<'_> {
                 let at = match entries.first() {
                     Some((key, _)) if block => key.at,
                     // A flow mapping in one line is underlined whole.
-                    _ if end.line == at.line => {
-                        Span { length: end.column + end.length - at.column, ..at }
-                    }
+                    _ if end.line == at.line => Span { length: end.column + end.length - at.column, ..at },
                     _ => at,
                 };
                 let entries = self.unique(entries, &path);
@@ -167,10 +147,7 @@ impl Composer<'_> {
         };
         self.aliased += anchored.size;
         if self.aliased > ALIASED_NODES || self.frames.len() + anchored.depth > DEPTH {
-            self.flaw(
-                at,
-                format!("aliases expand to more than {ALIASED_NODES} nodes or {DEPTH} levels"),
-            );
+            self.flaw(at, format!("aliases expand to more than {ALIASED_NODES} nodes or {DEPTH} levels"));
             return None;
         }
         let node = Node { at, ..anchored.node.clone() };
@@ -229,9 +206,8 @@ impl Composer<'_> {
 
     fn tag_flaw(&mut self, tag: &Tag, at: Span) {
         let message = format!("the tag `{}` has no meaning here", tag.original());
-        let flaw = Flaw::error(at, &self.path(), message).with_hint(
-            "leave it out; `!!str`, `!!int`, `!!float`, `!!bool` and `!!null` are understood",
-        );
+        let flaw = Flaw::error(at, &self.path(), message)
+            .with_hint("leave it out; `!!str`, `!!int`, `!!float`, `!!bool` and `!!null` are understood");
         self.flaws.push(flaw);
     }
 
@@ -241,9 +217,8 @@ impl Composer<'_> {
         let mut unique = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             if let Some(at) = first.get(&key.text) {
-                let flaw =
-                    Flaw::error(key.at, path, format!("the key `{}` is there twice", key.text))
-                        .with_related(*at, "it is there first");
+                let flaw = Flaw::error(key.at, path, format!("the key `{}` is there twice", key.text))
+                    .with_related(*at, "it is there first");
                 self.flaws.push(flaw);
                 continue;
             }
@@ -263,9 +238,7 @@ impl Composer<'_> {
         for (key, value) in entries {
             match (&*key.text, value.value) {
                 ("<<", Value::Mapping(entries)) => inherited.extend(entries),
-                ("<<", Value::Sequence(items))
-                    if items.iter().all(|item| matches!(item.value, Value::Mapping(_))) =>
-                {
+                ("<<", Value::Sequence(items)) if items.iter().all(|item| matches!(item.value, Value::Mapping(_))) => {
                     inherited.extend(items.into_iter().flat_map(|item| item.entries().to_vec()));
                 }
                 ("<<", _) => self.flaws.push(
@@ -293,6 +266,21 @@ impl Composer<'_> {
                 Collection::Mapping { key: None, .. } => path.clone(),
             },
         }
+    }
+
+    fn syntax(&mut self, text: &str, at: Span, error: &ScanError) {
+        let message = format!("this is not valid YAML: {}", error.kind());
+        let flaw = Flaw::error(at, &self.path(), message);
+        let line = text.split('\n').nth(at.line.saturating_sub(1) as usize).unwrap_or("");
+        self.flaws.push(if line.contains("${") {
+            flaw.with_hint("within `{...}` and `[...]` a reference must be quoted: \"${NAME}\"")
+        } else if line.contains('\t') {
+            flaw.with_hint("indent with spaces, not with tabs")
+        } else if line.contains("{{") {
+            flaw.with_hint("a template must be quoted where YAML would read its braces: \"{{ ... }}\"")
+        } else {
+            flaw
+        });
     }
 
     fn flaw(&mut self, at: Span, message: impl Into<String>) {

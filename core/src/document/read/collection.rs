@@ -21,22 +21,14 @@ pub(super) struct Items<'a> {
 
 impl<'a> Items<'a> {
     pub(super) fn new(of: &NodeDeserializer<'a>, items: &'a [Node]) -> Self {
-        Self {
-            list: of.node,
-            path: of.path.clone(),
-            session: of.session,
-            items: items.iter().enumerate(),
-        }
+        Self { list: of.node, path: of.path.clone(), session: of.session, items: items.iter().enumerate() }
     }
 }
 
 impl<'a> SeqAccess<'a> for Items<'a> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'a>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         for (index, node) in self.items.by_ref() {
             if self.session.skips(node) {
                 self.session.incomplete(self.list);
@@ -96,10 +88,7 @@ impl<'a> Entries<'a> {
 impl<'a> MapAccess<'a> for Entries<'a> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'a>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         while let Some(entry) = self.entries.next() {
             let (key, node) = entry;
             let known = self.fields.is_none_or(|fields| fields.contains(&&*key.text));
@@ -153,10 +142,7 @@ impl<'a> LocatedParts<'a> {
 impl<'a> SeqAccess<'a> for LocatedParts<'a> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'a>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         match self.place.next() {
             Some(number) => seed.deserialize(number.into_deserializer()).map(Some),
             None => self.value.take().map(|value| seed.deserialize(value)).transpose(),

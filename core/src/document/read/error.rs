@@ -91,12 +91,8 @@ impl Error {
             return Some((node, None));
         }
         let flaw = match self.problem {
-            Problem::Missing(field) => {
-                Flaw::error(at, &path, format!("the field `{field}` is required and not there"))
-            }
-            Problem::Wrong { message, label, hint } => {
-                Flaw { label, hint, ..Flaw::error(at, &path, message) }
-            }
+            Problem::Missing(field) => Flaw::error(at, &path, format!("the field `{field}` is required and not there")),
+            Problem::Wrong { message, label, hint } => Flaw { label, hint, ..Flaw::error(at, &path, message) },
         };
         Some((node, Some(flaw)))
     }
@@ -110,8 +106,7 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&'static str]) -> Error {
         _ => format!("expected one of {}", listed(known.iter().copied())),
     };
     let hint = nearest(name, known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
-    let problem =
-        Problem::Wrong { message: format!("unknown {what} `{name}`"), label: Some(label), hint };
+    let problem = Problem::Wrong { message: format!("unknown {what} `{name}`"), label: Some(label), hint };
     Error { problem, place: None }
 }
 
@@ -123,10 +118,7 @@ fn collect(node: &Node, hidden: &mut Vec<Resolved>) {
         }
         for quote in ['`', '"', '\''] {
             let quoted = |text: &str| format!("{quote}{text}{quote}").into();
-            hidden.push(Resolved {
-                written: quoted(&resolved.written),
-                value: quoted(&resolved.value),
-            });
+            hidden.push(Resolved { written: quoted(&resolved.written), value: quoted(&resolved.value) });
         }
     }
     node.entries().iter().for_each(|(_, value)| collect(value, hidden));
@@ -168,8 +160,9 @@ fn wanted(expected: &dyn Expected) -> String {
         "a sequence" => "a list",
         "a map" => "a mapping",
         "unit" => "nothing",
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128"
-        | "isize" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => {
+            "a whole number"
+        }
         "f32" | "f64" => "a number",
         text if text.starts_with("struct ") => "a mapping",
         text => text,

@@ -17,10 +17,7 @@ impl KeyDeserializer<'_> {
     fn number(&self) -> Result<i128, Error> {
         match scalar::resolve(&self.key.text) {
             Value::Integer(value) => Ok(value),
-            _ => Err(Error::wrong(format!(
-                "expected a whole number as key, found `{}`",
-                self.key.text
-            ))),
+            _ => Err(Error::wrong(format!("expected a whole number as key, found `{}`", self.key.text))),
         }
     }
 }
@@ -54,11 +51,7 @@ impl<'a> Deserializer<'a> for KeyDeserializer<'a> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'a>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         if name == LOCATED {
             let at = self.key.at;
             let place = [at.source, at.line, at.column].into_iter();
@@ -91,10 +84,7 @@ struct LocatedKey<'a> {
 impl<'a> SeqAccess<'a> for LocatedKey<'a> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'a>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         match self.place.next() {
             Some(number) => seed.deserialize(number.into_deserializer()).map(Some),
             None => self.key.take().map(|key| seed.deserialize(key)).transpose(),

@@ -1,5 +1,7 @@
 //! A node as serde's `Deserializer`.
 
+use std::borrow::Cow;
+
 use serde::{Deserializer, de::Visitor};
 
 use super::{
@@ -28,24 +30,16 @@ impl<'a> NodeDeserializer<'a> {
     fn items<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
         let result = match &self.node.value {
             Value::Sequence(items) => visitor.visit_seq(Items::new(&self, items)),
-            Value::Null if self.node.substituted.is_none() => {
-                visitor.visit_seq(Items::new(&self, &[]))
-            }
+            Value::Null if self.node.substituted.is_none() => visitor.visit_seq(Items::new(&self, &[])),
             _ => Err(self.expected("a list")),
         };
         self.located(result)
     }
 
-    fn mapping<V: Visitor<'a>>(
-        self,
-        fields: Option<&'static [&'static str]>,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn mapping<V: Visitor<'a>>(self, fields: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Error> {
         let result = match &self.node.value {
             Value::Mapping(entries) => visitor.visit_map(Entries::new(&self, entries, fields)),
-            Value::Null if self.node.substituted.is_none() => {
-                visitor.visit_map(Entries::new(&self, &[], fields))
-            }
+            Value::Null if self.node.substituted.is_none() => visitor.visit_map(Entries::new(&self, &[], fields)),
             _ => Err(self.expected("a mapping")),
         };
         self.located(result)
@@ -63,9 +57,7 @@ impl<'a> NodeDeserializer<'a> {
             ("text", Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => {
                 error.with_hint(format!("quote it: \"{text}\""))
             }
-            ("text", Value::Null) if !text.is_empty() => {
-                error.with_hint(format!("quote it: \"{text}\""))
-            }
+            ("text", Value::Null) if !text.is_empty() => error.with_hint(format!("quote it: \"{text}\"")),
             ("true or false", Value::String(text)) => match text.to_ascii_lowercase().as_str() {
                 "yes" | "on" | "y" | "true" => error.with_hint("write `true`"),
                 "no" | "off" | "n" | "false" => error.with_hint("write `false`"),
@@ -81,13 +73,21 @@ impl<'a> NodeDeserializer<'a> {
         }
     }
 
+    /// The value where a number or `true` is wanted.
+    ///
+    /// Within `{...}` a reference must be quoted, so the quotes say nothing about the type of what it gives.
+    fn typed(&self) -> Cow<'a, Value> {
+        match &self.node.value {
+            Value::String(text) if self.node.is_substituted() => Cow::Owned(scalar::resolve(text)),
+            value => Cow::Borrowed(value),
+        }
+    }
+
     fn text<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
         let result = match &self.node.value {
             Value::String(text) => visitor.visit_borrowed_str(text),
             // What a reference gives is text, whatever it looks like.
-            _ if self.node.is_substituted() => {
-                visitor.visit_borrowed_str(self.node.scalar_text().unwrap_or(""))
-            }
+            _ if self.node.is_substituted() => visitor.visit_borrowed_str(self.node.scalar_text().unwrap_or("")),
             _ => Err(self.expected("text")),
         };
         self.located(result)
@@ -101,7 +101,7 @@ fn is_number(text: &str) -> bool {
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
-            let result = match self.node.value {
+            let result = match *self.typed() {
                 Value::Integer(value) => match <$type>::try_from(value) {
                     Ok(value) => visitor.$visit(value),
                     Err(_) => Err(self.expected(
@@ -147,7 +147,7 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
     }
 
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result = match self.node.value {
+        let result = match *self.typed() {
             Value::Bool(value) => visitor.visit_bool(value),
             _ => Err(self.expected("true or false")),
         };
@@ -160,7 +160,7 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
 
     #[allow(clippy::cast_precision_loss, reason = "a number with a fraction is asked for")]
     fn deserialize_f64<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result = match self.node.value {
+        let result = match *self.typed() {
             Value::Integer(value) => visitor.visit_f64(value as f64),
             Value::Float(value) => visitor.visit_f64(value),
             _ => Err(self.expected("a number")),
@@ -199,35 +199,20 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
     }
 
     fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {
-        let result =
-            if self.node.is_null() { visitor.visit_unit() } else { Err(self.expected("nothing")) };
+        let result = if self.node.is_null() { visitor.visit_unit() } else { Err(self.expected("nothing")) };
         self.located(result)
     }
 
-    fn deserialize_unit_struct<V: Visitor<'a>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        if self.node.is_null() {
-            self.deserialize_unit(visitor)
-        } else {
-            self.mapping(Some(&[]), visitor)
-        }
+    fn deserialize_unit_struct<V: Visitor<'a>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        if self.node.is_null() { self.deserialize_unit(visitor) } else { self.mapping(Some(&[]), visitor) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'a>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         let (node, path) = (self.node, self.path.clone());
         let result = match name {
             LOCATED => visitor.visit_seq(LocatedParts::new(self)),
             TEXT => match node.scalar_text() {
-                Some(text) if !node.is_null() || node.is_substituted() => {
-                    visitor.visit_borrowed_str(text)
-                }
+                Some(text) if !node.is_null() || node.is_substituted() => visitor.visit_borrowed_str(text),
                 _ => Err(self.expected("text, a number or true or false")),
             },
             _ => visitor.visit_newtype_struct(self),

@@ -2,10 +2,7 @@
 
 use serde::{
     Deserializer,
-    de::{
-        DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
-        value::StrDeserializer,
-    },
+    de::{DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::StrDeserializer},
 };
 
 use super::{
@@ -27,11 +24,7 @@ pub(super) fn read<'a, V: Visitor<'a>>(
                 let names = entries.iter().map(|(key, _)| &*key.text);
                 return Err(match entries.len() {
                     0 => Error::wrong(format!("expected {}, found an empty mapping", one_of())),
-                    _ => Error::wrong(format!(
-                        "expected exactly {}, found {}",
-                        one_of(),
-                        listed(names)
-                    )),
+                    _ => Error::wrong(format!("expected exactly {}, found {}", one_of(), listed(names))),
                 });
             };
             if of.session.skips(content) {
@@ -76,8 +69,7 @@ impl<'a> Variant<'a> {
     fn content(self) -> Result<NodeDeserializer<'a>, Error> {
         let Self { name, content } = self;
         content.ok_or_else(|| {
-            Error::wrong(format!("`{name}` needs a value"))
-                .with_hint(format!("write `{{{name}: ...}}`"))
+            Error::wrong(format!("`{name}` needs a value")).with_hint(format!("write `{{{name}: ...}}`"))
         })
     }
 }
@@ -105,11 +97,7 @@ impl<'a> VariantAccess<'a> for Variant<'a> {
         self.content()?.deserialize_tuple(length, visitor)
     }
 
-    fn struct_variant<V: Visitor<'a>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'a>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         self.content()?.deserialize_struct("", fields, visitor)
     }
 }

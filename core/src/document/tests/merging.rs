@@ -1,0 +1,185 @@
+//! Several files become one document.
+
+use std::fs;
+
+use super::{Given, folder};
+use crate::document::{Document, Report};
+
+fn load(folder: &tempfile::TempDir, name: &str) -> Result<Document, Report> {
+    Document::load(&folder.path().join(name), &Given::default())
+}
+
+/// A report without the folder's own name.
+fn report(folder: &tempfile::TempDir, name: &str) -> String {
+    let shown = format!("{}/", folder.path().display());
+    load(folder, name).unwrap_err().to_string().replace(&shown, "")
+}
+
+#[test]
+fn included_files_are_merged_recursively_in_order() {
+    let folder = folder(&[
+        ("main.yaml", "include: [parts/*.yaml]\nroutes: [m]\nupstreams: {u: 1}\nadmin: {a: 1}"),
+        ("parts/b.yaml", "routes: [b]\nhosts: {h: {}}"),
+        ("parts/a.yaml", "include: [deep/x.yaml]\nroutes: [a]\nupstreams: {v: 2}\nshutdown: {}"),
+        ("parts/deep/x.yaml", "routes: [x]"),
+        ("parts/no.txt", "routes: [no]"),
+    ]);
+    let document = load(&folder, "main.yaml").unwrap();
+    assert_eq!(
+        format!("{:?}", document.root()),
+        r#"{"routes": ["m", "a", "x", "b"], "upstreams": {"u": 1, "v": 2}, "admin": {"a": 1}, "shutdown": {}, "hosts": {"h": {}}}"#
+    );
+    assert_eq!(document.files().len(), 4);
+}
+
+#[test]
+fn a_folder_is_all_its_files_and_each_is_merged_once() {
+    let folder = folder(&[
+        ("a.yaml", "include: [b.yml]\nroutes: [a]"),
+        ("b.yml", "routes: [b]"),
+        ("c.txt", "x"),
+        ("d/e.yaml", "routes: [e]"),
+    ]);
+    let document = load(&folder, "").unwrap();
+    assert_eq!(format!("{:?}", document.root()), r#"{"routes": ["a", "b"]}"#);
+}
+
+#[test]
+fn a_glob_passes_over_the_file_it_stands_in() {
+    let folder = folder(&[("a.yaml", "include: ['*.yaml']\nroutes: [a]"), ("b.yaml", "routes: [b]")]);
+    let document = load(&folder, "a.yaml").unwrap();
+    assert_eq!(format!("{:?}", document.root()), r#"{"routes": ["a", "b"]}"#);
+}
+
+#[test]
+fn a_name_defined_twice_names_both_places() {
+    let folder = folder(&[
+        ("main.yaml", "include: [more.yaml]\nupstreams:\n  orders: {echo: {}}\nadmin: {}\n"),
+        ("more.yaml", "upstreams:\n  orders: {echo: {}}\nadmin: {}\n"),
+    ]);
+    insta::assert_snapshot!(report(&folder, "main.yaml"), @r"
+    error: the upstream `orders` is defined twice in upstreams
+      --> more.yaml:2:3
+       |
+     2 |   orders: {echo: {}}
+       |   ^^^^^^
+       = note: it is defined first: main.yaml:3:3
+
+    error: `admin` is given a second time in admin
+      --> more.yaml:3:1
+       |
+     3 | admin: {}
+       | ^^^^^
+       = note: it is given first: main.yaml:4:1
+
+    2 errors in more.yaml
+    ");
+}
+
+#[test]
+fn an_include_that_reaches_nothing_is_an_error_at_its_place() {
+    let folder = folder(&[("main.yaml", "include: [no/*.yaml, none.yaml, 5, \"[\"]\n")]);
+    insta::assert_snapshot!(report(&folder, "main.yaml"), @r#"
+    error: `no/*.yaml` matches no file in `/tmp/.tmpwSm2Hb` in include[0]
+      --> main.yaml:1:11
+       |
+     1 | include: [no/*.yaml, none.yaml, 5, "["]
+       |           ^^^^^^^^^
+
+    error: cannot read `none.yaml`: No such file or directory (os error 2) in include[1]
+      --> main.yaml:1:22
+       |
+     1 | include: [no/*.yaml, none.yaml, 5, "["]
+       |                      ^^^^^^^^^
+
+    error: expected a file name or a glob in include[2]
+      --> main.yaml:1:33
+       |
+     1 | include: [no/*.yaml, none.yaml, 5, "["]
+       |                                 ^
+
+    error: `[` is not a glob: invalid range pattern in include[3]
+      --> main.yaml:1:36
+       |
+     1 | include: [no/*.yaml, none.yaml, 5, "["]
+       |                                    ^^^
+
+    4 errors in main.yaml
+    "#);
+}
+
+#[test]
+fn a_cycle_of_includes_is_an_error() {
+    let folder = folder(&[("a.yaml", "include: [b.yaml]\n"), ("b.yaml", "include: [a.yaml]\n")]);
+    insta::assert_snapshot!(report(&folder, "a.yaml"), @r"
+    error: `a.yaml` includes itself, directly or by way of others in include[0]
+      --> b.yaml:1:11
+       |
+     1 | include: [a.yaml]
+       |           ^^^^^^
+
+    1 error in b.yaml
+    ");
+}
+
+#[test]
+fn errors_of_all_files_are_reported_together() {
+    let folder = folder(&[
+        ("main.yaml", "include: [a.yaml, b.yaml]\nroutes: [\"${NOT_SET}\"]\n"),
+        ("a.yaml", "a: [\n"),
+        ("b.yaml", "x: 1\nx: 2\n"),
+    ]);
+    insta::assert_snapshot!(report(&folder, "main.yaml"), @r#"
+    error: the environment variable `NOT_SET` is not set in routes[0]
+      --> main.yaml:2:11
+       |
+     2 | routes: ["${NOT_SET}"]
+       |           ^^^^^^^^^^
+       = help: set NOT_SET, or give a default: `${NOT_SET:-...}`
+
+    error: this is not valid YAML: unclosed bracket '[' in a[0]
+      --> a.yaml:1:4
+       |
+     1 | a: [
+       |    ^
+
+    error: the key `x` is there twice
+      --> b.yaml:2:1
+       |
+     2 | x: 2
+       | ^
+       = note: it is there first: b.yaml:1:1
+
+    3 errors in 3 files
+    "#);
+}
+
+#[test]
+fn a_document_that_is_not_there_is_an_error() {
+    let folder = folder(&[]);
+    insta::assert_snapshot!(report(&folder, "none.yaml"), @r"
+    error: cannot read `none.yaml`: No such file or directory (os error 2)
+
+    1 error
+    ");
+    assert!(report(&folder, "").contains("holds no *.yaml"));
+}
+
+#[test]
+fn a_file_that_is_not_text_is_an_error() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("a.yaml"), b"a: \xff\xfe").unwrap();
+    assert!(report(&folder, "a.yaml").contains("UTF-8"));
+}
+
+#[test]
+fn references_of_an_included_file_are_relative_to_it() {
+    let folder = folder(&[
+        ("main.yaml", "include: [parts/a.yaml]"),
+        ("parts/a.yaml", "upstreams: {u: \"${file:key}\"}"),
+        ("parts/key", "k\n"),
+    ]);
+    let document = Document::load(&folder.path().join("main.yaml"), &crate::document::System).unwrap();
+    assert_eq!(document.root().get("upstreams").unwrap().get("u").unwrap().as_str(), Some("k"));
+    assert_eq!(document.files().len(), 3);
+}
