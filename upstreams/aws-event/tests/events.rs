@@ -1,5 +1,7 @@
 //! Events against golden files, and against the types that functions in Rust read them with.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it can't go on")]
+
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::{
