@@ -1,1 +1,4 @@
 //! Conformance suite and launchers of real peers for upstream kinds of Callgate.
+
+pub mod conformance;
+pub mod peers;

@@ -1,0 +1,30 @@
+//! Launchers of the real peers that tests speak to.
+//!
+//! Each launcher starts a private instance on free ports of 127.0.0.1, keeps its files and its log in a folder of its
+//! own and ends it when dropped. `./tests/run` installs what they need; where that is missing, a test says so through
+//! [`absent`].
+
+mod absent;
+mod aws;
+mod error;
+mod fault_proxy;
+pub mod http;
+mod localstack;
+mod ministack;
+mod port;
+mod process;
+mod python;
+mod wait;
+mod wire;
+
+pub use absent::absent;
+pub use aws::{AwsPeer, Credentials};
+pub use error::PeerError;
+pub use fault_proxy::{Fault, FaultProxy};
+pub use localstack::LocalStack;
+pub use ministack::MiniStack;
+pub use port::free_port;
+pub use process::Process;
+pub use python::Python;
+pub use wait::until;
+pub use wire::{Received, Wire};

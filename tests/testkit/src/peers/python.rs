@@ -1,0 +1,118 @@
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+
+use super::PeerError;
+
+const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
+
+/// A virtual environment of the testbed, as `./tests/run` makes it.
+#[derive(Debug, Clone)]
+pub struct Python {
+    environment: PathBuf,
+}
+
+impl Python {
+    /// The environment with the pinned peers.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when it was not installed.
+    pub fn find() -> Result<Self, PeerError> {
+        Self::named("venv", "the Python testbed")
+    }
+
+    /// The environment with LocalStack, whose pins do not go together with those of the others.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when it was not installed.
+    pub fn localstack() -> Result<Self, PeerError> {
+        Self::named("localstack", "LocalStack")
+    }
+
+    fn named(name: &str, what: &'static str) -> Result<Self, PeerError> {
+        let environment = testbed().join(name);
+        let python = environment.join("bin/python");
+        if python.exists() { Ok(Self { environment }) } else { Err(PeerError::Missing { what, path: python }) }
+    }
+
+    /// The path of a program of the environment.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when its package was not installed.
+    pub fn program(&self, name: &'static str) -> Result<PathBuf, PeerError> {
+        let path = self.environment.join("bin").join(name);
+        if path.exists() { Ok(path) } else { Err(PeerError::Missing { what: name, path }) }
+    }
+
+    /// A command of the environment's interpreter, its programs first on the path.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        self.command_of(&self.environment.join("bin/python"))
+    }
+
+    /// A command of one program of the environment, its programs first on the path.
+    ///
+    /// # Errors
+    /// As [`program`](Self::program).
+    pub fn program_command(&self, name: &'static str) -> Result<Command, PeerError> {
+        Ok(self.command_of(&self.program(name)?))
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
+        let mut path = self.environment.join("bin").into_os_string();
+        if let Some(inherited) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(inherited);
+        }
+        let mut command = Command::new(program);
+        command.env("PATH", path).env("VIRTUAL_ENV", &self.environment).env_remove("PYTHONPATH");
+        command.env("PYTHONUNBUFFERED", "1");
+        command
+    }
+
+    /// Runs `script command`, gives it the arguments as JSON on standard input and answers its JSON.
+    ///
+    /// # Errors
+    /// When the script fails, answers something else, or takes longer than 120 s.
+    pub async fn run(&self, script: &Path, command: &str, arguments: &Value) -> Result<Value, PeerError> {
+        let name = script.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut child = self.command();
+        child.arg(script).arg(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = tokio::process::Command::from(child)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(PeerError::io(format!("start {name}")))?;
+        if let Some(mut input) = child.stdin.take() {
+            let written = input.write_all(arguments.to_string().as_bytes()).await;
+            written.map_err(PeerError::io(format!("write to {name}")))?;
+        }
+        let failed = |message: String| PeerError::Script { script: name.clone(), command: command.to_owned(), message };
+        let output = tokio::time::timeout(SCRIPT_LIMIT, child.wait_with_output())
+            .await
+            .map_err(|_| failed(format!("no end within {SCRIPT_LIMIT:?}")))?
+            .map_err(PeerError::io(format!("wait for {name}")))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|_| PeerError::Answer {
+            what: name,
+            answer: String::from_utf8_lossy(&output.stdout).chars().take(200).collect(),
+            expected: "JSON",
+        })
+    }
+}
+
+/// The folder that `./tests/run` installs peers into: `CALLGATE_TESTBED`, else `.testbed` of the repository.
+pub(crate) fn testbed() -> PathBuf {
+    std::env::var_os("CALLGATE_TESTBED").map_or_else(|| repository().join(".testbed"), PathBuf::from)
+}
+
+/// The repository's root folder.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
