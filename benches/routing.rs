@@ -9,8 +9,7 @@
 use std::{error::Error, hint::black_box, process::ExitCode, time::Instant};
 
 use callgate_core::routing::{
-    Found, HeaderCondition, Match, PathPattern, RequestLine, RouteTable, Rule, Shorthand,
-    ValueTest, normalize,
+    Found, HeaderCondition, Match, PathPattern, RequestLine, RouteTable, Rule, Shorthand, ValueTest, normalize,
 };
 use http::{HeaderMap, Method};
 
@@ -25,12 +24,10 @@ const LIMIT: f64 = 3.0;
 type BenchResult<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> BenchResult<ExitCode> {
-    let arguments: Vec<String> =
-        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [kind, size, requests] = arguments.as_slice() {
         let (table, load) = (table(size.parse()?)?, load(kind, size.parse()?));
-        let found: usize =
-            load.iter().cycle().take(requests.parse()?).map(|request| find(&table, request)).sum();
+        let found: usize = load.iter().cycle().take(requests.parse()?).map(|request| find(&table, request)).sum();
         println!("{found} routes found");
         return Ok(ExitCode::SUCCESS);
     }
@@ -38,12 +35,8 @@ fn main() -> BenchResult<ExitCode> {
 }
 
 fn measure_all() -> BenchResult<ExitCode> {
-    let tables =
-        SIZES.into_iter().map(|size| Ok((size, table(size)?))).collect::<BenchResult<Vec<_>>>()?;
-    println!(
-        "ns per request    {:>9} {:>9} {:>9}   largest / smallest",
-        SIZES[0], SIZES[1], SIZES[2]
-    );
+    let tables = SIZES.into_iter().map(|size| Ok((size, table(size)?))).collect::<BenchResult<Vec<_>>>()?;
+    println!("ns per request    {:>9} {:>9} {:>9}   largest / smallest", SIZES[0], SIZES[1], SIZES[2]);
     let mut code = ExitCode::SUCCESS;
     for kind in KINDS {
         let loads: Vec<_> = tables.iter().map(|(size, table)| (table, load(kind, *size))).collect();
@@ -56,10 +49,7 @@ fn measure_all() -> BenchResult<ExitCode> {
         }
         let medians: Vec<f64> = times.into_iter().map(median).collect();
         let ratio = medians[SIZES.len() - 1] / medians[0];
-        println!(
-            "{kind:<17} {:>9.0} {:>9.0} {:>9.0}   {ratio:.2}",
-            medians[0], medians[1], medians[2]
-        );
+        println!("{kind:<17} {:>9.0} {:>9.0} {:>9.0}   {ratio:.2}", medians[0], medians[1], medians[2]);
         if ratio > LIMIT {
             code = ExitCode::FAILURE;
         }
@@ -84,13 +74,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 fn find(table: &RouteTable<usize>, (method, path): &(Method, String)) -> usize {
     let headers = HeaderMap::new();
     let Ok(path) = normalize(black_box(path)) else { return 0 };
-    let request = RequestLine {
-        host: Some("api.example.com"),
-        method,
-        path: &path,
-        query: None,
-        headers: &headers,
-    };
+    let request = RequestLine { host: Some("api.example.com"), method, path: &path, query: None, headers: &headers };
     match table.find(&request) {
         Ok(Found::Route { value, captures }) => {
             black_box((value, captures));
@@ -118,12 +102,7 @@ fn table(size: usize) -> BenchResult<RouteTable<usize>> {
     let mut rules = rules.collect::<BenchResult<Vec<_>>>()?;
     // A host with a route of its own, so that every request also chooses a host.
     let own = Match::path(PathPattern::parse("/own")?.into());
-    rules.push(Rule {
-        host: Some("api.example.com".parse()?),
-        matcher: own,
-        order: size,
-        value: size,
-    });
+    rules.push(Rule { host: Some("api.example.com".parse()?), matcher: own, order: size, value: size });
     Ok(RouteTable::build(rules))
 }
 

@@ -109,8 +109,7 @@ impl HeaderCondition {
         if name.starts_with(':') {
             return Err(ConditionError::PseudoHeader { given: name.to_owned() });
         }
-        let name = HeaderName::try_from(name)
-            .map_err(|_| ConditionError::HeaderName { given: name.to_owned() })?;
+        let name = HeaderName::try_from(name).map_err(|_| ConditionError::HeaderName { given: name.to_owned() })?;
         Ok(Self { name, test })
     }
 
@@ -155,8 +154,7 @@ impl QueryCondition {
     #[must_use]
     pub fn holds(&self, query: Option<&str>) -> bool {
         let pairs = query::pairs(query.unwrap_or_default());
-        self.test
-            .passes(pairs.filter(|(name, _)| name.decodes_to(&self.name)).map(|(_, value)| value))
+        self.test.passes(pairs.filter(|(name, _)| name.decodes_to(&self.name)).map(|(_, value)| value))
     }
 }
 
@@ -247,13 +245,7 @@ mod tests {
     #[test]
     fn wrong_header_names_are_explained() {
         let error = HeaderCondition::new("x tier", ValueTest::Present).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`x tier` is no header name: letters, digits and `-`, such as `x-tier`"
-        );
-        assert!(matches!(
-            HeaderCondition::new(":path", ValueTest::Present),
-            Err(ConditionError::PseudoHeader { .. })
-        ));
+        assert_eq!(error.to_string(), "`x tier` is no header name: letters, digits and `-`, such as `x-tier`");
+        assert!(matches!(HeaderCondition::new(":path", ValueTest::Present), Err(ConditionError::PseudoHeader { .. })));
     }
 }

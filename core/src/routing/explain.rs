@@ -61,10 +61,7 @@ impl<T> Explanation<'_, T> {
     /// The rule that serves the request.
     #[must_use]
     pub fn chosen(&self) -> Option<&Rule<T>> {
-        self.candidates
-            .iter()
-            .find(|candidate| candidate.verdict == Verdict::Chosen)
-            .map(|candidate| candidate.rule)
+        self.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen).map(|candidate| candidate.rule)
     }
 }
 
@@ -74,7 +71,8 @@ impl<T> RouteTable<T> {
     pub fn explain<'t>(&'t self, request: &RequestLine<'_>) -> Explanation<'t, T> {
         let mut candidates = Vec::<Candidate<'t, T>>::new();
         let mut chosen = false;
-        let end = self.candidates(request, &mut |rule| {
+        let end = self.candidates(request, &mut |index| {
+            let rule = &self.rules()[index];
             let mismatches = mismatches(rule, request);
             let verdict = match (mismatches.is_empty(), chosen) {
                 (false, _) => Verdict::PassedOver(mismatches),
@@ -94,16 +92,8 @@ fn mismatches<'t, T>(rule: &'t Rule<T>, request: &RequestLine<'_>) -> Vec<Mismat
     let matcher = &rule.matcher;
     let method = (!matcher.methods.allows(request.method))
         .then(|| Mismatch::Method { given: request.method.clone(), taken: &matcher.methods });
-    let headers = matcher
-        .headers
-        .iter()
-        .filter(|condition| !condition.holds(request.headers))
-        .map(Mismatch::Header);
-    let query = matcher
-        .query
-        .iter()
-        .filter(|condition| !condition.holds(request.query))
-        .map(Mismatch::Query);
+    let headers = matcher.headers.iter().filter(|condition| !condition.holds(request.headers)).map(Mismatch::Header);
+    let query = matcher.query.iter().filter(|condition| !condition.holds(request.query)).map(Mismatch::Query);
     method.into_iter().chain(headers).chain(query).collect()
 }
 
@@ -123,9 +113,7 @@ impl fmt::Display for Verdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chosen => f.write_str("chosen"),
-            Self::LessSpecific => {
-                f.write_str("matches, but is less specific than the chosen route")
-            }
+            Self::LessSpecific => f.write_str("matches, but is less specific than the chosen route"),
             Self::PassedOver(mismatches) => {
                 f.write_str("passed over: ")?;
                 for (index, mismatch) in mismatches.iter().enumerate() {

@@ -33,9 +33,7 @@ pub enum HostError {
         host: String,
     },
     /// A wildcard that is not the whole first label.
-    #[error(
-        "the host `{given}` has `*` where it cannot stand: only `*` alone or `*.` at the beginning"
-    )]
+    #[error("the host `{given}` has `*` where it cannot stand: only `*` alone or `*.` at the beginning")]
     Wildcard {
         /// The text.
         given: String,
@@ -47,9 +45,7 @@ pub enum HostError {
         given: String,
     },
     /// A name beyond ASCII.
-    #[error(
-        "the host `{given}` is not ASCII, but requests name hosts in ASCII: write its `xn--` form"
-    )]
+    #[error("the host `{given}` is not ASCII, but requests name hosts in ASCII: write its `xn--` form")]
     NotAscii {
         /// The text.
         given: String,
@@ -92,24 +88,19 @@ impl HostPattern {
             return Err(HostError::Port { given: given(), host: host.to_owned() });
         }
         if let Some(inner) = host.strip_prefix('[') {
-            let address =
-                inner.strip_suffix(']').and_then(|inner| inner.parse::<std::net::Ipv6Addr>().ok());
+            let address = inner.strip_suffix(']').and_then(|inner| inner.parse::<std::net::Ipv6Addr>().ok());
             return match address {
                 Some(address) => Ok(Self::Exact(format!("[{address}]").into())),
                 None => Err(HostError::Invalid { given: given() }),
             };
         }
         let host = host.strip_suffix('.').unwrap_or(host);
-        let (name, wildcard) =
-            host.strip_prefix("*.").map_or((host, false), |suffix| (suffix, true));
+        let (name, wildcard) = host.strip_prefix("*.").map_or((host, false), |suffix| (suffix, true));
         if name.contains('*') {
             return Err(HostError::Wildcard { given: given() });
         }
         let label = |label: &str| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         if name.len() > MAX_HOST || !name.split('.').all(label) {
             return Err(HostError::Invalid { given: given() });
@@ -145,9 +136,7 @@ impl Ord for HostPattern {
             Self::Any => (2, 0),
         };
         key(self).cmp(&key(other)).then_with(|| match (self, other) {
-            (Self::Exact(one), Self::Exact(two)) | (Self::Suffix(one), Self::Suffix(two)) => {
-                one.cmp(two)
-            }
+            (Self::Exact(one), Self::Exact(two)) | (Self::Suffix(one), Self::Suffix(two)) => one.cmp(two),
             _ => std::cmp::Ordering::Equal,
         })
     }
@@ -212,15 +201,12 @@ impl<V> HostIndex<V> {
             return None;
         }
         // The leftmost dot leaves the longest suffix; a label must stand before it.
-        host.match_indices('.')
-            .filter(|(at, _)| *at > 0)
-            .find_map(|(at, _)| self.suffix.get(&host[at + 1..]))
+        host.match_indices('.').filter(|(at, _)| *at > 0).find_map(|(at, _)| self.suffix.get(&host[at + 1..]))
     }
 }
 
 fn strip_port(authority: &str) -> &str {
-    let name_end =
-        if authority.starts_with('[') { authority.find(']').map_or(0, |at| at + 1) } else { 0 };
+    let name_end = if authority.starts_with('[') { authority.find(']').map_or(0, |at| at + 1) } else { 0 };
     match authority[name_end..].find(':') {
         Some(colon) => &authority[..name_end + colon],
         None => authority,
@@ -253,9 +239,7 @@ mod tests {
 
     #[test]
     fn case_port_and_final_dot_do_not_matter() {
-        for host in
-            ["API.Example.com", "api.example.com:8443", "api.example.com.", "api.example.com.:80"]
-        {
+        for host in ["API.Example.com", "api.example.com:8443", "api.example.com.", "api.example.com.:80"] {
             assert_eq!(find(&["Api.example.COM"], host), Some("Api.example.COM"), "{host}");
         }
         assert_eq!(find(&["[2001:db8::1]"], "[2001:DB8::1]:80"), Some("[2001:db8::1]"));
@@ -279,18 +263,9 @@ mod tests {
                 "a.b:80",
                 "the host `a.b:80` has a port, and ports are ignored: write `a.b`, and give another port its own listener",
             ),
-            (
-                "a.*.b",
-                "the host `a.*.b` has `*` where it cannot stand: only `*` alone or `*.` at the beginning",
-            ),
-            (
-                "https://a.b",
-                "the host `https://a.b` is a URL: write the host name alone, such as `api.example.com`",
-            ),
-            (
-                "bücher.de",
-                "the host `bücher.de` is not ASCII, but requests name hosts in ASCII: write its `xn--` form",
-            ),
+            ("a.*.b", "the host `a.*.b` has `*` where it cannot stand: only `*` alone or `*.` at the beginning"),
+            ("https://a.b", "the host `https://a.b` is a URL: write the host name alone, such as `api.example.com`"),
+            ("bücher.de", "the host `bücher.de` is not ASCII, but requests name hosts in ASCII: write its `xn--` form"),
             (
                 "a..b",
                 "`a..b` is no host name: labels of letters, digits, `-` and `_` with dots between them, 253 bytes at most",
@@ -302,13 +277,9 @@ mod tests {
 
     #[test]
     fn display_parses_back_and_the_order_is_the_precedence() {
-        let mut patterns = ["*", "*.b.c", "b", "*.a.b.c", "a", "[::1]"]
-            .map(|text| HostPattern::parse(text).unwrap());
+        let mut patterns = ["*", "*.b.c", "b", "*.a.b.c", "a", "[::1]"].map(|text| HostPattern::parse(text).unwrap());
         patterns.sort();
-        assert_eq!(
-            patterns.each_ref().map(ToString::to_string),
-            ["[::1]", "a", "b", "*.a.b.c", "*.b.c", "*"]
-        );
+        assert_eq!(patterns.each_ref().map(ToString::to_string), ["[::1]", "a", "b", "*.a.b.c", "*.b.c", "*"]);
         for pattern in patterns {
             assert_eq!(HostPattern::parse(&pattern.to_string()), Ok(pattern));
         }

@@ -86,9 +86,7 @@ impl Methods {
     /// Whether a request with this method is served. `GET` serves `HEAD` as well.
     #[must_use]
     pub fn allows(&self, method: &Method) -> bool {
-        self.is_any()
-            || self.lists(method)
-            || (*method == Method::HEAD && self.standard & bit(&Method::GET) != 0)
+        self.is_any() || self.lists(method) || (*method == Method::HEAD && self.standard & bit(&Method::GET) != 0)
     }
 
     /// Whether the method itself is named.
@@ -103,8 +101,7 @@ impl Methods {
     /// Whether every method named here is named there too.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {
-        self.standard & !other.standard == 0
-            && self.extensions.iter().all(|method| other.extensions.contains(method))
+        self.standard & !other.standard == 0 && self.extensions.iter().all(|method| other.extensions.contains(method))
     }
 
     /// The methods named, the standard ones first.
@@ -122,6 +119,26 @@ impl Methods {
         let text = served.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         // Methods are tokens, so this cannot fail; an empty Allow is valid (RFC 9110, 10.2.1).
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The bit of all methods beyond the standard ones, which need a closer look.
+    pub(super) const EXTENSION: u16 = 1 << 14;
+    const ANY: u16 = 1 << 15;
+
+    /// Bits that [`bits_of`](Self::bits_of) a method has in common if it is served.
+    pub(super) fn bits(&self) -> u16 {
+        let extension = if self.extensions.is_empty() { 0 } else { Self::EXTENSION };
+        if self.is_any() { Self::ANY } else { self.standard | extension }
+    }
+
+    /// Bits of the sets that serve a method.
+    pub(super) fn bits_of(method: &Method) -> u16 {
+        Self::ANY
+            | match bit(method) {
+                0 => Self::EXTENSION,
+                head if *method == Method::HEAD => head | bit(&Method::GET),
+                bit => bit,
+            }
     }
 
     /// Adds the methods of another set.
@@ -199,15 +216,11 @@ fn parse_method(name: &str) -> Result<Method, MethodError> {
     if name == "*" || upper == "ANY" || upper == "ALL" {
         return Err(MethodError::Any { given: given() });
     }
-    let method =
-        Method::from_bytes(name.as_bytes()).map_err(|_| MethodError::Invalid { given: given() })?;
+    let method = Method::from_bytes(name.as_bytes()).map_err(|_| MethodError::Invalid { given: given() })?;
     if upper != name {
         return Err(MethodError::LowerCase { given: given(), upper });
     }
-    match STANDARD
-        .iter()
-        .find(|standard| bit(&method) == 0 && one_slip_apart(name, standard.as_str()))
-    {
+    match STANDARD.iter().find(|standard| bit(&method) == 0 && one_slip_apart(name, standard.as_str())) {
         Some(meant) => Err(MethodError::Misspelt { given: given(), meant: meant.to_string() }),
         None => Ok(method),
     }
@@ -265,14 +278,8 @@ mod tests {
     #[test]
     fn mistakes_are_explained() {
         for (text, expected) in [
-            (
-                "",
-                "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any",
-            ),
-            (
-                "GET,",
-                "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any",
-            ),
+            ("", "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any"),
+            ("GET,", "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any"),
             ("get", "`get` is no request method, methods are upper case: write `GET`"),
             ("ANY", "`ANY` is no request method: leave the methods out to take any"),
             ("PSOT", "`PSOT` is no request method: did you mean `POST`?"),

@@ -5,9 +5,11 @@
 //! prefix first); among equal paths a rule with methods before one without, then the one with more conditions, then
 //! the earlier one in the document. A rule whose method or conditions fail gives way to the next one.
 
+mod capture_plan;
 mod captures;
 mod conditions;
 mod explain;
+mod gates;
 mod host;
 mod methods;
 mod normalize;

@@ -48,11 +48,7 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, MalformedPath> {
 }
 
 /// Normalises the characters of a piece of a path; dot segments and slashes stay. `base` is added to error offsets.
-pub(super) fn normalize_characters(
-    text: &str,
-    base: usize,
-    out: &mut String,
-) -> Result<(), MalformedPath> {
+pub(super) fn normalize_characters(text: &str, base: usize, out: &mut String) -> Result<(), MalformedPath> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -102,8 +98,9 @@ const CLASSES: [Class; 256] = {
         classes[byte] = match character {
             b'.' => Class::Dot,
             b'%' => Class::Percent,
-            b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
-            | b';' | b'=' => Class::Plain,
+            b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
+                Class::Plain
+            }
             _ if is_unreserved(character) => Class::Plain,
             _ => Class::Escape,
         };
@@ -152,17 +149,12 @@ fn starts_with_dot_segment(rest: &[u8]) -> bool {
 
 /// Rewrites the path from the segment on that holds the first change.
 fn rewrite(path: &str, change: usize) -> Result<String, MalformedPath> {
-    let mut start = path.as_bytes()[..change]
-        .iter()
-        .rposition(|&byte| byte == b'/')
-        .map_or(0, |slash| slash + 1);
+    let mut start = path.as_bytes()[..change].iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let mut out = String::with_capacity(path.len() + 16);
     out.push_str(&path[..start]);
     loop {
-        let end = path.as_bytes()[start..]
-            .iter()
-            .position(|&byte| byte == b'/')
-            .map_or(path.len(), |length| start + length);
+        let end =
+            path.as_bytes()[start..].iter().position(|&byte| byte == b'/').map_or(path.len(), |length| start + length);
         let kept = out.len();
         normalize_characters(&path[start..end], start, &mut out)?;
         let dots = match &out[kept..] {

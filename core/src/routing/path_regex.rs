@@ -25,8 +25,7 @@ impl PathRegex {
     pub fn parse(pattern: &str) -> Result<Self, RegexError> {
         let whole = WholeRegex::parse(pattern)?;
         let groups = whole.regex().capture_names().enumerate();
-        let names =
-            groups.filter_map(|(index, name)| name.map(|name| (index, Arc::from(name)))).collect();
+        let names = groups.filter_map(|(index, name)| name.map(|name| (index, Arc::from(name)))).collect();
         Ok(Self { whole, names })
     }
 
@@ -48,10 +47,10 @@ impl PathRegex {
     }
 
     pub(super) fn capture(&self, path: &str) -> Result<Captures, MalformedCapture> {
-        let mut captures = Captures::with_capacity(self.names.len());
         if self.names.is_empty() {
-            return Ok(captures);
+            return Ok(Captures::default());
         }
+        let mut captures = Captures::with_capacity(path.len());
         if let Some(groups) = self.whole.regex().captures(path) {
             for (index, name) in &self.names {
                 if let Some(group) = groups.get(*index) {

@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use super::{
-    captures::{Captures, MalformedCapture},
+    capture_plan::{Capture, CapturePlan},
     normalize::{MalformedPath, normalize_characters},
 };
 
@@ -13,14 +13,14 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     segments: Box<[Segment]>,
-    tail: Option<Arc<str>>,
+    plan: CapturePlan,
 }
 
 /// One segment of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Segment {
     Literal(Box<str>),
-    Capture(Arc<str>),
+    Capture,
 }
 
 /// Why a text is no path template: what is wrong, where, and what would be right.
@@ -82,9 +82,7 @@ pub enum PatternError {
         at: usize,
     },
     /// Two captures of the same name.
-    #[error(
-        "the path `{pattern}` captures `{name}` twice (again at byte {at}): give each capture its own name"
-    )]
+    #[error("the path `{pattern}` captures `{name}` twice (again at byte {at}): give each capture its own name")]
     DuplicateName {
         /// The whole template.
         pattern: String,
@@ -164,92 +162,60 @@ impl PathPattern {
             return Err(PatternError::NoLeadingSlash { pattern: owned() });
         };
         let mut segments = Vec::new();
+        let mut captures = Vec::<Capture>::new();
         let mut tail = None;
         let mut at = 1;
         for text in body.split('/') {
-            if let Some((from, name)) = tail.take() {
-                return Err(PatternError::TailNotLast {
-                    pattern: owned(),
-                    segment: format!("{{*{name}}}"),
-                    at: from,
-                });
+            if let Some((at, segment)) = tail.take() {
+                return Err(PatternError::TailNotLast { pattern: owned(), segment, at });
             }
-            match parse_segment(pattern, text, at)? {
-                Parsed::Segment(segment) => {
-                    if let Segment::Capture(name) = &segment {
-                        check_unique(pattern, &segments, name, at)?;
-                    }
-                    segments.push(segment);
+            let parsed = parse_segment(pattern, text, at)?;
+            if let Parsed::Capture(name) | Parsed::Tail(name) = &parsed {
+                if captures.iter().any(|capture| capture.name == *name) {
+                    return Err(PatternError::DuplicateName { pattern: owned(), name: name.to_string(), at });
                 }
-                Parsed::Tail(name) => {
-                    check_unique(pattern, &segments, &name, at)?;
-                    tail = Some((at, name));
-                }
+                captures.push(Capture { segment: segments.len(), name: Arc::clone(name) });
+            }
+            match parsed {
+                Parsed::Literal(literal) => segments.push(Segment::Literal(literal)),
+                Parsed::Capture(_) => segments.push(Segment::Capture),
+                Parsed::Tail(_) => tail = Some((at, text.to_owned())),
             }
             at += text.len() + 1;
         }
-        Ok(Self { segments: segments.into(), tail: tail.map(|(_, name)| name) })
+        Ok(Self { segments: segments.into(), plan: CapturePlan::new(captures, tail.is_some()) })
     }
 
     /// The template that matches every path: `/{*rest}`.
     #[must_use]
     pub fn any() -> Self {
-        Self { segments: Box::default(), tail: Some(Arc::from("rest")) }
+        let rest = Capture { segment: 0, name: Arc::from("rest") };
+        Self { segments: Box::default(), plan: CapturePlan::new(vec![rest], true) }
     }
 
     /// Whether the template captures nothing, so that one path alone matches.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.tail.is_none()
-            && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
+        self.plan.is_empty()
     }
 
     /// The name of the tail capture, if there is one.
     #[must_use]
     pub fn tail(&self) -> Option<&str> {
-        self.tail.as_deref()
+        self.plan.tail()
     }
 
     /// The names of all captures, from the left.
     pub fn capture_names(&self) -> impl Iterator<Item = &str> {
-        let named = self.segments.iter().filter_map(|segment| match segment {
-            Segment::Capture(name) => Some(&**name),
-            Segment::Literal(_) => None,
-        });
-        named.chain(self.tail.as_deref())
+        self.plan.names()
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// Takes the captures out of a path that is known to match.
-    pub(super) fn capture(&self, path: &str) -> Result<Captures, MalformedCapture> {
-        let count = self.capture_names().count();
-        let mut captures = Captures::with_capacity(count);
-        if count == 0 {
-            return Ok(captures);
-        }
-        let mut rest = path.strip_prefix('/');
-        for segment in &self.segments {
-            let (text, following) = split_segment(rest.unwrap_or_default());
-            if let Segment::Capture(name) = segment {
-                captures.push(name, text)?;
-            }
-            rest = following;
-        }
-        if let Some(name) = &self.tail {
-            captures.push(name, rest.unwrap_or_default())?;
-        }
-        Ok(captures)
-    }
-}
-
-/// The first segment of a path without its leading slash, and what follows the next slash, if there is one.
-pub(super) fn split_segment(path: &str) -> (&str, Option<&str>) {
-    match path.split_once('/') {
-        Some((segment, rest)) => (segment, Some(rest)),
-        None => (path, None),
+    pub(super) fn plan(&self) -> &CapturePlan {
+        &self.plan
     }
 }
 
@@ -257,31 +223,30 @@ pub(super) fn split_segment(path: &str) -> (&str, Option<&str>) {
 pub(super) fn compare_segments(left: &[Segment], right: &[Segment]) -> Ordering {
     let pairs = left.iter().zip(right).map(|pair| match pair {
         (Segment::Literal(one), Segment::Literal(other)) => one.cmp(other),
-        (Segment::Literal(_), Segment::Capture(_)) => Ordering::Less,
-        (Segment::Capture(_), Segment::Literal(_)) => Ordering::Greater,
-        (Segment::Capture(_), Segment::Capture(_)) => Ordering::Equal,
+        (Segment::Literal(_), Segment::Capture) => Ordering::Less,
+        (Segment::Capture, Segment::Literal(_)) => Ordering::Greater,
+        (Segment::Capture, Segment::Capture) => Ordering::Equal,
     });
     pairs.fold(Ordering::Equal, Ordering::then).then_with(|| left.len().cmp(&right.len()))
 }
 
 enum Parsed {
-    Segment(Segment),
+    Literal(Box<str>),
+    Capture(Arc<str>),
     Tail(Arc<str>),
 }
 
 fn parse_segment(pattern: &str, text: &str, at: usize) -> Result<Parsed, PatternError> {
     let place = || (pattern.to_owned(), text.to_owned());
     if !text.contains(['{', '}']) {
-        return literal(pattern, text, at).map(Parsed::Segment);
+        return literal(pattern, text, at).map(Parsed::Literal);
     }
     if !balanced(text) {
         let (pattern, segment) = place();
         return Err(PatternError::StrayBrace { pattern, segment, at });
     }
-    let inner = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'))
-        .filter(|inner| !inner.contains(['{', '}']));
+    let inner =
+        text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).filter(|inner| !inner.contains(['{', '}']));
     let Some(inner) = inner else {
         let (pattern, segment) = place();
         return Err(PatternError::PartialCapture { pattern, segment, at });
@@ -292,38 +257,24 @@ fn parse_segment(pattern: &str, text: &str, at: usize) -> Result<Parsed, Pattern
         return Err(PatternError::EmptyName { pattern, segment, at });
     }
     let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    if !begins_well
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    {
-        return Err(PatternError::InvalidName {
-            pattern: pattern.to_owned(),
-            name: name.to_owned(),
-            at,
-        });
+    if !begins_well || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+        return Err(PatternError::InvalidName { pattern: pattern.to_owned(), name: name.to_owned(), at });
     }
     let name = Arc::from(name);
-    Ok(if is_tail { Parsed::Tail(name) } else { Parsed::Segment(Segment::Capture(name)) })
+    Ok(if is_tail { Parsed::Tail(name) } else { Parsed::Capture(name) })
 }
 
-fn literal(pattern: &str, text: &str, at: usize) -> Result<Segment, PatternError> {
+fn literal(pattern: &str, text: &str, at: usize) -> Result<Box<str>, PatternError> {
     let mut normal = String::with_capacity(text.len());
     normalize_characters(text, at, &mut normal).map_err(|error| match error {
         MalformedPath::Nul { at } => PatternError::Nul { pattern: pattern.to_owned(), at },
-        MalformedPath::InvalidEscape { at } => {
-            PatternError::InvalidEscape { pattern: pattern.to_owned(), at }
-        }
+        MalformedPath::InvalidEscape { at } => PatternError::InvalidEscape { pattern: pattern.to_owned(), at },
         MalformedPath::NotAbsolute => PatternError::NoLeadingSlash { pattern: pattern.to_owned() },
     })?;
     if normal == "." || normal == ".." {
-        return Err(PatternError::DotSegment {
-            pattern: pattern.to_owned(),
-            segment: text.to_owned(),
-            at,
-        });
+        return Err(PatternError::DotSegment { pattern: pattern.to_owned(), segment: text.to_owned(), at });
     }
-    Ok(Segment::Literal(normal.into()))
+    Ok(normal.into())
 }
 
 fn balanced(text: &str) -> bool {
@@ -339,25 +290,6 @@ fn balanced(text: &str) -> bool {
     !open
 }
 
-fn check_unique(
-    pattern: &str,
-    segments: &[Segment],
-    name: &str,
-    at: usize,
-) -> Result<(), PatternError> {
-    let taken = segments
-        .iter()
-        .any(|segment| matches!(segment, Segment::Capture(other) if &**other == name));
-    if taken {
-        return Err(PatternError::DuplicateName {
-            pattern: pattern.to_owned(),
-            name: name.to_owned(),
-            at,
-        });
-    }
-    Ok(())
-}
-
 fn check_characters(pattern: &str) -> Result<(), PatternError> {
     for (at, character) in pattern.char_indices() {
         let remedy = match character {
@@ -368,12 +300,7 @@ fn check_characters(pattern: &str) -> Result<(), PatternError> {
             _ if character.is_control() => "write control characters as escapes",
             _ => continue,
         };
-        return Err(PatternError::ForbiddenCharacter {
-            pattern: pattern.to_owned(),
-            character,
-            at,
-            remedy,
-        });
+        return Err(PatternError::ForbiddenCharacter { pattern: pattern.to_owned(), character, at, remedy });
     }
     Ok(())
 }
@@ -388,14 +315,15 @@ impl FromStr for PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = self.capture_names();
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => write!(f, "/{text}")?,
-                Segment::Capture(name) => write!(f, "/{{{name}}}")?,
+                Segment::Capture => write!(f, "/{{{}}}", names.next().unwrap_or_default())?,
             }
         }
-        match &self.tail {
-            Some(name) => write!(f, "/{{*{name}}}"),
+        match names.next() {
+            Some(tail) => write!(f, "/{{*{tail}}}"),
             None => Ok(()),
         }
     }
@@ -495,10 +423,10 @@ mod tests {
     #[test]
     fn captures_are_decoded_and_the_tail_keeps_its_slashes() {
         let pattern = parse("/a/{id}/{*rest}");
-        let captures = pattern.capture("/a/x%2Fy%20z/b//c%2Fd/").unwrap();
+        let captures = pattern.plan().capture("/a/x%2Fy%20z/b//c%2Fd/").unwrap();
         assert_eq!(captures.iter().collect::<Vec<_>>(), [("id", "x/y z"), ("rest", "b//c/d/")]);
-        assert_eq!(pattern.capture("/a/x").unwrap().get("rest"), Some(""));
-        assert_eq!(&*pattern.capture("/a/%FF/b").unwrap_err().name, "id");
+        assert_eq!(pattern.plan().capture("/a/x").unwrap().get("rest"), Some(""));
+        assert_eq!(&*pattern.plan().capture("/a/%FF/b").unwrap_err().name, "id");
     }
 
     proptest! {

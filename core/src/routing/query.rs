@@ -58,9 +58,7 @@ mod tests {
 
     fn decoded(query: &str) -> Vec<(String, String)> {
         pairs(query)
-            .map(|(name, value)| {
-                (name.decode().unwrap().into_owned(), value.decode().unwrap().into_owned())
-            })
+            .map(|(name, value)| (name.decode().unwrap().into_owned(), value.decode().unwrap().into_owned()))
             .collect()
     }
 

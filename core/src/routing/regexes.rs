@@ -39,22 +39,19 @@ impl Regexes {
     }
 
     /// Visits the rules that match the path, in precedence order, until one breaks.
-    pub(super) fn walk<'t, T, B>(
+    pub(super) fn walk<T, B>(
         &self,
-        rules: &'t [Rule<T>],
+        rules: &[Rule<T>],
         path: &str,
-        visit: &mut impl FnMut(&'t Rule<T>) -> ControlFlow<B>,
+        visit: &mut impl FnMut(usize) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         for Chunk { set, rules: run } in &self.chunks {
-            let rules = &rules[run.clone()];
             match set {
                 Some(set) if set.is_match(path) => {
-                    set.matches(path).iter().try_for_each(|index| visit(&rules[index]))?
+                    set.matches(path).iter().try_for_each(|index| visit(run.start + index))?;
                 }
                 Some(_) => {}
-                None => {
-                    rules.iter().filter(|rule| is_match(rule, path)).try_for_each(&mut *visit)?
-                }
+                None => run.clone().filter(|index| is_match(&rules[*index], path)).try_for_each(&mut *visit)?,
             }
         }
         ControlFlow::Continue(())
@@ -74,11 +71,7 @@ fn add_chunks<T>(rules: &[Rule<T>], run: Range<usize>, chunks: &mut Vec<Chunk>) 
         PathMatch::Regex(regex) => WholeRegex::anchored(regex.as_str()),
         PathMatch::Pattern(pattern) => regex::escape(&pattern.to_string()),
     });
-    match RegexSetBuilder::new(expressions)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(SIZE_LIMIT)
-        .build()
-    {
+    match RegexSetBuilder::new(expressions).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).build() {
         Ok(set) => chunks.push(Chunk { set: Some(set), rules: run }),
         Err(_) => {
             let middle = run.start + run.len() / 2;

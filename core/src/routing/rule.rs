@@ -111,7 +111,7 @@ impl PathMatch {
 
     pub(super) fn capture(&self, path: &str) -> Result<Captures, MalformedCapture> {
         match self {
-            Self::Pattern(pattern) => pattern.capture(path),
+            Self::Pattern(pattern) => pattern.plan().capture(path),
             Self::Regex(regex) => regex.capture(path),
         }
     }
@@ -122,11 +122,7 @@ impl PathMatch {
         self.class().cmp(&other.class()).then_with(|| match (self, other) {
             (Self::Pattern(one), Self::Pattern(two)) => {
                 let (left, right) = (one.segments(), two.segments());
-                let longer_first = if one.tail().is_some() {
-                    right.len().cmp(&left.len())
-                } else {
-                    Ordering::Equal
-                };
+                let longer_first = if one.tail().is_some() { right.len().cmp(&left.len()) } else { Ordering::Equal };
                 longer_first.then_with(|| compare_segments(left, right))
             }
             _ => Ordering::Equal,

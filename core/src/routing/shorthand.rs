@@ -36,9 +36,7 @@ pub enum ShorthandError {
         given: String,
     },
     /// Methods with spaces between them.
-    #[error(
-        "`{given}` has spaces between its methods: part them by commas, as in `GET,POST /orders`"
-    )]
+    #[error("`{given}` has spaces between its methods: part them by commas, as in `GET,POST /orders`")]
     Separator {
         /// The text.
         given: String,
@@ -134,10 +132,7 @@ mod tests {
                 "`GET POST /x` has spaces between its methods: part them by commas, as in `GET,POST /orders`",
             ),
             ("post /x", "`post` is no request method, methods are upper case: write `POST`"),
-            (
-                "GET, /x",
-                "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any",
-            ),
+            ("GET, /x", "a method is missing: write `GET` or `GET,HEAD`, or leave the methods out to take any"),
             (
                 "GET /{a}/{a}",
                 "the path `/{a}/{a}` captures `a` twice (again at byte 5): give each capture its own name",

@@ -7,6 +7,7 @@ use http::{HeaderValue, Method};
 
 use super::{
     captures::{Captures, MalformedCapture},
+    gates::{Gates, Passage},
     host::HostIndex,
     methods::Methods,
     regexes::Regexes,
@@ -21,6 +22,7 @@ use super::{
 #[derive(Debug)]
 pub struct RouteTable<T> {
     rules: Vec<Rule<T>>,
+    gates: Gates,
     hosts: HostIndex<Paths>,
     top_level: Paths,
 }
@@ -71,7 +73,8 @@ impl<T> RouteTable<T> {
             }
             start += run.len();
         }
-        Self { rules, hosts, top_level }
+        let gates = Gates::build(&rules);
+        Self { rules, gates, hosts, top_level }
     }
 
     /// Finds the route for a request: the first in precedence order that matches in everything.
@@ -84,21 +87,20 @@ impl<T> RouteTable<T> {
     /// A capture of the route found that is not UTF-8; the answer is 400.
     pub fn find(&self, request: &RequestLine<'_>) -> Result<Found<'_, T>, MalformedCapture> {
         let mut wrong_method = false;
-        let found = self.candidates(request, &mut |rule| {
-            if !rule.matcher.methods.allows(request.method) {
+        let wanted = Methods::bits_of(request.method);
+        let found = self.candidates(request, &mut |index| match self.gates.pass(&self.rules, index, wanted, request) {
+            Passage::Open => ControlFlow::Break(index),
+            Passage::FailedCondition => ControlFlow::Continue(()),
+            Passage::WrongMethod => {
                 wrong_method = true;
-                ControlFlow::Continue(())
-            } else if rule.matcher.conditions_hold(request) {
-                ControlFlow::Break(rule)
-            } else {
                 ControlFlow::Continue(())
             }
         });
         match found {
-            ControlFlow::Break(rule) => Ok(Found::Route {
-                value: &rule.value,
-                captures: rule.matcher.path.capture(request.path)?,
-            }),
+            ControlFlow::Break(index) => {
+                let rule = &self.rules[index];
+                Ok(Found::Route { value: &rule.value, captures: self.gates.capture(rule, index, request.path)? })
+            }
             ControlFlow::Continue(()) if wrong_method => Ok(self.not_allowed(request)),
             ControlFlow::Continue(()) => Ok(Found::None),
         }
@@ -126,25 +128,26 @@ impl<T> RouteTable<T> {
     }
 
     /// Visits the rules whose host and path match, in precedence order, until one breaks.
-    pub(super) fn candidates<'t, B>(
-        &'t self,
+    pub(super) fn candidates<B>(
+        &self,
         request: &RequestLine<'_>,
-        visit: &mut impl FnMut(&'t Rule<T>) -> ControlFlow<B>,
+        visit: &mut impl FnMut(usize) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         if !request.path.starts_with('/') {
             return ControlFlow::Continue(());
         }
         if let Some(paths) = self.hosts.find(request.host) {
-            paths.walk(&self.rules, request, visit)?;
+            paths.walk(&self.rules, &self.gates, request, visit)?;
         }
-        self.top_level.walk(&self.rules, request, visit)
+        self.top_level.walk(&self.rules, &self.gates, request, visit)
     }
 
     fn not_allowed(&self, request: &RequestLine<'_>) -> Found<'_, T> {
         let mut allow = Methods::any();
-        let end = self.candidates(request, &mut |rule| {
-            if rule.matcher.conditions_hold(request) {
-                allow.extend(&rule.matcher.methods);
+        let end = self.candidates(request, &mut |index| {
+            let matcher = &self.rules[index].matcher;
+            if matcher.conditions_hold(request) {
+                allow.extend(&matcher.methods);
             }
             ControlFlow::<()>::Continue(())
         });
@@ -164,12 +167,7 @@ struct Paths {
 
 impl Paths {
     fn new() -> Self {
-        Self {
-            exact: HashMap::default(),
-            templates: Trie::new(),
-            regexes: Regexes::default(),
-            tails: Trie::new(),
-        }
+        Self { exact: HashMap::default(), templates: Trie::new(), regexes: Regexes::default(), tails: Trie::new() }
     }
 
     /// Indexes the rules of one host, which are sorted.
@@ -188,63 +186,60 @@ impl Paths {
                 (PathClass::Tail, PathMatch::Pattern(pattern)) => {
                     paths.tails.insert(pattern.segments(), Leaf::new(&range))
                 }
-                (_, PathMatch::Pattern(pattern)) => {
-                    paths.templates.insert(pattern.segments(), Leaf::new(&range))
-                }
+                (_, PathMatch::Pattern(pattern)) => paths.templates.insert(pattern.segments(), Leaf::new(&range)),
                 (_, PathMatch::Regex(_)) => paths.regexes = Regexes::build(rules, range),
             }
         }
         paths
     }
 
-    fn walk<'t, T, B>(
+    fn walk<T, B>(
         &self,
-        rules: &'t [Rule<T>],
+        rules: &[Rule<T>],
+        gates: &Gates,
         request: &RequestLine<'_>,
-        visit: &mut impl FnMut(&'t Rule<T>) -> ControlFlow<B>,
+        visit: &mut impl FnMut(usize) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let head = *request.method == Method::HEAD;
         if let Some(leaf) = self.exact.get(request.path) {
-            walk_leaf(rules, *leaf, head, visit)?;
+            walk_leaf(gates, *leaf, head, visit)?;
         }
-        self.templates.whole(request.path, &mut |leaf| walk_leaf(rules, leaf, head, visit))?;
+        self.templates.whole(request.path, &mut |leaf| walk_leaf(gates, leaf, head, visit))?;
         if head {
-            let mut walk = |visit: &mut Visit<'_, 't, T, B>| {
-                self.regexes.walk(rules, request.path, &mut |rule| visit(rule))
-            };
-            named_head_first(&mut walk, visit)?;
+            let mut walk = |visit: &mut Visit<'_, B>| self.regexes.walk(rules, request.path, &mut |index| visit(index));
+            named_head_first(gates, &mut walk, visit)?;
         } else {
             self.regexes.walk(rules, request.path, visit)?;
         }
-        self.tails.prefixes(request.path, &mut |leaf| walk_leaf(rules, leaf, head, visit))
+        self.tails.prefixes(request.path, &mut |leaf| walk_leaf(gates, leaf, head, visit))
     }
 }
 
-type Visit<'v, 't, T, B> = dyn FnMut(&'t Rule<T>) -> ControlFlow<B> + 'v;
+type Visit<'v, B> = dyn FnMut(usize) -> ControlFlow<B> + 'v;
 
 /// Visits the rules of one path.
-fn walk_leaf<'t, T, B>(
-    rules: &'t [Rule<T>],
+fn walk_leaf<B>(
+    gates: &Gates,
     leaf: Leaf,
     head: bool,
-    visit: &mut impl FnMut(&'t Rule<T>) -> ControlFlow<B>,
+    visit: &mut impl FnMut(usize) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let rules = &rules[leaf.range()];
-    if head && rules.len() > 1 {
-        named_head_first(&mut |visit| rules.iter().try_for_each(visit), visit)
+    if head && leaf.range().len() > 1 {
+        named_head_first(gates, &mut |visit| leaf.range().try_for_each(visit), visit)
     } else {
-        rules.iter().try_for_each(visit)
+        leaf.range().try_for_each(visit)
     }
 }
 
 /// Walks twice, so that among equal paths the rules that name `HEAD` come before those that serve it through `GET`.
-fn named_head_first<'t, T: 't, B>(
-    walk: &mut dyn FnMut(&mut Visit<'_, 't, T, B>) -> ControlFlow<B>,
-    visit: &mut impl FnMut(&'t Rule<T>) -> ControlFlow<B>,
+fn named_head_first<B>(
+    gates: &Gates,
+    walk: &mut dyn FnMut(&mut Visit<'_, B>) -> ControlFlow<B>,
+    visit: &mut impl FnMut(usize) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     for named in [true, false] {
-        walk(&mut |rule| match rule.matcher.methods.lists(&Method::HEAD) == named {
-            true => visit(rule),
+        walk(&mut |index| match gates.lists_head(index) == named {
+            true => visit(index),
             false => ControlFlow::Continue(()),
         })?;
     }

@@ -42,9 +42,7 @@ impl<T> RouteTable<T> {
 /// Adds what is hidden among rules of the same host and path, which are in precedence order.
 fn add_hidden<'t, T>(rules: &[&'t Rule<T>], pairs: &mut Vec<Unreachable<'t, T>>) {
     for (index, hidden) in rules.iter().enumerate() {
-        if let Some(by) =
-            rules[..index].iter().find(|earlier| covers(&earlier.matcher, &hidden.matcher))
-        {
+        if let Some(by) = rules[..index].iter().find(|earlier| covers(&earlier.matcher, &hidden.matcher)) {
             pairs.push(Unreachable { hidden, by });
         }
     }
@@ -53,17 +51,18 @@ fn add_hidden<'t, T>(rules: &[&'t Rule<T>], pairs: &mut Vec<Unreachable<'t, T>>)
 /// Whether every request that matches the later rule matches the earlier one.
 fn covers(earlier: &Match, later: &Match) -> bool {
     // By names, not by what is served: `HEAD` goes to the rule that names it, whatever `GET` rule stands before.
-    let methods = earlier.methods.is_any()
-        || (!later.methods.is_any() && later.methods.is_subset_of(&earlier.methods));
+    let methods = earlier.methods.is_any() || (!later.methods.is_any() && later.methods.is_subset_of(&earlier.methods));
     methods
         && earlier.headers.iter().all(|condition| {
-            later.headers.iter().any(|other| {
-                other.name() == condition.name() && condition.test().is_implied_by(other.test())
-            })
+            later
+                .headers
+                .iter()
+                .any(|other| other.name() == condition.name() && condition.test().is_implied_by(other.test()))
         })
         && earlier.query.iter().all(|condition| {
-            later.query.iter().any(|other| {
-                other.name() == condition.name() && condition.test().is_implied_by(other.test())
-            })
+            later
+                .query
+                .iter()
+                .any(|other| other.name() == condition.name() && condition.test().is_implied_by(other.test()))
         })
 }

@@ -46,9 +46,12 @@ impl WholeRegex {
     /// A syntax that the `regex` crate does not know (look-around and back-references are not linear-time), or an
     /// expression of more than 2 MiB when compiled.
     pub fn parse(pattern: &str) -> Result<Self, RegexError> {
-        // Alone first: `a)(b` must not become valid by the group that anchors it.
-        compile(pattern, pattern)?;
-        let regex = compile(&Self::anchored(pattern), pattern)?;
+        // Alone first: `a)(b` must not become valid by the group that anchors it, and an error must show what was written.
+        if pattern.contains(')') {
+            compile(pattern, pattern)?;
+        }
+        let regex = compile(&Self::anchored(pattern), pattern)
+            .map_err(|anchored| compile(pattern, pattern).err().unwrap_or(anchored))?;
         Ok(Self { source: pattern.into(), regex })
     }
 
@@ -75,14 +78,10 @@ impl WholeRegex {
 }
 
 fn compile(pattern: &str, shown: &str) -> Result<Regex, RegexError> {
-    RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).build().map_err(
-        |error| match error {
-            regex::Error::CompiledTooBig(limit) => {
-                RegexError::TooLarge { pattern: shown.to_owned(), limit }
-            }
-            other => RegexError::Syntax { pattern: shown.to_owned(), reason: other.to_string() },
-        },
-    )
+    RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(limit) => RegexError::TooLarge { pattern: shown.to_owned(), limit },
+        other => RegexError::Syntax { pattern: shown.to_owned(), reason: other.to_string() },
+    })
 }
 
 impl PartialEq for WholeRegex {

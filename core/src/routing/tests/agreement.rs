@@ -8,42 +8,25 @@ use super::{
 fn pattern() -> impl Strategy<Value = String> {
     let segment = select(vec!["a", "b", "a", "b", "", "x%2Fy", "{}", "{}"]);
     let tail = select(vec!["", "", "/{*rest}"]);
-    (prop::collection::vec(segment, 0..4), tail, select(vec!["x", "y"])).prop_map(
-        |(segments, tail, name)| {
-            let mut path = String::new();
-            for (index, segment) in segments.into_iter().enumerate() {
-                let segment =
-                    if segment == "{}" { format!("{{{name}{index}}}") } else { segment.to_owned() };
-                path = format!("{path}/{segment}");
-            }
-            path.push_str(tail);
-            if path.is_empty() { "/".to_owned() } else { path }
-        },
-    )
+    (prop::collection::vec(segment, 0..4), tail, select(vec!["x", "y"])).prop_map(|(segments, tail, name)| {
+        let mut path = String::new();
+        for (index, segment) in segments.into_iter().enumerate() {
+            let segment = if segment == "{}" { format!("{{{name}{index}}}") } else { segment.to_owned() };
+            path = format!("{path}/{segment}");
+        }
+        path.push_str(tail);
+        if path.is_empty() { "/".to_owned() } else { path }
+    })
 }
 
 fn path() -> impl Strategy<Value = String> {
-    let regex = select(vec![
-        "~/a.*",
-        "~/[ab]/(?<g>[^/]*)",
-        "~/.*b",
-        "~/(?<one>a)?(/(?<two>.+))?",
-        "~.*",
-        "~/b",
-        "~/a/a",
-    ]);
+    let regex =
+        select(vec!["~/a.*", "~/[ab]/(?<g>[^/]*)", "~/.*b", "~/(?<one>a)?(/(?<two>.+))?", "~.*", "~/b", "~/a/a"]);
     prop_oneof![4 => pattern(), 1 => regex.prop_map(str::to_owned)]
 }
 
 fn value_test() -> impl Strategy<Value = ValueTest> {
-    select(vec![
-        equals("1"),
-        equals("2"),
-        ValueTest::Present,
-        ValueTest::Absent,
-        matches("[12]"),
-        matches("1+"),
-    ])
+    select(vec![equals("1"), equals("2"), ValueTest::Present, ValueTest::Absent, matches("[12]"), matches("1+")])
 }
 
 fn conditions() -> impl Strategy<Value = Vec<(&'static str, ValueTest)>> {
@@ -63,9 +46,13 @@ fn spec() -> impl Strategy<Value = Spec> {
         vec!["GET", "HEAD"],
         vec!["PURGE"],
     ]);
-    (host, path(), methods, conditions(), conditions()).prop_map(
-        |(host, path, methods, headers, query)| Spec { host, path, methods, headers, query },
-    )
+    (host, path(), methods, conditions(), conditions()).prop_map(|(host, path, methods, headers, query)| Spec {
+        host,
+        path,
+        methods,
+        headers,
+        query,
+    })
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -79,18 +66,11 @@ fn request() -> impl Strategy<Value = Request> {
             host: host.map(str::to_owned),
             method,
             path: format!("/{}", segments.join("/")),
-            query: (!query.is_empty()).then(|| {
-                query
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect::<Vec<_>>()
-                    .join("&")
-            }),
+            query: (!query.is_empty())
+                .then(|| query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")),
             headers: headers
                 .into_iter()
-                .map(|(name, value)| {
-                    (HeaderName::from_static(name), HeaderValue::from_static(value))
-                })
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
                 .collect(),
         },
     )
@@ -100,17 +80,14 @@ fn answer(table: &RouteTable<usize>, request: &Request) -> Answer {
     match table.find(&request.line()) {
         Err(_) => Answer::Malformed,
         Ok(Found::None) => Answer::Nothing,
-        Ok(Found::Route { value, captures }) => Answer::Route(
-            *value,
-            captures.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
-        ),
+        Ok(Found::Route { value, captures }) => {
+            Answer::Route(*value, captures.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+        }
         Ok(Found::MethodNotAllowed { allow }) => {
             let allow = allow.allow_header();
             let names = ["GET", "HEAD", "POST", "PURGE"].into_iter();
             Answer::NotAllowed(
-                names
-                    .filter(|name| allow.to_str().unwrap().split(", ").any(|one| one == *name))
-                    .collect(),
+                names.filter(|name| allow.to_str().unwrap().split(", ").any(|one| one == *name)).collect(),
             )
         }
     }

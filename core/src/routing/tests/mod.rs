@@ -23,9 +23,8 @@ impl Request {
     /// Reads `GET /path?query`; the path is normalised.
     fn new(text: &str) -> Self {
         let (method, target) = text.split_once(' ').unwrap();
-        let (path, query) = target
-            .split_once('?')
-            .map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
         Self {
             host: None,
             method: method.parse().unwrap(),
@@ -61,8 +60,7 @@ fn rule(text: &'static str) -> Rule<&'static str> {
     let matcher = match text.split_once('~') {
         Some((methods, regex)) => {
             let methods = methods.trim();
-            let methods =
-                if methods.is_empty() { Methods::any() } else { methods.parse().unwrap() };
+            let methods = if methods.is_empty() { Methods::any() } else { methods.parse().unwrap() };
             Match { methods, ..Match::path(PathRegex::parse(regex).unwrap().into()) }
         }
         None => Shorthand::parse(text).unwrap().into(),
@@ -101,9 +99,7 @@ fn matches(regex: &str) -> ValueTest {
 }
 
 fn table(rules: impl IntoIterator<Item = Rule<&'static str>>) -> RouteTable<&'static str> {
-    RouteTable::build(
-        rules.into_iter().enumerate().map(|(order, rule)| Rule { order, ..rule }).collect(),
-    )
+    RouteTable::build(rules.into_iter().enumerate().map(|(order, rule)| Rule { order, ..rule }).collect())
 }
 
 /// The name of the route found, `405 <allow>` or `404`.

@@ -9,11 +9,7 @@ fn check(rules: &[&'static str], expected: &[(&str, &str)]) {
         }
         let table = table(rules);
         for (request, route) in expected {
-            assert_eq!(
-                find(&table, &Request::new(request)),
-                *route,
-                "{request}, reversed: {reversed}"
-            );
+            assert_eq!(find(&table, &Request::new(request)), *route, "{request}, reversed: {reversed}");
         }
     }
 }
@@ -22,12 +18,7 @@ fn check(rules: &[&'static str], expected: &[(&str, &str)]) {
 fn exact_then_template_then_regex_then_tail() {
     check(
         &["/{*rest}", "~/a/.*", "/a/{id}", "/a/b"],
-        &[
-            ("GET /a/b", "/a/b"),
-            ("GET /a/c", "/a/{id}"),
-            ("GET /a/c/d", "~/a/.*"),
-            ("GET /b", "/{*rest}"),
-        ],
+        &[("GET /a/b", "/a/b"), ("GET /a/c", "/a/{id}"), ("GET /a/c/d", "~/a/.*"), ("GET /b", "/{*rest}")],
     );
 }
 
@@ -94,12 +85,7 @@ fn a_route_with_methods_precedes_one_without() {
 fn head_goes_to_the_route_that_names_it() {
     check(
         &["GET /a", "HEAD /a", "GET ~/r.*", "HEAD ~/r.*", "GET /t/{*x}", "HEAD /t/{*x}"],
-        &[
-            ("HEAD /a", "HEAD /a"),
-            ("GET /a", "GET /a"),
-            ("HEAD /r", "HEAD ~/r.*"),
-            ("HEAD /t", "HEAD /t/{*x}"),
-        ],
+        &[("HEAD /a", "HEAD /a"), ("GET /a", "GET /a"), ("HEAD /r", "HEAD ~/r.*"), ("HEAD /t", "HEAD /t/{*x}")],
     );
     check(&["GET /a"], &[("HEAD /a", "GET /a")]);
 }
@@ -130,10 +116,7 @@ fn more_conditions_come_first_and_a_failing_path_falls_through() {
         rule("/a").named("plain"),
         rule("/a").named("one").header("x-tier", equals("gold")),
         rule("/a").named("two").header("x-tier", matches("g.*")).query("q", ValueTest::Present),
-        rule("/a")
-            .named("none")
-            .query("old", ValueTest::Absent)
-            .header("x-other", ValueTest::Present),
+        rule("/a").named("none").query("old", ValueTest::Absent).header("x-other", ValueTest::Present),
         rule("/{x}").named("template").header("x-tier", equals("iron")),
     ]);
     let get = |query: &str| Request::new(&format!("GET /a{query}"));
@@ -160,11 +143,8 @@ fn a_more_specific_path_whose_conditions_fail_gives_way() {
 
 #[test]
 fn a_full_tie_is_decided_by_the_document() {
-    let table = table([
-        rule("GET /{a}").named("first"),
-        rule("POST /{b}").named("second"),
-        rule("GET /{c}").named("third"),
-    ]);
+    let table =
+        table([rule("GET /{a}").named("first"), rule("POST /{b}").named("second"), rule("GET /{c}").named("third")]);
     assert_eq!(find(&table, &Request::new("GET /x")), "first");
     assert_eq!(find(&table, &Request::new("POST /x")), "second");
 }
@@ -179,8 +159,7 @@ fn the_most_specific_host_is_tried_and_then_the_top_level() {
         rule("/a").named("suffix").on("*.example.com"),
         rule("GET /a").named("exact").on("api.example.com"),
     ]);
-    let get =
-        |path: &str, host: &str| find(&table, &Request::new(&format!("GET {path}")).host(host));
+    let get = |path: &str, host: &str| find(&table, &Request::new(&format!("GET {path}")).host(host));
     assert_eq!(get("/a", "API.example.com:8080"), "exact");
     assert_eq!(get("/a", "x.example.com"), "suffix");
     assert_eq!(get("/a", "example.com."), "any");
@@ -193,9 +172,8 @@ fn the_most_specific_host_is_tried_and_then_the_top_level() {
 #[test]
 fn captures_are_decoded() {
     let table = table([rule("/a/{id}"), rule("/t/{id}/{*rest}"), rule("~/r/(?<name>[^/]+)(/.*)?")]);
-    let pairs = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>()
-    };
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
     assert_eq!(captures(&table, "GET /a/caf%C3%A9%2Fx%20y"), pairs(&[("id", "café/x y")]));
     assert_eq!(captures(&table, "GET /t/1/b//c%2Fd/"), pairs(&[("id", "1"), ("rest", "b//c/d/")]));
     assert_eq!(captures(&table, "GET /t/1"), pairs(&[("id", "1"), ("rest", "")]));

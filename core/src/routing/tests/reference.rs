@@ -37,11 +37,7 @@ impl Spec {
                 .iter()
                 .map(|(name, test)| HeaderCondition::new(name, test.clone()).unwrap())
                 .collect(),
-            query: self
-                .query
-                .iter()
-                .map(|(name, test)| QueryCondition::new(*name, test.clone()))
-                .collect(),
+            query: self.query.iter().map(|(name, test)| QueryCondition::new(*name, test.clone())).collect(),
         };
         Rule { host: self.host.map(|host| host.parse().unwrap()), matcher, order, value: order }
     }
@@ -62,18 +58,14 @@ impl Spec {
         let mut captures = Vec::new();
         for (index, part) in pattern.iter().enumerate() {
             if let Some(name) = part.strip_prefix("{*") {
-                captures.push((
-                    name.trim_end_matches('}').to_owned(),
-                    segments.get(index..).unwrap_or_default().join("/"),
-                ));
+                captures
+                    .push((name.trim_end_matches('}').to_owned(), segments.get(index..).unwrap_or_default().join("/")));
                 return Some(captures);
             }
             let segment = segments.get(index)?;
             match part.strip_prefix('{') {
                 Some(_) if segment.is_empty() => return None,
-                Some(name) => {
-                    captures.push((name.trim_end_matches('}').to_owned(), (*segment).to_owned()))
-                }
+                Some(name) => captures.push((name.trim_end_matches('}').to_owned(), (*segment).to_owned())),
                 None if part == segment => {}
                 None => return None,
             }
@@ -94,40 +86,20 @@ impl Spec {
     }
 
     fn allows(&self, method: &str) -> bool {
-        self.methods.is_empty()
-            || self.methods.contains(&method)
-            || (method == "HEAD" && self.methods.contains(&"GET"))
+        self.methods.is_empty() || self.methods.contains(&method) || (method == "HEAD" && self.methods.contains(&"GET"))
     }
 
     fn conditions_hold(&self, request: &Request) -> bool {
         let headers = self.headers.iter().all(|(name, test)| {
             passes(
                 test,
-                &request
-                    .headers
-                    .get_all(*name)
-                    .iter()
-                    .map(|value| value.to_str().unwrap())
-                    .collect::<Vec<_>>(),
+                &request.headers.get_all(*name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>(),
             )
         });
-        let pairs = || {
-            request
-                .query
-                .as_deref()
-                .unwrap_or("")
-                .split('&')
-                .filter_map(|pair| pair.split_once('='))
-        };
+        let pairs = || request.query.as_deref().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         headers
             && self.query.iter().all(|(name, test)| {
-                passes(
-                    test,
-                    &pairs()
-                        .filter(|(key, _)| key == name)
-                        .map(|(_, value)| value)
-                        .collect::<Vec<_>>(),
-                )
+                passes(test, &pairs().filter(|(key, _)| key == name).map(|(_, value)| value).collect::<Vec<_>>())
             })
     }
 
@@ -153,16 +125,11 @@ fn passes(test: &ValueTest, values: &[&str]) -> bool {
 fn choose_host(specs: &[Spec], host: Option<&str>) -> Option<&'static str> {
     let rank = |pattern: &str| match pattern.strip_prefix("*.") {
         _ if pattern == "*" => Some((2, Reverse(0))),
-        Some(suffix) => host
-            .filter(|host| host.ends_with(&format!(".{suffix}")))
-            .map(|_| (1, Reverse(suffix.len()))),
+        Some(suffix) => host.filter(|host| host.ends_with(&format!(".{suffix}"))).map(|_| (1, Reverse(suffix.len()))),
         None => (host == Some(pattern)).then_some((0, Reverse(0))),
     };
-    let mut ranked: Vec<_> = specs
-        .iter()
-        .filter_map(|spec| spec.host)
-        .filter_map(|host| Some((rank(host)?, host)))
-        .collect();
+    let mut ranked: Vec<_> =
+        specs.iter().filter_map(|spec| spec.host).filter_map(|host| Some((rank(host)?, host))).collect();
     ranked.sort();
     ranked.first().map(|(_, host)| *host)
 }
@@ -185,25 +152,19 @@ pub(super) fn candidates(specs: &[Spec], request: &Request) -> Vec<usize> {
 
 pub(super) fn search(specs: &[Spec], request: &Request) -> Answer {
     let method = request.method.as_str();
-    let full: Vec<_> = candidates(specs, request)
-        .into_iter()
-        .filter(|&index| specs[index].conditions_hold(request))
-        .collect();
+    let full: Vec<_> =
+        candidates(specs, request).into_iter().filter(|&index| specs[index].conditions_hold(request)).collect();
     let Some(&index) = full.iter().find(|&&index| specs[index].allows(method)) else {
-        let named: Vec<_> =
-            full.iter().flat_map(|&index| specs[index].methods.iter().copied()).collect();
+        let named: Vec<_> = full.iter().flat_map(|&index| specs[index].methods.iter().copied()).collect();
         let allow: Vec<_> = ["GET", "HEAD", "POST", "PURGE"]
             .into_iter()
             .filter(|&one| named.contains(&one) || (one == "HEAD" && named.contains(&"GET")))
             .collect();
         return if allow.is_empty() { Answer::Nothing } else { Answer::NotAllowed(allow) };
     };
-    let captures =
-        specs[index].path_matches(&request.path).unwrap().into_iter().map(|(name, raw)| {
-            let bytes: Vec<u8> = percent_encoding::percent_decode_str(&raw).collect();
-            String::from_utf8(bytes).ok().map(|value| (name, value))
-        });
-    captures
-        .collect::<Option<_>>()
-        .map_or(Answer::Malformed, |captures| Answer::Route(index, captures))
+    let captures = specs[index].path_matches(&request.path).unwrap().into_iter().map(|(name, raw)| {
+        let bytes: Vec<u8> = percent_encoding::percent_decode_str(&raw).collect();
+        String::from_utf8(bytes).ok().map(|value| (name, value))
+    });
+    captures.collect::<Option<_>>().map_or(Answer::Malformed, |captures| Answer::Route(index, captures))
 }
