@@ -1,0 +1,149 @@
+//! The admin address, for operators and load balancers: health, readiness, routes and configuration.
+//!
+//! It has a listener of its own, never a public one, and runs on the background runtime, so that it answers also while
+//! the workers are busy. What it shows holds no secret.
+
+mod health;
+
+use std::{
+    future::IntoFuture,
+    io,
+    net::{self, SocketAddr},
+    os::unix,
+    sync::Arc,
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+    routing::get,
+    serve::Listener,
+};
+use callgate_core::{Gateway, plan::Address};
+use serde_json::Value;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    runtime::Handle,
+    task::JoinHandle,
+};
+
+use crate::server::{Readiness, ServerError, remove_stale};
+
+/// What the admin shows of the configuration in force.
+#[derive(Debug)]
+pub(crate) struct AdminState {
+    /// The routes in the order in which they are tried.
+    pub(crate) routes: Value,
+    /// The effective document, secrets masked.
+    pub(crate) config: Value,
+}
+
+/// An admin listener that is bound but does not answer yet.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    socket: Socket,
+    address: Address,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(net::TcpListener),
+    Unix(unix::net::UnixListener),
+}
+
+/// A running admin, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Serving(JoinHandle<io::Result<()>>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    readiness: Readiness,
+    gateway: Gateway,
+    state: Arc<AdminState>,
+}
+
+impl Admin {
+    /// Binds the admin's address.
+    ///
+    /// # Errors
+    /// The address can't be listened at.
+    pub(crate) fn bind(address: &Address) -> Result<Self, ServerError> {
+        let failed = |source| ServerError::Listen {
+            listener: "admin".into(),
+            address: address.clone(),
+            source,
+        };
+        match address {
+            Address::Tcp(at) => tcp(*at).map_err(failed),
+            Address::Unix(path) => {
+                let bound = remove_stale(path).and_then(|()| unix::net::UnixListener::bind(path));
+                let socket = bound.map_err(failed)?;
+                socket.set_nonblocking(true).map_err(failed)?;
+                Ok(Self { socket: Socket::Unix(socket), address: address.clone() })
+            }
+        }
+    }
+
+    /// Where the admin really listens: port 0 has become a port.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Answers from now on, on the runtime that this is called in.
+    ///
+    /// # Errors
+    /// The runtime can't watch the socket.
+    pub(crate) fn serve(
+        self,
+        readiness: Readiness,
+        gateway: Gateway,
+        state: Arc<AdminState>,
+    ) -> io::Result<Serving> {
+        let router = router(Shared { readiness, gateway, state });
+        let task = match self.socket {
+            Socket::Tcp(socket) => spawn(TcpListener::from_std(socket)?, router),
+            Socket::Unix(socket) => spawn(UnixListener::from_std(socket)?, router),
+        };
+        Ok(Serving(task))
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<Admin> {
+    let socket = net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let address = Address::Tcp(socket.local_addr()?);
+    Ok(Admin { socket: Socket::Tcp(socket), address })
+}
+
+fn spawn<L>(socket: L, router: Router) -> JoinHandle<io::Result<()>>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    Handle::current().spawn(axum::serve(socket, router).into_future())
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
+        .route("/routes", get(async |State(shared): State<Shared>| Json(shared.state.routes.clone())))
+        .route("/config", get(async |State(shared): State<Shared>| Json(shared.state.config.clone())))
+        .layer(map_response(uncached))
+        .with_state(shared)
+}
+
+/// What is shown is of this moment.
+async fn uncached(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,171 @@
+//! Sockets that listen, bound before any worker starts.
+
+use std::{
+    fs, io, iter,
+    net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::FileTypeExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use callgate_core::plan::{Address, Listener};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::error::ServerError;
+
+/// Connections that wait to be accepted; the system caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// Where a listener really listens: port 0 has become a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// Its address.
+    pub address: Address,
+}
+
+/// A listener's sockets, one per worker.
+#[derive(Debug)]
+pub(super) enum Sockets {
+    /// The kernel spreads connections over sockets that share the port.
+    Tcp(Vec<TcpListener>),
+    /// One socket that all workers accept from.
+    Unix(Vec<UnixListener>),
+}
+
+/// Binds a listener for so many workers.
+pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Sockets, Bound), ServerError> {
+    let bound = match &listener.address {
+        Address::Tcp(address) => tcp(*address, workers)
+            .map(|(sockets, address)| (Sockets::Tcp(sockets), Address::Tcp(address))),
+        Address::Unix(path) => {
+            unix(path, workers).map(|sockets| (Sockets::Unix(sockets), Address::Unix(path.clone())))
+        }
+    };
+    bound
+        .map(|(sockets, address)| (sockets, Bound { listener: Arc::clone(&listener.name), address }))
+        .map_err(|source| ServerError::Listen {
+            listener: Arc::clone(&listener.name),
+            address: listener.address.clone(),
+            source,
+        })
+}
+
+fn tcp(address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    if address.port() != 0 {
+        // Sockets that share a port share it with those of another process too: two gateways on one port would go
+        // unnoticed. A socket that doesn't share finds out.
+        tcp_socket(address, false)?;
+    }
+    let first = tcp_socket(address, true)?;
+    first.listen(BACKLOG)?;
+    let first = TcpListener::from(first);
+    let address = first.local_addr()?;
+    let others = (1..workers).map(|_| {
+        let socket = tcp_socket(address, true)?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    });
+    let sockets = iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()?;
+    Ok((sockets, address))
+}
+
+fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // Accepted connections inherit both, which saves two system calls for each.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_keepalive(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn unix(path: &Path, workers: usize) -> io::Result<Vec<UnixListener>> {
+    remove_stale(path)?;
+    let first = UnixListener::bind(path)?;
+    first.set_nonblocking(true)?;
+    let others = (1..workers).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
+    Ok(iter::once(first).chain(others).collect())
+}
+
+/// Removes the socket that an ended process left behind; one that still answers is in use.
+pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file of a Unix socket, removed when the last worker has stopped accepting from it.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl SocketFile {
+    pub(super) fn of(address: &Address) -> Option<Self> {
+        match address {
+            Address::Unix(path) => Some(Self(path.clone())),
+            Address::Tcp(_) => None,
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.0.display(), %error, "The socket's file could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_workers_share_the_port_that_the_first_one_got() {
+        let (sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        assert_eq!(sockets.len(), 3);
+        assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
+    }
+
+    #[test]
+    fn a_port_in_use_is_an_error_even_if_its_user_shares_it() {
+        let (_sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        assert_eq!(tcp(address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn replaces_the_socket_that_an_ended_process_left_behind_but_not_a_living_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gate.sock");
+        let living = unix(&path, 2).unwrap();
+        assert_eq!(unix(&path, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(living);
+        assert!(unix(&path, 1).is_ok());
+    }
+
+    #[test]
+    fn leaves_a_file_alone_that_is_no_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        fs::write(&path, "keep").unwrap();
+        assert_eq!(unix(&path, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(fs::read(&path).unwrap(), b"keep");
+    }
+}

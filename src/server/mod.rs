@@ -1,0 +1,181 @@
+//! The HTTP server: one worker thread per core, each with its own runtime, listening sockets and connections.
+//!
+//! A request never leaves the worker that accepted its connection, so nothing on its way is shared between cores. What
+//! is not a request (brokers' connections, refreshes, reload, admin) runs on the [background runtime](background).
+//! Nothing on a worker may block.
+//!
+//! hyper reads and writes HTTP. What it refuses by itself never reaches the gateway and is answered with an empty body:
+//! 400 for a malformed head, 414 and 431 for one that is too large. `docs/wire.md` has the whole list.
+
+mod activity;
+mod answer;
+mod connection;
+mod connections;
+mod drain;
+mod error;
+mod limits;
+mod listen;
+mod message;
+mod signals;
+mod socket;
+mod tls;
+mod worker;
+
+use std::{future::Future, io, num::NonZero, sync::Arc, thread};
+
+use callgate_core::plan::{Listener, Shutdown};
+use tokio::{
+    runtime::{self, Runtime},
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time,
+};
+
+pub use answer::Answer;
+pub use drain::{Drained, Readiness};
+pub use error::{ServerError, TlsError};
+pub use limits::Limits;
+pub use listen::Bound;
+pub(crate) use listen::remove_stale;
+pub use signals::Signals;
+pub use tls::{check as check_tls, install_tls_provider};
+
+use connection::Origin;
+use drain::Phase;
+use listen::{SocketFile, Sockets};
+use worker::Worker;
+
+/// The runtime of everything that is not a request.
+///
+/// # Errors
+/// The system gives no thread or no event queue.
+pub fn background() -> io::Result<Runtime> {
+    runtime::Builder::new_multi_thread().thread_name("background").enable_all().build()
+}
+
+/// A running server. Dropping it cuts all connections.
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<Bound>,
+    phase: watch::Sender<Phase>,
+    readiness: Readiness,
+    workers: Vec<oneshot::Receiver<usize>>,
+}
+
+impl Server {
+    /// Binds all listeners, then starts the workers (by default one per core) and says so in `readiness`.
+    ///
+    /// # Errors
+    /// An address that can't be listened at, TLS files that can't be used, no threads. Nothing is left running then.
+    pub fn start<A: Answer>(
+        listeners: &[Listener],
+        workers: Option<NonZero<usize>>,
+        limits: &Limits,
+        readiness: &Readiness,
+        answer: &A,
+    ) -> Result<Self, ServerError> {
+        let count = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let mut workers =
+            (0..count).map(|_| Worker::new(answer.clone(), limits)).collect::<Result<Vec<_>, _>>()?;
+        let mut addresses = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            addresses.push(open(listener, &mut workers)?);
+        }
+        let (phase, follow) = watch::channel(Phase::Serving);
+        let workers = workers
+            .into_iter()
+            .enumerate()
+            .map(|(index, worker)| worker.start(index, follow.clone()))
+            .collect::<Result<_, _>>()?;
+        readiness.serves();
+        Ok(Self { addresses, phase, readiness: readiness.clone(), workers })
+    }
+
+    /// Where the listeners really listen, in their order.
+    pub fn addresses(&self) -> &[Bound] {
+        &self.addresses
+    }
+
+    /// Serves until `end` is ready, then ends in steps:
+    ///
+    /// 1. for `lame_duck` it says that it is not ready but serves on, so that load balancers turn away;
+    /// 2. the listeners close; idle connections are closed, the others told that they end (`connection: close`,
+    ///    GOAWAY) and finish what runs;
+    /// 3. what is not finished within `grace` is cut.
+    ///
+    /// When `at_once` is ready during one of these steps, the last one is taken.
+    ///
+    /// # Errors
+    /// [`ServerError::WorkerEnded`] when a worker panicked; the others are drained first.
+    pub async fn run(
+        self,
+        shutdown: Shutdown,
+        end: impl Future<Output = ()>,
+        at_once: impl Future<Output = ()>,
+    ) -> Result<Drained, ServerError> {
+        let Self { phase, readiness, workers, .. } = self;
+        let mut running = JoinSet::new();
+        for worker in workers {
+            running.spawn(worker);
+        }
+        let mut died = false;
+        tokio::select! {
+            () = end => {}
+            _ = running.join_next() => died = true,
+        }
+        readiness.drains();
+        let mut cut = 0;
+        let mut finished = async |running: &mut JoinSet<_>| {
+            while let Some(ended) = running.join_next().await {
+                match ended {
+                    Ok(Ok(left)) => cut += left,
+                    Ok(Err(_)) | Err(_) => died = true,
+                }
+            }
+        };
+        let in_steps = async {
+            time::sleep(shutdown.lame_duck).await;
+            phase.send_replace(Phase::Draining);
+            tokio::select! {
+                () = finished(&mut running) => {}
+                () = time::sleep(shutdown.grace) => {}
+            }
+        };
+        tokio::select! {
+            () = in_steps => {}
+            () = at_once => {}
+        }
+        phase.send_replace(Phase::Ended);
+        finished(&mut running).await;
+        if died { Err(ServerError::WorkerEnded) } else { Ok(Drained { cut }) }
+    }
+}
+
+/// Binds a listener and gives each worker its socket.
+fn open<A: Answer>(listener: &Listener, workers: &mut [Worker<A>]) -> Result<Bound, ServerError> {
+    let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(|source| ServerError::Tls {
+        listener: Arc::clone(&listener.name),
+        source,
+    })?;
+    let origin = Arc::new(Origin {
+        listener: Arc::clone(&listener.name),
+        tls,
+        trusted_proxies: Arc::clone(&listener.trusted_proxies),
+    });
+    let (sockets, bound) = listen::bind(listener, workers.len())?;
+    let given = match sockets {
+        Sockets::Tcp(sockets) => workers
+            .iter_mut()
+            .zip(sockets)
+            .try_for_each(|(worker, socket)| worker.accept_tcp(socket, &origin)),
+        Sockets::Unix(sockets) => {
+            let file = Arc::new(SocketFile::of(&bound.address));
+            workers
+                .iter_mut()
+                .zip(sockets)
+                .try_for_each(|(worker, socket)| worker.accept_unix(socket, &file, &origin))
+        }
+    };
+    given.map_err(ServerError::Worker)?;
+    Ok(bound)
+}

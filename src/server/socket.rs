@@ -1,0 +1,182 @@
+//! A client's socket, plain or under TLS, which notes what goes on and closes so that the last answer arrives.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{activity::Activity, connections::Seat};
+
+/// What carries the bytes.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What is read and written by HTTP.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Transport),
+    Tls(Box<TlsStream<Transport>>),
+}
+
+/// Runs the same on whichever stream it is.
+macro_rules! on {
+    ($self:expr, $type:ident { $($variant:ident),+ }, $stream:ident => $call:expr) => {
+        match $self { $($type::$variant($stream) => $call),+ }
+    };
+}
+
+macro_rules! delegate {
+    ($type:ident { $($variant:ident),+ }) => {
+        impl AsyncRead for $type {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                on!(self.get_mut(), $type { $($variant),+ }, stream => Pin::new(stream).poll_read(cx, buf))
+            }
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                on!(self.get_mut(), $type { $($variant),+ }, stream => Pin::new(stream).poll_write(cx, buf))
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                on!(self.get_mut(), $type { $($variant),+ }, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                on!(self, $type { $($variant),+ }, stream => stream.is_write_vectored())
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                on!(self.get_mut(), $type { $($variant),+ }, stream => Pin::new(stream).poll_flush(cx))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                on!(self.get_mut(), $type { $($variant),+ }, stream => Pin::new(stream).poll_shutdown(cx))
+            }
+        }
+    };
+}
+
+delegate!(Transport { Tcp, Unix });
+delegate!(Stream { Plain, Tls });
+
+/// A client's socket. Its connection counts as open for as long as this lives, also when it was upgraded.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    seat: Seat,
+    /// Something has been received.
+    received: bool,
+    closing: Closing,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Closing {
+    Open,
+    /// The client has sent its end.
+    Ended,
+    /// Our end is sent; what still comes is thrown away.
+    Lingering,
+}
+
+impl Socket {
+    pub(super) fn new(stream: Stream, seat: Seat) -> Self {
+        Self { stream, seat, received: false, closing: Closing::Open }
+    }
+
+    fn activity(&self) -> &Arc<Activity> {
+        self.seat.activity()
+    }
+
+    fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
+        match written {
+            Poll::Ready(_) => self.activity().has_written(),
+            Poll::Pending => self.activity().is_blocked(),
+        }
+    }
+
+    /// Reads and throws away what the client still sends.
+    ///
+    /// Closing a socket that holds unread bytes resets the connection, and the client may lose the answer that it was
+    /// about to read. How long this may take is bounded as the time for a head is.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.received = true;
+            this.activity().has_read();
+        } else if buf.remaining() > 0 {
+            this.closing = Closing::Ended;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.note_write(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.note_write(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.closing != Closing::Lingering {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            let unread = this.received && this.activity().has_unread();
+            if this.closing == Closing::Ended || !unread {
+                return Poll::Ready(Ok(()));
+            }
+            this.closing = Closing::Lingering;
+            this.activity().lingers();
+        }
+        this.poll_linger(cx)
+    }
+}

@@ -1,0 +1,234 @@
+//! A worker: one thread, one runtime, its own listening sockets and its own connections.
+
+use std::{io, net, os::unix, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use tokio::{
+    net::{TcpListener, UnixListener},
+    runtime::{self, Runtime},
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::{self, MissedTickBehavior},
+};
+
+use super::{
+    answer::Answer,
+    connection::{self, Origin, Shared},
+    connections::{Connections, Place},
+    drain::Phase,
+    error::ServerError,
+    limits::Limits,
+    listen::SocketFile,
+    socket::Transport,
+};
+
+/// A listening socket of this worker.
+pub(super) enum Accepting {
+    Tcp(TcpListener),
+    /// The last worker to let go of the socket removes its file.
+    Unix { socket: UnixListener, _file: Arc<Option<SocketFile>> },
+}
+
+/// A worker that is ready to start.
+pub(super) struct Worker<A> {
+    runtime: Runtime,
+    shared: Arc<Shared<A>>,
+    listeners: Vec<(Accepting, Arc<Origin>)>,
+    tick: Duration,
+}
+
+impl<A: Answer> Worker<A> {
+    pub(super) fn new(answer: A, limits: &Limits) -> Result<Self, ServerError> {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Worker)?;
+        let shared = Shared {
+            answer,
+            protocol: connection::protocol(limits),
+            connections: Connections::new(limits),
+        };
+        Ok(Self { runtime, shared: Arc::new(shared), listeners: Vec::new(), tick: limits.tick() })
+    }
+
+    pub(super) fn accept_tcp(&mut self, socket: net::TcpListener, origin: &Arc<Origin>) -> io::Result<()> {
+        let _entered = self.runtime.enter();
+        let socket = Accepting::Tcp(TcpListener::from_std(socket)?);
+        self.listeners.push((socket, Arc::clone(origin)));
+        Ok(())
+    }
+
+    pub(super) fn accept_unix(
+        &mut self,
+        socket: unix::net::UnixListener,
+        file: &Arc<Option<SocketFile>>,
+        origin: &Arc<Origin>,
+    ) -> io::Result<()> {
+        let _entered = self.runtime.enter();
+        let socket = Accepting::Unix {
+            socket: UnixListener::from_std(socket)?,
+            _file: Arc::clone(file),
+        };
+        self.listeners.push((socket, Arc::clone(origin)));
+        Ok(())
+    }
+
+    /// Starts the thread. What comes back is the number of connections that had to be cut when it ended.
+    pub(super) fn start(
+        self,
+        index: usize,
+        phase: watch::Receiver<Phase>,
+    ) -> Result<oneshot::Receiver<usize>, ServerError> {
+        let (ended, when_ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let Self { runtime, shared, listeners, tick } = self;
+                let cut = runtime.block_on(run(&shared, listeners, tick, phase));
+                // Ends what is left of connections, and waits for no look-up of a name that still runs.
+                runtime.shutdown_background();
+                // Nobody waits any more if the server itself was dropped.
+                ended.send(cut).ok();
+            })
+            .map_err(ServerError::Worker)?;
+        Ok(when_ended)
+    }
+}
+
+async fn run<A: Answer>(
+    shared: &Arc<Shared<A>>,
+    listeners: Vec<(Accepting, Arc<Origin>)>,
+    tick: Duration,
+    mut phase: watch::Receiver<Phase>,
+) -> usize {
+    let connections = &shared.connections;
+    let mut accepting = JoinSet::new();
+    for (socket, origin) in listeners {
+        accepting.spawn(accept(socket, origin, Arc::clone(shared), phase.clone()));
+    }
+    let mut ticks = time::interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => connections.look_over(),
+            () = emptied(&mut accepting, connections), if draining => return 0,
+            changed = phase.changed() => match (changed, *phase.borrow()) {
+                (Ok(()), Phase::Serving) => {}
+                (Ok(()), Phase::Draining) => {
+                    draining = true;
+                    connections.drain();
+                }
+                (Ok(()), Phase::Ended) | (Err(_), _) => return connections.count(),
+            },
+        }
+    }
+}
+
+/// Waits until nothing is accepted any more and the last connection has ended.
+async fn emptied(accepting: &mut JoinSet<()>, connections: &Connections) {
+    while accepting.join_next().await.is_some() {}
+    connections.emptied().await;
+}
+
+/// Accepts connections until the worker drains.
+async fn accept<A: Answer>(
+    socket: Accepting,
+    origin: Arc<Origin>,
+    shared: Arc<Shared<A>>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let mut pause = Pause::new();
+    let mut stopping = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut stopping => break,
+            accepted = accept_one(&socket, &shared) => accepted,
+        };
+        match accepted {
+            Ok((place, transport, peer)) => {
+                pause = Pause::new();
+                spawn(place, transport, peer, &origin, &shared);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(listener = %origin.listener, %error, "No connection can be accepted at the moment");
+                tokio::select! {
+                    _ = &mut stopping => break,
+                    () = pause.wait() => {}
+                }
+            }
+        }
+    }
+    accept_queued(&socket, &origin, &shared).await;
+}
+
+/// Accepts what the kernel has completed already: closing the socket would reset these connections.
+async fn accept_queued<A: Answer>(socket: &Accepting, origin: &Arc<Origin>, shared: &Arc<Shared<A>>) {
+    // Lets the runtime learn of them.
+    tokio::task::yield_now().await;
+    while let Some(place) = shared.connections.try_place() {
+        let accepted = std::future::poll_fn(|cx| Poll::Ready(socket.poll_accept(cx))).await;
+        match accepted {
+            Poll::Ready(Ok((transport, peer))) => spawn(place, transport, peer, origin, shared),
+            Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => return,
+        }
+    }
+}
+
+type Accepted = (Transport, Option<net::SocketAddr>);
+
+async fn accept_one<A>(
+    socket: &Accepting,
+    shared: &Shared<A>,
+) -> io::Result<(Place, Transport, Option<net::SocketAddr>)> {
+    let Some(place) = shared.connections.place().await else {
+        return std::future::pending().await;
+    };
+    let (transport, peer) = std::future::poll_fn(|cx| socket.poll_accept(cx)).await?;
+    Ok((place, transport, peer))
+}
+
+impl Accepting {
+    fn poll_accept(&self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(socket) => socket
+                .poll_accept(cx)
+                .map_ok(|(stream, peer)| (Transport::Tcp(stream), Some(peer))),
+            Self::Unix { socket, .. } => {
+                socket.poll_accept(cx).map_ok(|(stream, _)| (Transport::Unix(stream), None))
+            }
+        }
+    }
+}
+
+fn spawn<A: Answer>(
+    place: Place,
+    transport: Transport,
+    peer: Option<net::SocketAddr>,
+    origin: &Arc<Origin>,
+    shared: &Arc<Shared<A>>,
+) {
+    let seat = shared.connections.enter(place);
+    let served = connection::serve(transport, peer, seat, Arc::clone(shared), Arc::clone(origin));
+    runtime::Handle::current().spawn(served);
+}
+
+/// Whether the error is about the connection that was to be accepted, and the next one may be fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Growing pauses while the process has no file descriptors or memory for another connection.
+struct Pause(Duration);
+
+impl Pause {
+    const fn new() -> Self {
+        Self(Duration::from_millis(10))
+    }
+
+    async fn wait(&mut self) {
+        time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(1));
+    }
+}
