@@ -273,7 +273,7 @@ impl<'a> Loader<'a> {
             }
         }
         if !any {
-            self.flaw(at, place, format!("`{pattern}` matches no file in `{}`", shown(folder)));
+            self.flaw(at, place, format!("`{pattern}` matches no file below `{}`", shown(folder)));
         }
     }
 

@@ -84,8 +84,6 @@ impl Substitution<'_> {
                 ),
             };
             references += 1;
-            let (at, end) = self.sources.find(node.at, written, searched).unwrap_or((node.at, searched));
-            searched = end;
             match found {
                 Ok(Found::Hidden(found)) => {
                     value.push_str(&found);
@@ -94,6 +92,8 @@ impl Substitution<'_> {
                 Ok(Found::Default(default)) => value.push_str(default),
                 Err((message, hint)) => {
                     missing = true;
+                    let (at, end) = self.sources.find(node.at, written, searched).unwrap_or((node.at, searched));
+                    searched = end;
                     self.flaws.push(Flaw::error(at, path, message).with_hint(hint));
                 }
             }

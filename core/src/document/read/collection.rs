@@ -7,8 +7,10 @@ use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 use super::{
     Session,
     error::{Error, unknown},
+    identity,
     key::KeyDeserializer,
     node::NodeDeserializer,
+    placeholder::Placeholder,
 };
 use crate::document::{DocPath, Key, Node, suggest::nearest};
 
@@ -53,6 +55,8 @@ pub(super) struct Entries<'a> {
     entries: slice::Iter<'a, (Key, Node)>,
     /// The fields of a struct; a map takes any key.
     fields: Option<&'static [&'static str]>,
+    /// Fields to make up.
+    supplied: std::vec::IntoIter<&'static str>,
     next: Option<&'a (Key, Node)>,
 }
 
@@ -62,12 +66,17 @@ impl<'a> Entries<'a> {
         entries: &'a [(Key, Node)],
         fields: Option<&'static [&'static str]>,
     ) -> Self {
+        let supplied = of.session.supplied.borrow().get(&identity(of.node)).cloned().unwrap_or_default();
+        if !supplied.is_empty() {
+            of.session.incomplete(of.node);
+        }
         Self {
             mapping: of.node,
             path: of.path.clone(),
             session: of.session,
             entries: entries.iter(),
             fields,
+            supplied: supplied.into_iter(),
             next: None,
         }
     }
@@ -78,9 +87,9 @@ impl<'a> Entries<'a> {
         if let Some(meant) = nearest(&key.text, fields.iter().copied()) {
             self.session.explain(self.mapping, meant);
         }
-        if let Some((failed, Some(flaw))) = error.into_flaw(self.session) {
-            self.session.skipped.borrow_mut().insert(failed);
-            self.session.flaws.borrow_mut().push(flaw);
+        if let Some(failure) = error.into_failure(self.session) {
+            self.session.skipped.borrow_mut().insert(failure.node);
+            self.session.flaws.borrow_mut().extend(failure.flaw);
         }
     }
 }
@@ -109,12 +118,14 @@ impl<'a> MapAccess<'a> for Entries<'a> {
                 .map(Some)
                 .map_err(|error| error.or_at_span(key.at, node, &self.path));
         }
-        Ok(None)
+        self.next = None;
+        self.supplied.next().map(|field| seed.deserialize(field.into_deserializer())).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let Some((key, node)) = self.next.take() else {
-            return Err(Error::wrong("a value is read before its key"));
+            let failed = |_| Error::wrong("a value that was made up is refused").or_at(self.mapping, &self.path);
+            return seed.deserialize(Placeholder).map_err(failed);
         };
         let path = self.path.key(&key.text);
         seed.deserialize(NodeDeserializer::new(node, path.clone(), self.session))

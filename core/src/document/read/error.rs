@@ -80,22 +80,32 @@ impl Error {
         self
     }
 
-    /// The node that failed, with the flaw unless it is a consequence of others.
-    pub(super) fn into_flaw(self, session: &Session) -> Option<(usize, Option<Flaw>)> {
+    /// What failed, with the flaw unless it is a consequence of others.
+    pub(super) fn into_failure(self, session: &Session) -> Option<Failure> {
         let Place { at, path, node } = self.place?;
-        let consequence = match self.problem {
-            Problem::Missing(field) => session.explained.borrow().contains(&(node, field.into())),
-            Problem::Wrong { .. } => session.incomplete.borrow().contains(&node),
+        let (missing, consequence) = match self.problem {
+            Problem::Missing(field) => (Some(field), session.explained.borrow().contains(&(node, field.into()))),
+            Problem::Wrong { .. } => (None, session.incomplete.borrow().contains(&node)),
         };
-        if consequence {
-            return Some((node, None));
-        }
         let flaw = match self.problem {
-            Problem::Missing(field) => Flaw::error(at, &path, format!("the field `{field}` is required and not there")),
+            Problem::Missing(field) => Flaw::error(at, &path, missing_text(field)),
             Problem::Wrong { message, label, hint } => Flaw { label, hint, ..Flaw::error(at, &path, message) },
         };
-        Some((node, Some(flaw)))
+        Some(Failure { node, missing, flaw: (!consequence).then_some(flaw) })
     }
+}
+
+fn missing_text(field: &str) -> String {
+    format!("the field `{field}` is required and not there")
+}
+
+/// A failed reading.
+pub(super) struct Failure {
+    /// The node that failed.
+    pub(super) node: usize,
+    /// The field that it lacks, if that is why.
+    pub(super) missing: Option<&'static str>,
+    pub(super) flaw: Option<Flaw>,
 }
 
 /// The flaw of a name that is not among those known.
@@ -228,7 +238,7 @@ impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             Problem::Wrong { message, .. } => f.write_str(message),
-            Problem::Missing(field) => write!(f, "the field `{field}` is required and not there"),
+            Problem::Missing(field) => f.write_str(&missing_text(field)),
         }
     }
 }

@@ -1,15 +1,20 @@
 //! A tree is read into types through serde, and everything that does not fit is found in one go.
 //!
 //! serde stops at the first error. So the node that failed is passed over and the tree is read again, until it
-//! passes or only consequences of what was passed over are left.
+//! passes or only consequences of what was passed over are left. A required field that is not there is made up, so
+//! that the next missing one is found too; what is read with it is thrown away.
 
 mod collection;
 mod error;
 mod key;
 mod node;
+mod placeholder;
 mod variant;
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use serde::de::DeserializeOwned;
 
@@ -39,16 +44,13 @@ pub fn from_node<T: DeserializeOwned>(node: &Node, path: &DocPath) -> Result<T, 
             }
             Err(error) => error,
         };
-        let Some((failed, flaw)) = error.into_flaw(&session) else {
-            return Err(session.flaws.take());
+        let Some(failure) = error.into_failure(&session) else { return Err(session.flaws.take()) };
+        session.flaws.borrow_mut().extend(failure.flaw);
+        let again = match failure.missing {
+            Some(field) if session.supply(failure.node, field) => true,
+            _ => failure.node != identity(node) && session.skipped.borrow_mut().insert(failure.node),
         };
-        if let Some(flaw) = flaw {
-            session.flaws.borrow_mut().push(flaw);
-        }
-        let again = failed != identity(node)
-            && session.flaws.borrow().len() < MOST_FLAWS
-            && session.skipped.borrow_mut().insert(failed);
-        if !again {
+        if !again || session.flaws.borrow().len() >= MOST_FLAWS {
             return Err(session.flaws.take());
         }
     }
@@ -69,6 +71,8 @@ struct Session {
     incomplete: RefCell<HashSet<usize>>,
     /// Fields that a mapping lacks because they were passed over or misspelt.
     explained: RefCell<HashSet<(usize, Box<str>)>>,
+    /// Fields that mappings lack and that are made up.
+    supplied: RefCell<HashMap<usize, Vec<&'static str>>>,
 }
 
 impl Session {
@@ -83,6 +87,17 @@ impl Session {
 
     fn incomplete(&self, collection: &Node) {
         self.incomplete.borrow_mut().insert(identity(collection));
+    }
+
+    /// Has a field of a mapping made up; false when it is already.
+    fn supply(&self, mapping: usize, field: &'static str) -> bool {
+        let mut supplied = self.supplied.borrow_mut();
+        let fields = supplied.entry(mapping).or_default();
+        let new = !fields.contains(&field);
+        if new {
+            fields.push(field);
+        }
+        new
     }
 
     fn explain(&self, mapping: &Node, field: &str) {

@@ -271,6 +271,8 @@ hosts:
       - match: GET /
         to: a/b
       - to: a/b
+      - {enabled: true}
+      - {to: 5}
 "), @r#"
     error: the field `lambda` is required and not there in upstreams.a
       --> callgate.yaml:3:6
@@ -284,7 +286,32 @@ hosts:
      9 |       - to: a/b
        |         ^^
 
-    2 errors in callgate.yaml
+    error: the field `match` is required and not there in hosts["api.example.com"].routes[2]
+       --> callgate.yaml:10:9
+        |
+     10 |       - {enabled: true}
+        |         ^^^^^^^^^^^^^^^
+
+    error: the field `to` is required and not there in hosts["api.example.com"].routes[2]
+       --> callgate.yaml:10:9
+        |
+     10 |       - {enabled: true}
+        |         ^^^^^^^^^^^^^^^
+
+    error: the field `match` is required and not there in hosts["api.example.com"].routes[3]
+       --> callgate.yaml:11:9
+        |
+     11 |       - {to: 5}
+        |         ^^^^^^^
+
+    error: expected text, found the number `5` in hosts["api.example.com"].routes[3].to
+       --> callgate.yaml:11:14
+        |
+     11 |       - {to: 5}
+        |              ^
+        = help: quote it: "5"
+
+    6 errors in callgate.yaml
     "#);
 }
 
@@ -292,6 +319,8 @@ hosts:
 fn consequences_of_other_errors_are_not_reported() {
     let report = wrong("upstreams: {a: {lambda: {region: [1]}, timeout: 5}}");
     assert!(report.ends_with("2 errors in callgate.yaml") && !report.contains("required"), "{report}");
+    let report = wrong("upstreams: {a: {lambda: {regoin: x}}}");
+    assert!(report.ends_with("1 error in callgate.yaml"), "{report}");
 }
 
 #[test]
