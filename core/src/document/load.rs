@@ -39,8 +39,8 @@ impl Document {
     pub fn parse(name: &str, text: &str, references: &dyn References) -> Result<Self, Report> {
         let mut loader = Loader::new(references);
         let path = PathBuf::from(name);
-        loader.stack.push(path.clone());
-        loader.text(path, text.to_owned());
+        loader.text(&path, text.to_owned());
+
         Self::strict(loader.finish()?)
     }
 
@@ -204,14 +204,14 @@ impl<'a> Loader<'a> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 self.stack.push(identity);
-                self.text(path.to_owned(), text);
+                self.text(path, text);
                 self.stack.pop();
             }
             Err(error) => self.flaw(at, place, format!("cannot read `{}`: {error}", path.display())),
         }
     }
 
-    fn text(&mut self, path: PathBuf, text: String) {
+    fn text(&mut self, path: &Path, text: String) {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let source = self.sources.add(path.display().to_string(), text);
         self.folders.push(folder.clone());
@@ -222,7 +222,7 @@ impl<'a> Loader<'a> {
         if let Some(mut includes) = includes {
             let missing = self.substitute(&mut includes, &DocPath::root().key("include"));
             self.flaws.extend(missing);
-            self.includes(&includes, &folder, &path);
+            self.includes(&includes, &folder, path);
         }
     }
 

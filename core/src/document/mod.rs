@@ -1,7 +1,7 @@
 //! The configuration text: YAML with positions, references and includes, read into types with every error at once.
 //!
-//! The way of a document: [`yaml`] composes a [`Node`] tree out of parser events, [`substitute`] fills in
-//! `${NAME}` in its scalars, [`load`] merges what `include` names, [`from_node`] reads the tree into types.
+//! The way of a document: `yaml` composes a [`Node`] tree out of parser events, `substitute` fills in
+//! `${NAME}` in its scalars, `load` merges what `include` names, [`from_node`] reads the tree into types.
 //! What is wrong becomes a [`Flaw`], and all flaws of a load one [`Report`].
 
 mod flaw;

@@ -60,10 +60,10 @@ impl Report {
         };
         let mut names: Vec<&str> = Vec::new();
         for flaw in &self.flaws {
-            if let Some(name) = self.sources.name(flaw.at.source) {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
+            if let Some(name) = self.sources.name(flaw.at.source)
+                && !names.contains(&name)
+            {
+                names.push(name);
             }
         }
         match names.as_slice() {

@@ -51,6 +51,17 @@ pub(super) fn compose(text: &str, source: u32, flaws: &mut Vec<Flaw>) -> Option<
     Some(composer.root.take().unwrap_or_else(|| Node::new(Value::Null, Span { source, line: 1, column: 1, length: 0 })))
 }
 
+/// Whether a value is of a type of the core schema; every whole number is a `float` too.
+fn is_of(kind: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => kind == "null",
+        Value::Bool(_) => kind == "bool",
+        Value::Integer(_) => kind != "null" && kind != "bool",
+        Value::Float(_) => kind == "float",
+        Value::String(_) | Value::Sequence(_) | Value::Mapping(_) => false,
+    }
+}
+
 fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
@@ -186,7 +197,15 @@ impl Composer<'_> {
             None => (string(), false),
             Some(tag) => match tag.core_suffix() {
                 Some("str") => (string(), false),
-                Some("null" | "bool" | "int" | "float") => (resolved(), true),
+                Some(kind @ ("null" | "bool" | "int" | "float")) => {
+                    let value = resolved();
+                    if !is_of(kind, &value) {
+                        let message = format!("`{text}` is not of the type `!!{kind}`");
+                        let flaw = Flaw::error(at, &self.path(), message);
+                        self.flaws.push(flaw);
+                    }
+                    (value, true)
+                }
                 _ if tag.handle().is_empty() && tag.suffix() == "!" => (string(), false),
                 _ => {
                     self.tag_flaw(tag, at);

@@ -257,7 +257,7 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let (node, path) = (self.node, self.path.clone());
-        variant::read(self, variants, visitor).map_err(|error| error.or_at(node, &path))
+        variant::read(&self, variants, visitor).map_err(|error| error.or_at(node, &path))
     }
 
     fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Error> {

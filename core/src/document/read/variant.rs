@@ -12,7 +12,7 @@ use super::{
 use crate::document::{Value, suggest::listed};
 
 pub(super) fn read<'a, V: Visitor<'a>>(
-    of: NodeDeserializer<'a>,
+    of: &NodeDeserializer<'a>,
     variants: &'static [&'static str],
     visitor: V,
 ) -> Result<V::Value, Error> {

@@ -16,6 +16,17 @@ fn plain_scalars_have_types_and_quoted_ones_are_text() {
 }
 
 #[test]
+fn tags_of_the_core_schema_are_kept_to_and_others_refused() {
+    assert_eq!(
+        shown("{a: !!int \"5\", b: !!float 1, c: ! 5, d: !!seq [1], e: !!str ~}"),
+        r#"{"a": 5, "b": 1, "c": "5", "d": [1], "e": "~"}"#
+    );
+    for wrong in ["!!int x", "!!bool 1", "!!map []", "!custom x", "!!binary eA=="] {
+        assert!(refused(&format!("a: {wrong}")).contains(" in a\n"), "{wrong}");
+    }
+}
+
+#[test]
 fn block_scalars_are_text() {
     assert_eq!(shown("a: |\n  1\n  2\nb: >-\n  x\n  y\n"), r#"{"a": "1\n2\n", "b": "x y"}"#);
 }
