@@ -1,7 +1,7 @@
 //! What finding a route costs, by the size of the table and the kind of path.
 //!
 //! `cargo bench --bench routing` measures every kind at 10, 1,000 and 100,000 routes, prints nanoseconds per request
-//! and fails when 100,000 routes cost more than three times what 10 cost. `cargo bench --bench routing -- KIND SIZE
+//! (of the quickest of many interleaved rounds, as other work on the machine only ever adds) and fails when 100,000 routes cost more than three times what 10 cost. `cargo bench --bench routing -- KIND SIZE
 //! REQUESTS` runs one combination without reading a clock, to be counted by callgrind.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -17,7 +17,7 @@ const SIZES: [usize; 3] = [10, 1_000, 100_000];
 const KINDS: [&str; 6] = ["exact", "template", "tail", "mixed", "miss", "method"];
 /// Requests of one round: the same number at every size, so that reading them costs the same.
 const REQUESTS: usize = 4096;
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 100;
 /// Largest allowed ratio of the largest table's cost to the smallest one's.
 const LIMIT: f64 = 3.0;
 
@@ -47,9 +47,9 @@ fn measure_all() -> BenchResult<ExitCode> {
                 times.push(round(table, load));
             }
         }
-        let medians: Vec<f64> = times.into_iter().map(median).collect();
-        let ratio = medians[SIZES.len() - 1] / medians[0];
-        println!("{kind:<17} {:>9.0} {:>9.0} {:>9.0}   {ratio:.2}", medians[0], medians[1], medians[2]);
+        let best: Vec<f64> = times.into_iter().map(|times| times.into_iter().fold(f64::MAX, f64::min)).collect();
+        let ratio = best[SIZES.len() - 1] / best[0];
+        println!("{kind:<17} {:>9.0} {:>9.0} {:>9.0}   {ratio:.2}", best[0], best[1], best[2]);
         if ratio > LIMIT {
             code = ExitCode::FAILURE;
         }
@@ -63,11 +63,6 @@ fn round(table: &RouteTable<usize>, load: &[(Method, String)]) -> f64 {
     let found: usize = load.iter().map(|request| find(table, request)).sum();
     black_box(found);
     begin.elapsed().as_secs_f64() * 1e9 / load.len() as f64
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 /// All that routing does for a request: normalisation, the search, and decoding the captures.

@@ -41,7 +41,7 @@ impl CapturePlan {
         let Some(last) = self.captures.len().checked_sub(1) else {
             return Ok(Captures::default());
         };
-        let mut captures = Captures::with_capacity(path.len() + 16 * self.captures.len());
+        let mut captures = Captures::with_capacity(self.captures.len());
         let mut rest = path.strip_prefix('/');
         let mut at = 0;
         for (index, Capture { segment, name }) in self.captures.iter().enumerate() {

@@ -206,8 +206,12 @@ impl<V> HostIndex<V> {
 }
 
 fn strip_port(authority: &str) -> &str {
-    let name_end = if authority.starts_with('[') { authority.find(']').map_or(0, |at| at + 1) } else { 0 };
-    match authority[name_end..].find(':') {
+    let bytes = authority.as_bytes();
+    let name_end = match bytes.first() {
+        Some(b'[') => bytes.iter().position(|&byte| byte == b']').map_or(0, |at| at + 1),
+        _ => 0,
+    };
+    match bytes[name_end..].iter().position(|&byte| byte == b':') {
         Some(colon) => &authority[..name_end + colon],
         None => authority,
     }

@@ -50,7 +50,7 @@ impl PathRegex {
         if self.names.is_empty() {
             return Ok(Captures::default());
         }
-        let mut captures = Captures::with_capacity(path.len());
+        let mut captures = Captures::with_capacity(self.names.len());
         if let Some(groups) = self.whole.regex().captures(path) {
             for (index, name) in &self.names {
                 if let Some(group) = groups.get(*index) {

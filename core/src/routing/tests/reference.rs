@@ -1,8 +1,17 @@
 //! A linear search over plain texts that shares no code with the table's index.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
 
 use super::*;
+
+/// The expressions of the random tables.
+pub(super) const SOURCES: [&str; 7] =
+    ["~/a.*", "~/[ab]/(?<g>[^/]*)", "~/.*b", "~/(?<one>a)?(/(?<two>.+))?", "~.*", "~/b", "~/a/a"];
+
+static REGEXES: LazyLock<HashMap<&str, regex::Regex>> = LazyLock::new(|| {
+    let compile = |source: &str| regex::Regex::new(&format!("^(?:{})$", &source[1..])).unwrap();
+    SOURCES.into_iter().map(|source| (source, compile(source))).collect()
+});
 
 /// A rule in plain texts.
 #[derive(Debug, Clone)]
@@ -44,8 +53,8 @@ impl Spec {
 
     /// The raw captures, if the path matches.
     fn path_matches(&self, path: &str) -> Option<Vec<(String, String)>> {
-        if let Some(regex) = self.path.strip_prefix('~') {
-            let regex = regex::Regex::new(&format!("^(?:{regex})$")).unwrap();
+        if self.path.starts_with('~') {
+            let regex = &REGEXES[self.path.as_str()];
             let groups = regex.captures(path)?;
             let named = regex
                 .capture_names()
