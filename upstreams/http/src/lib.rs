@@ -1,1 +1,21 @@
-//! The HTTP client that upstream kinds of Callgate share.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod connect;
+mod endpoint;
+mod error;
+mod framing;
+mod gate;
+mod h1;
+mod h2;
+mod io;
+mod pool;
+mod settings;
+mod tls;
+mod upgrade;
+
+pub use client::HttpClient;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::HttpError;
+pub use settings::{HttpSettings, TlsSettings};
+pub use tls::SetupError;

@@ -1,0 +1,247 @@
+//! The client: one per upstream, shared by all workers.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use callgate_core::{Body, Context};
+use http::{Method, Request, Response, StatusCode};
+use hyper::{body::Incoming, client::conn::http2::SendRequest, upgrade::OnUpgrade};
+use tokio::{runtime::Handle, sync::OnceCell};
+
+use crate::{
+    connect::{connect, connect_tcp},
+    endpoint::Endpoint,
+    error::HttpError,
+    framing,
+    h1::{self, Connection, Link},
+    h2, pool,
+    pool::{Home, Key, Shared},
+    settings::{HttpSettings, TlsSettings},
+    tls::{SetupError, Tls},
+    upgrade,
+};
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The largest body in memory that is copied so that the request can be sent again.
+const MAX_COPY: usize = 64 << 10;
+
+/// An HTTP client with pooled connections, for HTTP/1.1 and HTTP/2.
+///
+/// Connections belong to the thread that opened them, so that a request never leaves its worker. When the client is
+/// dropped, or its upstream ends, unused connections are closed soon and used ones after their exchange.
+///
+/// Runs on any tokio runtime with I/O and time; the worker model wants one current-thread runtime per worker.
+#[derive(Clone)]
+pub struct HttpClient(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    tls: OnceCell<Arc<Tls>>,
+    http2: Option<bool>,
+    connect_timeout: Duration,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+enum Opened {
+    Http1(Box<Connection>),
+    Http2(SendRequest<Body>),
+}
+
+impl HttpClient {
+    /// A client for an upstream, whose context runs the client's tasks. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// Certificates or keys of the settings that can't be read.
+    pub fn new(settings: HttpSettings, context: &Context) -> Result<Self, SetupError> {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let tls = match &settings.tls {
+            Some(tls) => OnceCell::new_with(Some(Arc::new(Tls::build(tls, settings.http2, context)?))),
+            None => OnceCell::new(),
+        };
+        Ok(Self(Arc::new(Inner {
+            shared: Arc::new(Shared::new(id, context.clone(), settings.idle_timeout(), settings.max_idle())),
+            tls,
+            http2: settings.http2,
+            connect_timeout: settings.connect_timeout(),
+        })))
+    }
+
+    /// Sends a request and answers with its reply, whose body streams.
+    ///
+    /// The request's URI is in origin form. `host` is the endpoint's unless the request has one; the length headers are
+    /// made to fit the body. All else is sent as it is: hop-by-hop headers are the caller's business. A request that
+    /// asks for an upgrade, and has hyper's `OnUpgrade` of the client's connection in its extensions, is joined with the
+    /// upstream's connection when the reply is 101.
+    ///
+    /// A request that a pooled connection was closed upon, before any byte of a reply, is sent once more on a new one:
+    /// if nothing of it can have been seen, or if its method is idempotent and its body, if any, is in memory.
+    ///
+    /// # Errors
+    /// No connection, a broken one, or a reply that is no HTTP.
+    pub async fn send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, HttpError> {
+        framing::prepare(endpoint, &mut request)?;
+        let upgrade = upgrade::take(&mut request);
+        let key = self.key(endpoint);
+        if upgrade.is_none()
+            && self.may_speak_http2(endpoint)
+            && let Some(mut sender) = pool::http2(&key)
+        {
+            match h2::send(endpoint, &mut sender, request).await {
+                Ok(reply) => return Ok(reply),
+                Err(h2::Lost { unsent: Some(unsent), .. }) => request = unsent,
+                Err(lost) => return Err(lost.error),
+            }
+        } else if let Some(mut connection) = pool::take(&key) {
+            let spare = copy(&request);
+            match connection.link.exchange(request).await {
+                Ok(reply) => return self.receive(endpoint, connection, reply, upgrade).await,
+                Err(lost) => {
+                    let spare = if lost.silent { spare } else { None };
+                    match (failed(endpoint, lost), spare) {
+                        ((HttpError::Send { .. }, Some(unsent)), _) => request = unsent,
+                        ((HttpError::Send { .. }, None), Some(spare)) => request = spare,
+                        ((error, _), _) => return Err(error),
+                    }
+                }
+            }
+        }
+        match Box::pin(self.open(endpoint, key, upgrade.is_some())).await? {
+            Opened::Http1(mut connection) => match connection.link.exchange(request).await {
+                Ok(reply) => self.receive(endpoint, connection, reply, upgrade).await,
+                Err(lost) => Err(failed(endpoint, lost).0),
+            },
+            Opened::Http2(mut sender) => {
+                h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error)
+            }
+        }
+    }
+
+    /// Whether the endpoint takes a TCP connection now.
+    ///
+    /// # Errors
+    /// Why it doesn't.
+    pub async fn probe(&self, endpoint: &Endpoint) -> Result<(), HttpError> {
+        let limit = self.0.connect_timeout;
+        match tokio::time::timeout(limit, connect_tcp(endpoint, limit)).await {
+            Ok(connected) => connected.map(drop),
+            Err(_) => Err(HttpError::ConnectTimeout { host: endpoint.authority().to_string() }),
+        }
+    }
+
+    fn key(&self, endpoint: &Endpoint) -> Key {
+        Key { client: self.0.shared.id, endpoint: endpoint.id, runtime: Handle::current().id() }
+    }
+
+    fn may_speak_http2(&self, endpoint: &Endpoint) -> bool {
+        self.0.http2.unwrap_or_else(|| endpoint.is_tls())
+    }
+
+    async fn open(&self, endpoint: &Endpoint, key: Key, upgrade: bool) -> Result<Opened, HttpError> {
+        let tls = if endpoint.is_tls() { Some(self.tls(endpoint).await?) } else { None };
+        let (stream, chosen) = connect(endpoint, tls, upgrade, self.0.connect_timeout).await?;
+        let shared = &self.0.shared;
+        if chosen || (self.0.http2 == Some(true) && !upgrade) {
+            let sender = h2::open(endpoint, stream, shared).await?;
+            pool::put_http2(key, shared, sender.clone());
+            return Ok(Opened::Http2(sender));
+        }
+        let link = Link::new(stream)
+            .await
+            .map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
+        let home = Arc::new(Home { shared: shared.clone(), key });
+        Ok(Opened::Http1(Box::new(Connection { link, home })))
+    }
+
+    /// The TLS settings. Without options of their own they are made at the first use, away from the worker.
+    async fn tls(&self, endpoint: &Endpoint) -> Result<Arc<Tls>, HttpError> {
+        let build = || async {
+            let (context, http2) = (self.0.shared.context.clone(), self.0.http2);
+            let built = self.0.shared.context.blocking(move || Tls::build(&TlsSettings::default(), http2, &context));
+            match built.await {
+                Ok(Ok(tls)) => Ok(Arc::new(tls)),
+                Ok(Err(error)) => Err(std::io::Error::other(error)),
+                Err(stopped) => Err(std::io::Error::other(stopped)),
+            }
+        };
+        let failed = |source| HttpError::Tls { host: endpoint.authority().to_string(), source };
+        self.0.tls.get_or_try_init(build).await.cloned().map_err(failed)
+    }
+
+    /// Turns what the codec read into the reply.
+    async fn receive(
+        &self,
+        endpoint: &Endpoint,
+        connection: Box<Connection>,
+        reply: Response<Incoming>,
+        upgrade: Option<OnUpgrade>,
+    ) -> Result<Response<Body>, HttpError> {
+        let (mut head, body) = reply.into_parts();
+        let host = || endpoint.authority().to_string();
+        if let Err(flaw) = framing::check(&mut head, upgrade.is_some()) {
+            return Err(HttpError::Reply { host: host(), source: flaw.into() });
+        }
+        if let Some(client) = upgrade.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
+            head.extensions.remove::<OnUpgrade>();
+            let (stream, early) = Box::pin(connection.link.into_stream())
+                .await
+                .map_err(|error| HttpError::exchange(endpoint.authority(), error, false))?;
+            upgrade::join(&self.0.shared.context, client, stream, early);
+            return Ok(Response::from_parts(head, Body::empty()));
+        }
+        Ok(Response::from_parts(head, h1::receive(connection, body)))
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("upstream", &self.0.shared.context.name()).finish_non_exhaustive()
+    }
+}
+
+/// The error of a lost exchange, and the request if nothing of it was sent.
+fn failed(endpoint: &Endpoint, lost: h1::Lost) -> (HttpError, Option<Request<Body>>) {
+    let host = || endpoint.authority().to_string();
+    let error = match lost.error {
+        Some(error) if lost.too_long => HttpError::Reply { host: host(), source: error.into() },
+        Some(error) => HttpError::exchange(endpoint.authority(), error, lost.unsent.is_some()),
+        None => {
+            let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            HttpError::Send { host: host(), before_sent: lost.unsent.is_some(), source: source.into() }
+        }
+    };
+    (error, lost.unsent)
+}
+
+/// The same request once more, where sending it twice does no harm (RFC 9110 9.2.2) and its body is in memory.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    if !is_idempotent(request.method()) {
+        return None;
+    }
+    let body = match request.body().as_bytes()? {
+        [] => Body::empty(),
+        bytes if bytes.len() <= MAX_COPY => Body::from(bytes.to_vec()),
+        _ => return None,
+    };
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.version_mut() = request.version();
+    Some(copy)
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}

@@ -1,0 +1,123 @@
+//! HTTP/2: one connection per thread and endpoint, shared by all requests, driven by a task of its own.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use callgate_core::{Body, Context};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::Authority};
+use hyper::{
+    client::conn::http2::{Builder, SendRequest},
+    rt::Executor,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use crate::{
+    endpoint::Endpoint,
+    error::{HttpError, Malformed},
+    io::Stream,
+    pool::Shared,
+};
+
+/// How often a connection with requests under way is probed, and how long the answer may take.
+const PROBE: Duration = Duration::from_secs(20);
+
+/// Starts hyper's tasks as the upstream's own.
+#[derive(Clone)]
+struct Tasks(Context);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn_here(task);
+    }
+}
+
+/// An exchange without a reply.
+pub(crate) struct Lost {
+    pub(crate) error: HttpError,
+    /// The request, if nothing of it was sent.
+    pub(crate) unsent: Option<Request<Body>>,
+}
+
+/// Speaks HTTP/2 on a new connection.
+pub(crate) async fn open(endpoint: &Endpoint, stream: Stream, shared: &Arc<Shared>) -> Result<SendRequest<Body>, HttpError> {
+    let (sender, connection) = Builder::new(Tasks(shared.context.clone()))
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PROBE)
+        .keep_alive_timeout(PROBE)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
+    shared.context.spawn_here(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "An HTTP/2 connection ended.");
+        }
+    });
+    Ok(sender)
+}
+
+/// Sends a request that was prepared for HTTP/1.1.
+pub(crate) async fn send(
+    endpoint: &Endpoint,
+    sender: &mut SendRequest<Body>,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Lost> {
+    if let Err(error) = convert(endpoint, &mut request) {
+        return Err(Lost { error, unsent: None });
+    }
+    match sender.try_send_request(request).await {
+        Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let host = endpoint.authority().to_string();
+            Err(Lost { error: HttpError::Reply { host, source: Malformed::Upgrade.into() }, unsent: None })
+        }
+        Ok(reply) => Ok(reply.map(Body::new)),
+        Err(mut lost) => {
+            let unsent = lost.take_message();
+            let error = HttpError::exchange(endpoint.authority(), lost.into_error(), unsent.is_some());
+            Err(Lost { error, unsent })
+        }
+    }
+}
+
+/// From the form of HTTP/1.1: the host becomes the authority, and what belongs to a connection goes.
+fn convert(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpError> {
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    for name in [header::CONNECTION, header::UPGRADE, header::TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    // A request that is tried again has its authority already.
+    let authority = match headers.remove(header::HOST) {
+        None if request.uri().authority().is_some() => return Ok(()),
+        None => endpoint.authority().clone(),
+        Some(host) if host == *endpoint.host_header() => endpoint.authority().clone(),
+        Some(host) => authority(&host)?,
+    };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(endpoint.scheme().clone());
+    parts.authority = Some(authority);
+    *request.uri_mut() =
+        Uri::from_parts(parts).map_err(|_| HttpError::Request("its URI has no path"))?;
+    Ok(())
+}
+
+fn authority(host: &HeaderValue) -> Result<Authority, HttpError> {
+    Authority::try_from(host.as_bytes()).map_err(|_| HttpError::Request("`host` is no host name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_becomes_the_authority() {
+        let endpoint = Endpoint::parse("https://a:8443").unwrap();
+        let mut request = Request::get("/x?y").header("host", "b.example").body(Body::empty()).unwrap();
+        convert(&endpoint, &mut request).unwrap();
+        assert_eq!(request.uri(), "https://b.example/x?y");
+        assert!(!request.headers().contains_key("host"));
+        convert(&endpoint, &mut request).unwrap();
+        assert_eq!(request.uri(), "https://b.example/x?y");
+    }
+}
