@@ -21,7 +21,7 @@ fn pattern() -> impl Strategy<Value = String> {
 
 fn path() -> impl Strategy<Value = String> {
     let regex = select(SOURCES.to_vec());
-    prop_oneof![4 => pattern(), 1 => regex.prop_map(str::to_owned)]
+    prop_oneof![3 => pattern(), 2 => regex.prop_map(str::to_owned)]
 }
 
 fn value_test() -> impl Strategy<Value = ValueTest> {

@@ -183,6 +183,25 @@ fn captures_are_decoded() {
 }
 
 #[test]
+fn hundreds_of_expressions_keep_their_precedence() {
+    let numbered = (0..300).map(|index| {
+        let path = PathRegex::parse(&format!("/r{index}/.*")).unwrap().into();
+        Rule { host: None, matcher: Match::path(path), order: index, value: "numbered" }
+    });
+    let general = |name, order| Rule { order, ..rule("~/r.*").named(name) };
+    let strict = rule("POST ~/r2.*").named("strict").header("x", ValueTest::Present);
+    let table = RouteTable::build(
+        numbered.chain([general("late", 301), general("middle", 150), Rule { order: 302, ..strict }]).collect(),
+    );
+    let find = |request: &str| find(&table, &Request::new(request).header("x", "1"));
+    assert_eq!(find("GET /r7/x"), "numbered");
+    assert_eq!(find("GET /r299/x"), "middle");
+    assert_eq!(find("GET /r7"), "middle");
+    assert_eq!(find("POST /r299/x"), "strict");
+    assert_eq!(find("GET /x"), "404");
+}
+
+#[test]
 fn the_asterisk_form_matches_nothing() {
     let table = table([rule("/{*rest}"), rule("~.*")]);
     assert_eq!(find(&table, &Request::new("OPTIONS *")), "404");

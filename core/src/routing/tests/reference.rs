@@ -8,9 +8,9 @@ use super::*;
 pub(super) const SOURCES: [&str; 7] =
     ["~/a.*", "~/[ab]/(?<g>[^/]*)", "~/.*b", "~/(?<one>a)?(/(?<two>.+))?", "~.*", "~/b", "~/a/a"];
 
-static REGEXES: LazyLock<HashMap<&str, regex::Regex>> = LazyLock::new(|| {
+static REGEXES: LazyLock<HashMap<&str, (regex::Regex, PathRegex)>> = LazyLock::new(|| {
     let compile = |source: &str| regex::Regex::new(&format!("^(?:{})$", &source[1..])).unwrap();
-    SOURCES.into_iter().map(|source| (source, compile(source))).collect()
+    SOURCES.into_iter().map(|source| (source, (compile(source), PathRegex::parse(&source[1..]).unwrap()))).collect()
 });
 
 /// A rule in plain texts.
@@ -34,8 +34,8 @@ pub(super) enum Answer {
 
 impl Spec {
     pub(super) fn rule(&self, order: usize) -> Rule<usize> {
-        let path = match self.path.strip_prefix('~') {
-            Some(regex) => PathRegex::parse(regex).unwrap().into(),
+        let path = match REGEXES.get(self.path.as_str()) {
+            Some((_, regex)) => regex.clone().into(),
             None => PathPattern::parse(&self.path).unwrap().into(),
         };
         let matcher = Match {
@@ -54,7 +54,7 @@ impl Spec {
     /// The raw captures, if the path matches.
     fn path_matches(&self, path: &str) -> Option<Vec<(String, String)>> {
         if self.path.starts_with('~') {
-            let regex = &REGEXES[self.path.as_str()];
+            let (regex, _) = &REGEXES[self.path.as_str()];
             let groups = regex.captures(path)?;
             let named = regex
                 .capture_names()
