@@ -1,5 +1,7 @@
 //! Shows that the launchers start their peers, and that these behave as the tests of the kinds rely on.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{path::PathBuf, process::Stdio};
 
 use callgate_testkit::peers::{AwsPeer, LocalStack, MiniStack, PeerError, Python, absent};
