@@ -181,3 +181,86 @@ fn cut(to: &OwnedWriteHalf) -> End {
     drop(to.as_ref().set_zero_linger());
     End::Cut
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Wire, *};
+    use crate::peers::http::Server;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+    const GET: &str = "GET /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+    async fn answer(proxy: &FaultProxy) -> super::super::Received {
+        let mut wire = Wire::connect(proxy.address()).await.unwrap();
+        // A cut connection may refuse the request already.
+        drop(wire.send(GET).await);
+        wire.read_to_end(LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn without_a_fault_bytes_pass_both_ways() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        let received = answer(&proxy).await;
+        assert_eq!((received.status(), received.closed), (Some(200), true));
+    }
+
+    #[tokio::test]
+    async fn a_cut_lets_exactly_so_many_bytes_of_the_answer_pass() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        proxy.set(Fault::CutAfter(20));
+        let received = answer(&proxy).await;
+        assert_eq!((received.bytes.len(), received.closed), (20, true));
+    }
+
+    #[tokio::test]
+    async fn a_delay_is_felt_in_both_directions() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        proxy.set(Fault::Delay(Duration::from_millis(50)));
+        let start = std::time::Instant::now();
+        assert_eq!(answer(&proxy).await.status(), Some(200));
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_throttle_stretches_an_answer() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        proxy.set(Fault::Throttle(1000));
+        let start = std::time::Instant::now();
+        let received = answer(&proxy).await;
+        assert!(start.elapsed().as_secs_f64() >= received.bytes.len() as f64 / 1000.0);
+    }
+
+    #[tokio::test]
+    async fn a_stalled_connection_goes_on_when_the_fault_ends() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        proxy.set(Fault::Stall);
+        let mut wire = Wire::connect(proxy.address()).await.unwrap();
+        wire.send(GET).await.unwrap();
+        let nothing = wire.read_to_end(Duration::from_millis(100)).await;
+        assert!(nothing.bytes.is_empty() && !nothing.closed);
+        proxy.set(Fault::None);
+        assert_eq!(wire.read_to_end(LIMIT).await.status(), Some(200));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_resets_open_connections_and_ends_with_the_fault() {
+        let server = Server::start().await.unwrap();
+        let proxy = FaultProxy::start(server.address()).await.unwrap();
+        let mut open = Wire::connect(proxy.address()).await.unwrap();
+        open.send("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        assert!(super::super::until(LIMIT, async || server.running() == 1).await);
+
+        proxy.set(Fault::Refuse);
+        assert!(open.read_to_end(LIMIT).await.closed);
+        assert!(super::super::until(LIMIT, async || Wire::connect(proxy.address()).await.is_err()).await);
+
+        proxy.set(Fault::None);
+        assert!(super::super::until(LIMIT, async || Wire::connect(proxy.address()).await.is_ok()).await);
+        assert_eq!(answer(&proxy).await.status(), Some(200));
+    }
+}
