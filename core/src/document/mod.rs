@@ -40,6 +40,3 @@ pub use size::{Size, SizeError};
 pub use source::Sources;
 pub use suggest::nearest;
 pub use text::Text;
-
-/// The newtype that asks for the place of a value; see `callgate_transform::LOCATED`.
-const LOCATED: &str = "$callgate::Located";

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use callgate_transform::Position;
+
 use super::substitute::Substituted;
 
 /// A place in a source: a run of characters that starts in one line.
@@ -15,6 +17,19 @@ pub struct Span {
     pub column: u32,
     /// Length in characters; it may reach beyond the end of the line.
     pub length: u32,
+}
+
+impl From<Span> for Position {
+    fn from(at: Span) -> Self {
+        Self { source: at.source, line: at.line, column: at.column }
+    }
+}
+
+/// The length is not known and taken to be one character.
+impl From<Position> for Span {
+    fn from(at: Position) -> Self {
+        Self { source: at.source, line: at.line, column: at.column, length: u32::from(at.is_known()) }
+    }
 }
 
 /// A key of a mapping.

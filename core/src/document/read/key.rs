@@ -1,5 +1,6 @@
 //! A key as serde's `Deserializer`.
 
+use callgate_transform::LOCATED;
 use serde::{
     Deserializer,
     de::{DeserializeSeed, IntoDeserializer, SeqAccess, Visitor, value::BorrowedStrDeserializer},
@@ -7,7 +8,7 @@ use serde::{
 };
 
 use super::error::Error;
-use crate::document::{Key, LOCATED, Value, scalar};
+use crate::document::{Key, Value, scalar};
 
 pub(super) struct KeyDeserializer<'a> {
     pub(super) key: &'a Key,

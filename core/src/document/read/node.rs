@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use callgate_transform::LOCATED;
 use serde::{Deserializer, de::Visitor};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     error::Error,
     variant,
 };
-use crate::document::{DocPath, LOCATED, Node, Value, scalar, text::TEXT};
+use crate::document::{DocPath, Node, Value, scalar, text::TEXT};
 
 pub(super) struct NodeDeserializer<'a> {
     pub(super) node: &'a Node,

@@ -1,5 +1,6 @@
 //! Stands in for a required field that is not there, so that reading goes on and finds the next one.
 
+use callgate_transform::LOCATED;
 use serde::{
     Deserializer,
     de::{DeserializeSeed, SeqAccess, Visitor, value::MapDeserializer},
@@ -7,7 +8,7 @@ use serde::{
 };
 
 use super::error::Error;
-use crate::document::{LOCATED, text::TEXT};
+use crate::document::text::TEXT;
 
 /// Gives a value of whatever type is asked for; what cannot be made up is an error that is not shown.
 pub(super) struct Placeholder;

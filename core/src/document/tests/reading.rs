@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use callgate_transform::{Located, Position};
 use serde::Deserialize;
 
 use super::{Given, parse};
@@ -89,36 +90,43 @@ fn a_quoted_reference_gives_a_number_where_one_is_wanted() {
     assert_eq!(from_node::<(u8, bool)>(document.root().get("routes").unwrap(), &DocPath::root()), Ok((12, true)));
 }
 
-/// Stands for the transformation crate's `Located`.
-struct Located(u32, u32, String);
+#[test]
+fn a_value_or_a_key_can_ask_for_its_place() {
+    let document = parse("a: 1\nb:\n  - x\n  - yy\n").unwrap();
+    let list: Vec<Located<String>> = from_node(document.root().get("b").unwrap(), &DocPath::root()).unwrap();
+    assert_eq!(list[1], Located { value: "yy".to_owned(), at: Position { source: 0, line: 4, column: 5 } });
+    let map: Vec<(String, u32)> = from_node::<Pairs>(document.root(), &DocPath::root()).unwrap().0;
+    assert_eq!(map, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+}
 
-impl<'de> Deserialize<'de> for Located {
+/// The keys of a mapping with their lines.
+struct Pairs(Vec<(String, u32)>);
+
+impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts;
-        impl<'de> serde::de::Visitor<'de> for Parts {
-            type Value = Located;
+        struct Keys;
+        impl<'de> serde::de::Visitor<'de> for Keys {
+            type Value = Pairs;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a place and a value")
+                f.write_str("a mapping")
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut parts: A) -> Result<Located, A::Error> {
-                let missing = || serde::de::Error::custom("missing");
-                let _source: u32 = parts.next_element()?.ok_or_else(missing)?;
-                let line = parts.next_element()?.ok_or_else(missing)?;
-                let column = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Located(line, column, parts.next_element()?.ok_or_else(missing)?))
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, _)) = map.next_entry::<Located<String>, serde::de::IgnoredAny>()? {
+                    keys.push((key.value, key.at.line));
+                }
+                Ok(Pairs(keys))
             }
         }
-        deserializer.deserialize_newtype_struct(crate::document::LOCATED, Parts)
+        deserializer.deserialize_map(Keys)
     }
 }
 
 #[test]
-fn a_value_can_ask_for_its_place() {
-    let document = parse("a: 1\nb:\n  - x\n  - yy\n").unwrap();
-    let list: Vec<Located> = from_node(document.root().get("b").unwrap(), &DocPath::root()).unwrap();
-    assert_eq!((list[1].0, list[1].1, list[1].2.as_str()), (4, 5, "yy"));
-    let map: BTreeMap<String, serde_json::Value> = from_node(document.root(), &DocPath::root()).unwrap();
-    assert_eq!(map.len(), 2);
+fn a_wrong_value_is_at_its_own_place_within_one_that_asks_for_it() {
+    let document = parse("a:\n  - 5\n  - x\n").unwrap();
+    let flaws = from_node::<Vec<Located<u8>>>(document.root().get("a").unwrap(), &DocPath::root()).unwrap_err();
+    assert_eq!((flaws.len(), flaws[0].at.line), (1, 3));
 }
