@@ -1,0 +1,158 @@
+//! Compiling a template, and saying what is wrong with one.
+
+use std::collections::HashSet;
+
+use minijinja::{Environment, Error, ErrorKind, Expression, Template};
+
+use super::{
+    ENVIRONMENT,
+    scan::{self, Applied},
+};
+use crate::{
+    error::Side,
+    scope::{REQUEST_NAMES, RESPONSE_NAMES},
+    template::{Escaping, Program},
+};
+
+/// What a template reads, as far as it decides what has to be kept and buffered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reads {
+    /// The body of the message itself.
+    pub(crate) body: bool,
+    /// Anything of the request, from a response.
+    pub(crate) request: bool,
+    /// The body of the request, from a response.
+    pub(crate) request_body: bool,
+}
+
+impl Reads {
+    pub(crate) const NOTHING: Self = Self { body: false, request: false, request_body: false };
+    pub(crate) const BODY: Self = Self { body: true, ..Self::NOTHING };
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            body: self.body || other.body,
+            request: self.request || other.request,
+            request_body: self.request_body || other.request_body,
+        }
+    }
+
+    fn of(variables: &HashSet<String>, side: Side) -> Self {
+        variables.iter().fold(Self::NOTHING, |reads, variable| {
+            let mut names = variable.split('.');
+            let found = match (names.next().unwrap_or(""), side) {
+                ("body" | "text", _) => Self::BODY,
+                ("method" | "path" | "query" | "query_all", Side::Response) => Self { request: true, ..Self::NOTHING },
+                ("request", Side::Response) => {
+                    let body = matches!(names.next(), None | Some("body" | "text"));
+                    Self { request: true, request_body: body, ..Self::NOTHING }
+                }
+                _ => Self::NOTHING,
+            };
+            reads.and(found)
+        })
+    }
+}
+
+/// What is wrong with a template: a message and what would be right.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Compiles a text with tags in it.
+pub(crate) fn compile_text(source: &str, escaping: Escaping, side: Side) -> Result<(Program, Reads), Refusal> {
+    let program = Program::try_new(source.to_owned(), |source| parse(escaping.template_name(), source));
+    let program = program.map_err(|error| refusal(&error, source))?;
+    let template = program.borrow_dependent();
+    check_applied(&scan::applied(source))?;
+    check_variables(&template.undeclared_variables(false), side)?;
+    let reads = Reads::of(&template.undeclared_variables(true), side);
+    Ok((program, reads))
+}
+
+fn parse<'a>(name: &'a str, source: &'a str) -> Result<Template<'a, 'a>, Error> {
+    let environment: &'a Environment<'a> = &ENVIRONMENT;
+    environment.template_from_named_str(name, source)
+}
+
+/// Compiles an expression.
+pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression<'static, 'static>, Reads), Refusal> {
+    let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned());
+    let expression = compiled.map_err(|error| refusal(&error, source))?;
+    let mut applied = Applied::default();
+    scan::applied_in(source, &mut applied);
+    check_applied(&applied)?;
+    check_variables(&expression.undeclared_variables(false), side)?;
+    let reads = Reads::of(&expression.undeclared_variables(true), side);
+    Ok((expression, reads))
+}
+
+fn check_applied(applied: &Applied<'_>) -> Result<(), Refusal> {
+    let mut state = ENVIRONMENT.empty_state();
+    let unknown = |kind: &str, name: &str| Refusal { message: format!("there is no {kind} `{name}`"), hint: None };
+    for name in &applied.filters {
+        if matches!(state.apply_filter(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownFilter) {
+            return Err(unknown("filter", name));
+        }
+    }
+    for name in &applied.tests {
+        if matches!(state.perform_test(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownTest) {
+            return Err(unknown("test", name));
+        }
+    }
+    Ok(())
+}
+
+fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusal> {
+    let known = match side {
+        Side::Request => REQUEST_NAMES,
+        Side::Response => RESPONSE_NAMES,
+    };
+    let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
+    let mut unknown: Vec<_> =
+        variables.iter().filter(|name| !known.contains(&name.as_str()) && !is_global(name)).collect();
+    unknown.sort();
+    let Some(name) = unknown.first() else { return Ok(()) };
+    let hint = if matches!(name.as_str(), "status" | "request" | "error") {
+        format!("`{name}` is in reach of response steps only")
+    } else {
+        format!(
+            "in reach are {}; extracted values are under `vars`, and a name with a dash is written `headers['x-name']` \
+             or `headers.x_name`",
+            known.join(", ")
+        )
+    };
+    Err(Refusal { message: format!("there is no value `{name}`"), hint: Some(hint) })
+}
+
+fn refusal(error: &Error, source: &str) -> Refusal {
+    Refusal { message: problem(error, Some(source)), hint: None }
+}
+
+/// An engine's error in one line, with its place inside the template when that has several lines.
+pub(crate) fn problem(error: &Error, source: Option<&str>) -> String {
+    let mut message = match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => "the template does too much work".to_owned(),
+        (ErrorKind::UndefinedError, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    };
+    if let Some(place) = source.filter(|source| source.contains('\n')).and_then(|source| place(error, source)) {
+        message.push_str(&place);
+    }
+    message
+}
+
+fn place(error: &Error, source: &str) -> Option<String> {
+    let line = error.line()?;
+    let start = error.range().map(|range| range.start).and_then(|start| source.get(..start));
+    match start {
+        Some(before) => {
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+            Some(format!(" (line {line}, column {column} of the template)"))
+        }
+        None => Some(format!(" (line {line} of the template)")),
+    }
+}

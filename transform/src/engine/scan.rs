@@ -1,0 +1,202 @@
+//! What can be told from a template's text: its literals, its filters and tests, whether it is one lone expression.
+
+/// Whether a text has anything for the engine to do.
+pub(crate) fn looks_like_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// A part of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Literal(&'a str),
+    Expression(&'a str),
+    Statement(&'a str),
+    Comment,
+}
+
+/// Cuts a template into its pieces. What the engine would refuse is cut somehow.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(at) = next_tag(rest) {
+        if at > 0 {
+            pieces.push(Piece::Literal(&rest[..at]));
+        }
+        let (kind, inner) = (rest.as_bytes()[at + 1], &rest[at + 2..]);
+        let end = match kind {
+            b'#' => inner.find("#}"),
+            b'%' => tag_end(inner, "%}"),
+            _ => tag_end(inner, "}}"),
+        };
+        let Some(end) = end else { return pieces };
+        let tag = inner[..end].trim_matches(['-', '+']).trim();
+        rest = &inner[end + 2..];
+        match kind {
+            b'#' => pieces.push(Piece::Comment),
+            b'%' if tag == "raw" => {
+                let (raw, after) = raw_block(rest);
+                pieces.push(Piece::Literal(raw));
+                rest = after;
+            }
+            b'%' => pieces.push(Piece::Statement(tag)),
+            _ => pieces.push(Piece::Expression(tag)),
+        }
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Literal(rest));
+    }
+    pieces
+}
+
+fn next_tag(text: &str) -> Option<usize> {
+    text.as_bytes().windows(2).position(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
+}
+
+/// Where a tag ends, outside of strings and of the brackets of its expression.
+fn tag_end(inner: &str, close: &str) -> Option<usize> {
+    let bytes = inner.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    let mut quote = None;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        match quote {
+            Some(_) if byte == b'\\' => at += 1,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if depth == 0 && inner.as_bytes()[at..].starts_with(close.as_bytes()) => return Some(at),
+            None => match byte {
+                b'"' | b'\'' => quote = Some(byte),
+                b'{' | b'[' | b'(' => depth += 1,
+                b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            },
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The text up to the end of a raw block, and what follows it.
+fn raw_block(rest: &str) -> (&str, &str) {
+    let mut from = 0;
+    while let Some(open) = rest[from..].find("{%") {
+        let open = from + open;
+        if let Some(close) = rest[open..].find("%}")
+            && rest[open + 2..open + close].trim_matches(['-', '+']).trim() == "endraw"
+        {
+            return (&rest[..open], &rest[open + close + 2..]);
+        }
+        from = open + 2;
+    }
+    (rest, "")
+}
+
+/// The literal texts of a template.
+pub(crate) fn literals(text: &str) -> Vec<&str> {
+    let literal = |piece| match piece {
+        Piece::Literal(literal) => Some(literal),
+        Piece::Expression(_) | Piece::Statement(_) | Piece::Comment => None,
+    };
+    pieces(text).into_iter().filter_map(literal).collect()
+}
+
+/// The expression of a text that is one lone `{{ expression }}`, white space around it aside.
+pub(crate) fn is_lone_expression(text: &str) -> Option<&str> {
+    match pieces(text.trim())[..] {
+        [Piece::Expression(expression)] => Some(expression),
+        _ => None,
+    }
+}
+
+/// Filters and tests that a template names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied<'a> {
+    pub(super) filters: Vec<&'a str>,
+    pub(super) tests: Vec<&'a str>,
+}
+
+/// The filters and tests of a text template.
+pub(super) fn applied(text: &str) -> Applied<'_> {
+    let mut applied = Applied::default();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Expression(code) => applied_in(code, &mut applied),
+            Piece::Statement(code) => {
+                if let Some(filter) = code.strip_prefix("filter ") {
+                    applied.filters.extend(identifier(filter.trim_start()));
+                }
+                applied_in(code, &mut applied);
+            }
+            Piece::Literal(_) | Piece::Comment => {}
+        }
+    }
+    applied
+}
+
+/// The filters and tests of an expression.
+pub(super) fn applied_in<'a>(code: &'a str, applied: &mut Applied<'a>) {
+    let bytes = code.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            quote @ (b'"' | b'\'') => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != quote {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'|' => {
+                at += 1;
+                let rest = code.get(at..).unwrap_or("").trim_start();
+                applied.filters.extend(identifier(rest));
+            }
+            byte if byte.is_ascii_alphabetic() || byte == b'_' => {
+                let word = identifier(&code[at..]).unwrap_or("");
+                let attribute = code[..at].trim_end().ends_with('.');
+                at += word.len().max(1);
+                if word == "is" && !attribute {
+                    let rest = code.get(at..).unwrap_or("").trim_start();
+                    let rest = rest.strip_prefix("not ").unwrap_or(rest).trim_start();
+                    applied.tests.extend(identifier(rest));
+                }
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+fn identifier(text: &str) -> Option<&str> {
+    let end = text.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(text.len());
+    (end > 0).then(|| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_lone_expression() {
+        assert_eq!(is_lone_expression(" {{ body.price * 2 }} "), Some("body.price * 2"));
+        assert_eq!(is_lone_expression("{{- '}}' ~ {'a': {'b': 1}} -}}"), Some("'}}' ~ {'a': {'b': 1}}"));
+        assert_eq!(is_lone_expression("{{ a }}{{ b }}"), None);
+        assert_eq!(is_lone_expression("for {{ a }}"), None);
+        assert_eq!(is_lone_expression("{% raw %}{{ a }}{% endraw %}"), None);
+    }
+
+    #[test]
+    fn names_filters_and_tests_but_no_text() {
+        let found = applied(
+            "| no {{ a | one | two('| no') }} {% if b is not odd %}{% filter three %}x{% endfilter %}{% endif %}{% raw %}{{ a | no }}{% endraw %}",
+        );
+        assert_eq!(found, Applied { filters: vec!["one", "two", "three"], tests: vec!["odd"] });
+    }
+
+    #[test]
+    fn cuts_any_text_without_panic() {
+        for text in ["{{", "{%", "{{ '", "{{ a }", "{% raw %}{%", "é{{é}}é", "{{ \\", "{{'\\"] {
+            literals(text);
+            applied(text);
+        }
+    }
+}

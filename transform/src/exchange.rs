@@ -1,0 +1,108 @@
+//! What is known about one request, from its routing to the end of its response.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use minijinja::Value;
+
+use crate::{message::Message, payload::Payload};
+
+/// What routing and authentication found out about a request.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The name of the route.
+    pub route: Arc<str>,
+    /// The request id.
+    pub request_id: Arc<str>,
+    /// The address of the client, when it has one.
+    pub client_ip: Option<IpAddr>,
+    /// What the route's template captured, decoded, in the order of the template.
+    pub params: Params,
+    /// The claims of the caller's token.
+    pub claims: Option<Arc<serde_json::Value>>,
+}
+
+/// The captures of a path template, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    pub(crate) values: Vec<(Arc<str>, String)>,
+    pub(crate) tail: Option<Arc<str>>,
+}
+
+impl Params {
+    /// Captures, and which of them is the tail capture: `{*rest}` keeps its slashes where a path renders it.
+    #[must_use]
+    pub const fn new(values: Vec<(Arc<str>, String)>, tail: Option<Arc<str>>) -> Self {
+        Self { values, tail }
+    }
+
+    /// The value of a capture.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Names and values, in the order of the template.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (&**name, value.as_str()))
+    }
+
+    /// The value of the tail capture.
+    #[must_use]
+    pub fn tail(&self) -> Option<&str> {
+        self.get(self.tail.as_deref()?)
+    }
+}
+
+/// Captures that are one segment each.
+impl From<Vec<(Arc<str>, String)>> for Params {
+    fn from(values: Vec<(Arc<str>, String)>) -> Self {
+        Self::new(values, None)
+    }
+}
+
+/// Facts, and what they were converted to so far.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) facts: Facts,
+    claims: OnceLock<Value>,
+}
+
+impl Known {
+    pub(crate) fn claims(&self) -> Option<Value> {
+        let claims = self.facts.claims.as_ref()?;
+        Some(self.claims.get_or_init(|| Value::from(minijinja::value::Serde(&**claims))).clone())
+    }
+}
+
+/// The named values that steps extracted, the later of two with one name being last.
+pub(crate) type Vars = Vec<(Arc<str>, Value)>;
+
+/// The state of one request that outlives both directions: facts, `vars`, and the kept request.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub(crate) known: Arc<Known>,
+    pub(crate) vars: Vars,
+    pub(crate) request: Option<Arc<Message>>,
+}
+
+impl Exchange {
+    /// The state at the beginning.
+    #[must_use]
+    pub fn new(facts: Facts) -> Self {
+        Self { known: Arc::new(Known { facts, claims: OnceLock::new() }), vars: Vec::new(), request: None }
+    }
+
+    /// What routing and authentication found out.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.known.facts
+    }
+
+    /// Keeps the client's request for response steps that read it (`ResponsePipeline::reads_request`).
+    pub fn keep_request(&mut self, parts: &http::request::Parts, payload: &Payload) {
+        self.request = Some(Arc::new(Message::of_request(parts, payload.clone())));
+    }
+}

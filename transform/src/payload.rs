@@ -1,0 +1,93 @@
+//! The body of a message, as far as the steps are concerned.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use minijinja::Value;
+
+/// The body of a message under transformation.
+#[derive(Clone, Debug, Default)]
+pub enum Payload {
+    /// Not read, because no step reads it; it goes on as a stream unless a step writes another.
+    #[default]
+    Streaming,
+    /// Read whole.
+    Buffered(Content),
+}
+
+impl Payload {
+    /// The body, when it was read whole or written by a step.
+    #[must_use]
+    pub const fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Streaming => None,
+            Self::Buffered(content) => Some(content),
+        }
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::Buffered(bytes.into())
+    }
+}
+
+/// A whole body, and what it was parsed into so far.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    bytes: Bytes,
+    /// What templates see as `body`.
+    pub(crate) value: OnceLock<Result<Value, Arc<str>>>,
+    /// What templates see as `text`.
+    pub(crate) text: OnceLock<Result<Value, Arc<str>>>,
+    /// What JSONPath searches and `merge` patches.
+    pub(crate) json: OnceLock<Result<Arc<serde_json::Value>, Arc<str>>>,
+}
+
+impl Content {
+    /// The bytes as they are.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The bytes as they are.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// Forgets what the body was parsed into: it is another media type now.
+    pub(crate) fn forget_parsed(&mut self) {
+        *self = Self::from(std::mem::take(&mut self.bytes));
+    }
+
+    /// The body as JSON, whatever its media type says.
+    pub(crate) fn json(&self) -> Result<&Arc<serde_json::Value>, Arc<str>> {
+        let parse = || match serde_json::from_slice(&self.bytes) {
+            Ok(json) => Ok(Arc::new(json)),
+            Err(error) => Err(not_json(&error)),
+        };
+        self.json.get_or_init(parse).as_ref().map_err(Arc::clone)
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> Result<Value, Arc<str>> {
+        let decode = || match std::str::from_utf8(&self.bytes) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(_) => Err("the body is not UTF-8 text".into()),
+        };
+        self.text.get_or_init(decode).clone()
+    }
+}
+
+/// Says where JSON is broken without quoting it.
+pub(crate) fn not_json(error: &serde_json::Error) -> Arc<str> {
+    format!("the body is not JSON (line {}, column {})", error.line(), error.column()).into()
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}

@@ -1,0 +1,190 @@
+//! All steps of a direction, in their order, and running them.
+
+use std::sync::Arc;
+
+use http::{request, response};
+
+use crate::{
+    engine::Reads,
+    error::{Side, TransformError},
+    exchange::Exchange,
+    flaw::Flaw,
+    message::Message,
+    payload::Payload,
+    scope::{Context, Scope},
+    step::{self, RequestSteps, ResponseSteps, Step},
+};
+
+/// The compiled `request` steps of one level: a host, a route, an upstream or a function. A clone is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledRequest(Arc<[Step]>);
+
+/// The compiled `response` steps of one level: a host, a route, an upstream or a function. A clone is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledResponse(Arc<[Step]>);
+
+impl RequestSteps {
+    /// Compiles the steps.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each at its own place.
+    pub fn compile(&self) -> Result<CompiledRequest, Vec<Flaw>> {
+        step::request_steps(&self.0.0).map(|steps| CompiledRequest(steps.into()))
+    }
+}
+
+impl ResponseSteps {
+    /// Compiles the steps.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each at its own place.
+    pub fn compile(&self) -> Result<CompiledResponse, Vec<Flaw>> {
+        step::response_steps(&self.0.0).map(|steps| CompiledResponse(steps.into()))
+    }
+}
+
+/// The steps of all levels that a message passes, and what they need to be kept and buffered.
+#[derive(Clone, Debug, Default)]
+struct Pipeline {
+    levels: Vec<Arc<[Step]>>,
+    reads: Reads,
+    writes_body: bool,
+}
+
+impl Pipeline {
+    fn new(levels: impl Iterator<Item = Arc<[Step]>>) -> Self {
+        let levels: Vec<_> = levels.filter(|steps| !steps.is_empty()).collect();
+        let mut reads = Reads::NOTHING;
+        let mut writes_body = false;
+        for step in levels.iter().flat_map(|steps| steps.iter()) {
+            reads = reads.and(step.reads());
+            writes_body |= step.writes_body();
+        }
+        Self { levels, reads, writes_body }
+    }
+
+    fn run(&self, scope: &mut Scope) -> Result<(), TransformError> {
+        self.levels.iter().flat_map(|steps| steps.iter()).try_for_each(|step| step.run(scope))
+    }
+}
+
+/// The `request` steps of host, route, upstream and function, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct RequestPipeline(Pipeline);
+
+/// The `response` steps of function, upstream, route and host, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct ResponsePipeline(Pipeline);
+
+impl RequestPipeline {
+    /// Joins the steps of several levels, in the order in which they run.
+    pub fn new(levels: impl IntoIterator<Item = CompiledRequest>) -> Self {
+        Self(Pipeline::new(levels.into_iter().map(|steps| steps.0)))
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.levels.is_empty()
+    }
+
+    /// Whether any step may read the body, so that it has to be given whole.
+    #[must_use]
+    pub const fn reads_body(&self) -> bool {
+        self.0.reads.body
+    }
+
+    /// Whether any step may replace the body.
+    #[must_use]
+    pub const fn writes_body(&self) -> bool {
+        self.0.writes_body
+    }
+
+    /// Carries out all steps on a request. Afterwards `body` is `Buffered` when a step wrote it.
+    ///
+    /// # Errors
+    /// The first step that fails; the request is then as the steps before left it.
+    pub fn apply(
+        &self,
+        parts: &mut request::Parts,
+        body: &mut Payload,
+        exchange: &mut Exchange,
+    ) -> Result<(), TransformError> {
+        let mut scope = Scope::new(Context {
+            side: Side::Request,
+            message: Message::take_request(parts, body),
+            known: Arc::clone(&exchange.known),
+            vars: std::mem::take(&mut exchange.vars),
+            request: None,
+            error: None,
+        });
+        let result = self.0.run(&mut scope);
+        let context = scope.into_context();
+        exchange.vars = context.vars;
+        context.message.give_back_request(parts, body);
+        result
+    }
+}
+
+impl ResponsePipeline {
+    /// Joins the steps of several levels, in the order in which they run.
+    pub fn new(levels: impl IntoIterator<Item = CompiledResponse>) -> Self {
+        Self(Pipeline::new(levels.into_iter().map(|steps| steps.0)))
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.levels.is_empty()
+    }
+
+    /// Whether any step may read the response's body, so that it has to be given whole.
+    #[must_use]
+    pub const fn reads_body(&self) -> bool {
+        self.0.reads.body
+    }
+
+    /// Whether any step may replace the response's body.
+    #[must_use]
+    pub const fn writes_body(&self) -> bool {
+        self.0.writes_body
+    }
+
+    /// Whether any step may read the request, so that [`Exchange::keep_request`] has to be called.
+    #[must_use]
+    pub const fn reads_request(&self) -> bool {
+        self.0.reads.request
+    }
+
+    /// Whether any step may read the request's body, so that it has to be whole when the request is kept.
+    #[must_use]
+    pub const fn reads_request_body(&self) -> bool {
+        self.0.reads.request_body
+    }
+
+    /// Carries out all steps on a response. `error` is the code of the failure that the gateway answers, if it does.
+    ///
+    /// # Errors
+    /// The first step that fails; the response is then as the steps before left it.
+    pub fn apply(
+        &self,
+        parts: &mut response::Parts,
+        body: &mut Payload,
+        exchange: &mut Exchange,
+        error: Option<&str>,
+    ) -> Result<(), TransformError> {
+        let mut scope = Scope::new(Context {
+            side: Side::Response,
+            message: Message::take_response(parts, body),
+            known: Arc::clone(&exchange.known),
+            vars: std::mem::take(&mut exchange.vars),
+            request: exchange.request.clone(),
+            error: error.map(Arc::from),
+        });
+        let result = self.0.run(&mut scope);
+        let context = scope.into_context();
+        exchange.vars = context.vars;
+        context.message.give_back_response(parts, body);
+        result
+    }
+}

@@ -1,0 +1,134 @@
+//! The body that a step gives a message. The forms `form` and `xml` get their arms here.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde_json::Value as Json;
+
+use super::config::BodyForm;
+use crate::{
+    engine::Reads,
+    error::{Side, TransformError},
+    flaw::Flaw,
+    position::{Located, Position},
+    scope::{self, Scope},
+    shape::Shape,
+    template::{Escaping, Template},
+    tree::Text,
+};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A compiled body form.
+#[derive(Clone, Debug)]
+pub(super) enum BodyPlan {
+    Json(Shape),
+    Merge(Shape, Position),
+    Text(Template),
+    None,
+}
+
+impl BodyPlan {
+    pub(super) fn compile(form: &BodyForm, side: Side) -> Result<Self, Vec<Flaw>> {
+        let of_form = |name: &'static str| {
+            move |flaws: Vec<Flaw>| flaws.into_iter().map(|flaw| flaw.of(name)).collect::<Vec<_>>()
+        };
+        Ok(match form {
+            BodyForm::Json(tree) => Self::Json(Shape::compile(tree, side).map_err(of_form("`json`"))?),
+            BodyForm::Merge(tree) => Self::Merge(Shape::compile(tree, side).map_err(of_form("`merge`"))?, tree.at),
+            BodyForm::Text(Located { value: Text(source), at }) => {
+                let template = Template::compile(source, *at, side, Escaping::None);
+                Self::Text(template.map_err(|flaw| vec![flaw.of("`text`")])?)
+            }
+            BodyForm::None => Self::None,
+        })
+    }
+
+    pub(super) const fn reads(&self) -> Reads {
+        match self {
+            Self::Json(shape) => shape.reads(),
+            Self::Merge(shape, _) => shape.reads().and(Reads::BODY),
+            Self::Text(template) => template.reads(),
+            Self::None => Reads::NOTHING,
+        }
+    }
+
+    pub(super) fn render(&self, scope: &Scope) -> Result<Bytes, TransformError> {
+        let failed = |error: TransformError| error.of("`body`");
+        match self {
+            Self::Json(shape) => shape.render_bytes(scope).map(Bytes::from).map_err(failed),
+            Self::Merge(shape, at) => merge(shape, *at, scope).map_err(failed),
+            Self::Text(template) => template.render(scope).map(Bytes::from).map_err(failed),
+            Self::None => Ok(Bytes::new()),
+        }
+    }
+
+    /// The content type that goes with the form.
+    pub(super) const fn content_type(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Json(_) | Self::Merge(..) => Some(JSON),
+            Self::Text(_) => Some(TEXT),
+            Self::None => None,
+        }
+    }
+}
+
+/// The body, patched (RFC 7396); a message without a body is patched as `{}`.
+fn merge(shape: &Shape, at: Position, scope: &Scope) -> Result<Bytes, TransformError> {
+    let patch = shape.render(scope)?;
+    let failed = |message: String| TransformError::new(scope.side(), at, message);
+    let mut target = match scope::json(&scope.context.message) {
+        None => Json::Object(serde_json::Map::new()),
+        Some(body) => (**body.map_err(|error| failed(error.to_string()))?).clone(),
+    };
+    patch_into(&mut target, patch);
+    serde_json::to_vec(&target).map(Bytes::from).map_err(|error| failed(error.to_string()))
+}
+
+fn patch_into(target: &mut Json, patch: Json) {
+    let Json::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Json::Object(serde_json::Map::new());
+    }
+    let Json::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.shift_remove(&key);
+        } else {
+            patch_into(target.entry(key).or_insert(Json::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn patches_as_rfc_7396_says() {
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut patched = target;
+            patch_into(&mut patched, patch);
+            assert_eq!(patched, expected);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Edits of headers.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+};
+
+use super::config::Edits;
+use crate::{
+    engine::Reads,
+    error::{Side, TransformError},
+    flaw::{Flaw, Flaws},
+    glob::Glob,
+    one_or_many::OneOrMany,
+    position::{Located, Position},
+    scope::Scope,
+    template::{Escaping, Template},
+    tree::{Named, Text},
+};
+
+/// Compiled edits of headers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeaderPlan {
+    set: Vec<(HeaderName, Vec<HeaderTemplate>)>,
+    append: Vec<(HeaderName, Vec<HeaderTemplate>)>,
+    remove: Vec<Removal>,
+}
+
+#[derive(Clone, Debug)]
+enum HeaderTemplate {
+    Constant(HeaderValue),
+    Template(Template),
+}
+
+#[derive(Clone, Debug)]
+enum Removal {
+    Name(HeaderName),
+    Glob(Glob),
+}
+
+/// Rendered values of a plan, in the plan's order.
+#[derive(Debug, Default)]
+pub(super) struct RenderedHeaders {
+    set: Vec<Vec<HeaderValue>>,
+    append: Vec<Vec<HeaderValue>>,
+}
+
+impl HeaderPlan {
+    pub(super) fn compile(edits: &Edits, side: Side) -> Result<Self, Vec<Flaw>> {
+        let mut flaws = Flaws::default();
+        let plan = Self {
+            set: values(&edits.set, side, &mut flaws),
+            append: values(&edits.append, side, &mut flaws),
+            remove: edits.remove.iter().filter_map(|name| flaws.keep(Removal::compile(name))).collect(),
+        };
+        flaws.finish(plan)
+    }
+
+    pub(super) fn reads(&self) -> Reads {
+        let values = self.set.iter().chain(&self.append).flat_map(|(_, values)| values);
+        values.fold(Reads::NOTHING, |reads, value| match value {
+            HeaderTemplate::Constant(_) => reads,
+            HeaderTemplate::Template(template) => reads.and(template.reads()),
+        })
+    }
+
+    pub(super) fn render(&self, scope: &Scope) -> Result<RenderedHeaders, TransformError> {
+        let render = |edits: &[(HeaderName, Vec<HeaderTemplate>)]| {
+            let values = |(name, values): &(HeaderName, Vec<HeaderTemplate>)| {
+                values.iter().map(|value| value.render(name, scope)).collect()
+            };
+            edits.iter().map(values).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(RenderedHeaders { set: render(&self.set)?, append: render(&self.append)? })
+    }
+
+    /// Whether the step says itself what the content type is.
+    pub(super) fn sets_content_type(&self) -> bool {
+        self.set.iter().any(|(name, _)| name == CONTENT_TYPE)
+    }
+
+    pub(super) fn apply(&self, rendered: RenderedHeaders, headers: &mut HeaderMap) {
+        for ((name, _), values) in self.set.iter().zip(rendered.set) {
+            let mut values = values.into_iter();
+            match values.next() {
+                Some(first) => drop(headers.insert(name, first)),
+                None => drop(headers.remove(name)),
+            }
+            for value in values {
+                headers.append(name, value);
+            }
+        }
+        for ((name, _), values) in self.append.iter().zip(rendered.append) {
+            for value in values {
+                headers.append(name, value);
+            }
+        }
+        for removal in &self.remove {
+            removal.apply(headers);
+        }
+    }
+}
+
+fn values(
+    edits: &Named<OneOrMany<Located<Text>>>,
+    side: Side,
+    flaws: &mut Flaws,
+) -> Vec<(HeaderName, Vec<HeaderTemplate>)> {
+    let mut compiled = Vec::new();
+    for (name, texts) in &edits.0 {
+        let at = texts.iter().next().map_or_else(Position::default, |text| text.at);
+        let Some(header) = flaws.keep(editable(name, at)) else { continue };
+        let values = texts.iter().filter_map(|text| flaws.keep(HeaderTemplate::compile(name, text, side)));
+        compiled.push((header, values.collect()));
+    }
+    compiled
+}
+
+/// A header's name that a step may write: framing belongs to the gateway.
+fn editable(name: &str, at: Position) -> Result<HeaderName, Flaw> {
+    let header = HeaderName::try_from(name).map_err(|_| {
+        let flaw = Flaw::new(at, format!("`{name}` cannot be a header's name"));
+        flaw.with_hint("a name is letters, digits and dashes")
+    })?;
+    if header == CONTENT_LENGTH || header == TRANSFER_ENCODING {
+        let flaw = Flaw::new(at, format!("`{name}` cannot be set"));
+        return Err(flaw.with_hint("the gateway frames the body itself"));
+    }
+    Ok(header)
+}
+
+impl HeaderTemplate {
+    fn compile(name: &str, text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
+        let Located { value: Text(source), at } = text;
+        let template = Template::compile(source, *at, side, Escaping::None);
+        let template = template.map_err(|flaw| flaw.of(&format!("header `{name}`")))?;
+        match template.as_constant() {
+            Some(constant) => match HeaderValue::from_str(constant.trim_matches([' ', '\t'])) {
+                Ok(value) => Ok(Self::Constant(value)),
+                Err(_) => Err(Flaw::new(*at, format!("header `{name}`: a value cannot have control characters"))),
+            },
+            None => Ok(Self::Template(template)),
+        }
+    }
+
+    fn render(&self, name: &HeaderName, scope: &Scope) -> Result<HeaderValue, TransformError> {
+        match self {
+            Self::Constant(value) => Ok(value.clone()),
+            Self::Template(template) => {
+                let failed = |error: TransformError| error.of(&format!("header `{name}`"));
+                let text = template.render_cow(scope).map_err(failed)?;
+                HeaderValue::from_str(text.trim_matches([' ', '\t'])).map_err(|_| {
+                    let message = "the rendered value has characters that no header can hold";
+                    failed(TransformError::new(scope.side(), template.at(), message))
+                })
+            }
+        }
+    }
+}
+
+impl Removal {
+    fn compile(name: &Located<String>) -> Result<Self, Flaw> {
+        let glob = Glob::new(&name.value.to_ascii_lowercase());
+        let literal = name.value.replace(['*', '?'], "x");
+        let Ok(_) = HeaderName::try_from(literal) else {
+            let flaw = Flaw::new(name.at, format!("`{}` matches no header's name", name.value));
+            return Err(flaw.with_hint("name a header, or a glob such as `x-internal-*`"));
+        };
+        Ok(match glob.as_literal().and_then(|name| HeaderName::try_from(name).ok()) {
+            Some(name) => Self::Name(name),
+            None => Self::Glob(glob),
+        })
+    }
+
+    fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Name(name) => drop(headers.remove(name)),
+            Self::Glob(glob) => {
+                let picked: Vec<_> = headers.keys().filter(|name| glob.matches(name.as_str())).cloned().collect();
+                for name in picked {
+                    headers.remove(name);
+                }
+            }
+        }
+    }
+}

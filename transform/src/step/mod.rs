@@ -1,0 +1,13 @@
+//! Steps: their configuration, their compiled form, and how one is carried out.
+
+mod body;
+mod compile;
+mod config;
+mod headers;
+mod query;
+mod run;
+mod target;
+
+pub use config::{BodyForm, Edits, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
+
+pub(crate) use compile::{Step, request_steps, response_steps};

@@ -1,0 +1,241 @@
+//! Templates and expressions, compiled when the configuration loads.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use minijinja::{Error, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use self_cell::self_cell;
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    engine::{self, Reads},
+    error::{Side, TransformError},
+    flaw::Flaw,
+    position::{Located, Position},
+    scope::Scope,
+    tree::Text,
+};
+
+type Parsed<'source> = minijinja::Template<'source, 'source>;
+
+self_cell!(
+    /// A compiled text and the source that it borrows from.
+    pub(crate) struct Program {
+        owner: String,
+        #[covariant]
+        dependent: Parsed,
+    }
+);
+
+/// What happens to the values that a template renders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escaping {
+    /// They stand as they are.
+    None,
+    /// They are kept inside one segment of a path.
+    Path,
+}
+
+#[derive(Clone)]
+enum Form {
+    Constant(Arc<str>),
+    /// A lone expression, which renders without the engine's output.
+    Lone(Arc<minijinja::Expression<'static, 'static>>, Arc<str>),
+    Program(Arc<Program>),
+}
+
+/// A text with Jinja tags (`{{ }}`, `{% %}`), compiled. Text without tags is a constant.
+///
+/// Deserializing compiles at once, for a request's values. A clone is cheap.
+#[derive(Clone)]
+pub struct Template {
+    form: Form,
+    escaping: Escaping,
+    at: Position,
+    reads: Reads,
+}
+
+impl Template {
+    /// Compiles a template over a request's values.
+    ///
+    /// # Errors
+    /// The flaw says what the engine does not understand, or which value, filter or test does not exist.
+    pub fn new(source: &str, at: Position) -> Result<Self, Flaw> {
+        Self::compile(source, at, Side::Request, Escaping::None)
+    }
+
+    pub(crate) fn compile(source: &str, at: Position, side: Side, escaping: Escaping) -> Result<Self, Flaw> {
+        if !engine::looks_like_template(source) {
+            return Ok(Self { form: Form::Constant(source.into()), escaping, at, reads: Reads::NOTHING });
+        }
+        let flaw = |refusal| flaw(refusal, at);
+        let lone = (escaping == Escaping::None).then(|| engine::is_lone_expression(source)).flatten();
+        let (program, reads) = engine::compile_text(source, escaping, side).map_err(flaw)?;
+        let form = match lone.filter(|_| source.trim() == source) {
+            Some(expression) => {
+                let (compiled, _) = engine::compile_expression(expression, side).map_err(flaw)?;
+                Form::Lone(Arc::new(compiled), expression.into())
+            }
+            None => Form::Program(Arc::new(program)),
+        };
+        Ok(Self { form, escaping, at, reads })
+    }
+
+    /// Renders the text for a message.
+    ///
+    /// # Errors
+    /// An undefined value, one of the wrong type, or too much work.
+    pub fn render(&self, scope: &Scope) -> Result<String, TransformError> {
+        self.render_cow(scope).map(Cow::into_owned)
+    }
+
+    pub(crate) fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
+        let (rendered, source): (Result<String, Error>, &str) = match &self.form {
+            Form::Constant(text) => return Ok(Cow::Borrowed(text)),
+            Form::Lone(expression, source) => {
+                let text = expression.eval(scope.root()).and_then(|value| engine::text_of(&value).map(Cow::into_owned));
+                (text, source)
+            }
+            Form::Program(program) => {
+                let root = if self.escaping == Escaping::Path { scope.path_root() } else { scope.root() };
+                (program.borrow_dependent().render(root), program.borrow_owner())
+            }
+        };
+        rendered.map(Cow::Owned).map_err(|error| failure(&error, source, scope.side(), self.at))
+    }
+
+    /// The text that is rendered for every message, when it is always the same.
+    #[must_use]
+    pub fn as_constant(&self) -> Option<&str> {
+        match &self.form {
+            Form::Constant(text) => Some(text),
+            Form::Lone(..) | Form::Program(_) => None,
+        }
+    }
+
+    /// Where the template is written.
+    #[must_use]
+    pub const fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Whether the body has to be read whole for it.
+    #[must_use]
+    pub const fn reads_body(&self) -> bool {
+        self.reads.body
+    }
+
+    pub(crate) const fn reads(&self) -> Reads {
+        self.reads
+    }
+}
+
+/// Shows no source: it may hold a secret.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Located { value: Text(source), at } = Located::deserialize(deserializer)?;
+        Self::new(&source, at).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Template {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Template".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "boolean"], "description": "A text with Jinja tags."})
+    }
+}
+
+/// An expression of the template language without braces, compiled. A clone is cheap.
+#[derive(Clone)]
+pub struct Expression {
+    compiled: Arc<minijinja::Expression<'static, 'static>>,
+    source: Arc<str>,
+    at: Position,
+    reads: Reads,
+}
+
+impl Expression {
+    /// Compiles an expression over a request's values.
+    ///
+    /// # Errors
+    /// As [`Template::new`].
+    pub fn new(source: &str, at: Position) -> Result<Self, Flaw> {
+        Self::compile(source, at, Side::Request)
+    }
+
+    pub(crate) fn compile(source: &str, at: Position, side: Side) -> Result<Self, Flaw> {
+        let (compiled, reads) = engine::compile_expression(source, side).map_err(|refusal| flaw(refusal, at))?;
+        Ok(Self { compiled: Arc::new(compiled), source: source.into(), at, reads })
+    }
+
+    /// Whether the expression holds for a message.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn holds(&self, scope: &Scope) -> Result<bool, TransformError> {
+        self.eval(scope).map(|value| value.is_true())
+    }
+
+    /// The value for a message; never an undefined one.
+    pub(crate) fn eval(&self, scope: &Scope) -> Result<Value, TransformError> {
+        let fail = |error: &Error| failure(error, &self.source, scope.side(), self.at);
+        let value = self.compiled.eval(scope.root()).map_err(|error| fail(&error))?;
+        if value.is_undefined() {
+            let message = match plain_name(&self.source) {
+                Some(name) => format!("`{name}` is undefined").into(),
+                None => "the expression's value is undefined".into(),
+            };
+            return Err(TransformError { side: scope.side(), message, at: self.at });
+        }
+        Ok(value)
+    }
+
+    pub(crate) const fn at(&self) -> Position {
+        self.at
+    }
+
+    pub(crate) const fn reads(&self) -> Reads {
+        self.reads
+    }
+}
+
+/// Shows no source: it may hold a secret.
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expression").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// An expression that is a mere name, which holds no secret.
+fn plain_name(source: &str) -> Option<&str> {
+    let plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | '[' | ']' | '\'' | '"' | '-');
+    source.chars().all(plain).then_some(source)
+}
+
+fn flaw(refusal: engine::Refusal, at: Position) -> Flaw {
+    Flaw { at, message: refusal.message, hint: refusal.hint }
+}
+
+fn failure(error: &Error, source: &str, side: Side, at: Position) -> TransformError {
+    let mut message = engine::problem(error, Some(source));
+    if error.kind() == minijinja::ErrorKind::UndefinedError && error.detail().is_none() {
+        message = match plain_name(source) {
+            Some(name) => format!("`{name}` is undefined"),
+            None => "a value is undefined".to_owned(),
+        };
+    }
+    TransformError::new(side, at, message)
+}
