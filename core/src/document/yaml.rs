@@ -10,6 +10,8 @@ use super::{DocPath, Flaw, Key, Node, Span, Value, scalar};
 const DEPTH: usize = 100;
 /// How many nodes all aliases of a file may add, against documents that grow exponentially.
 const ALIASED_NODES: usize = 100_000;
+/// YAML reads the braces of a template that is not quoted as mappings.
+const TEMPLATE_HINT: &str = "a template that begins with its braces must be quoted: \"{{ ... }}\"";
 
 /// Composes the tree of one file and notes what is wrong with it.
 ///
@@ -125,7 +127,8 @@ impl Composer<'_> {
             return None;
         }
         if let Some(Frame { collection: Collection::Mapping { key: None, .. }, .. }) = self.frames.last() {
-            self.flaw(at, "a key must be text, not a collection");
+            let flaw = Flaw::error(at, &self.path(), "a key must be text, not a collection");
+            self.flaws.push(flaw.with_hint(TEMPLATE_HINT));
             return None;
         }
         let path = self.path();
@@ -296,7 +299,7 @@ impl Composer<'_> {
         } else if line.contains('\t') {
             flaw.with_hint("indent with spaces, not with tabs")
         } else if line.contains("{{") {
-            flaw.with_hint("a template must be quoted where YAML would read its braces: \"{{ ... }}\"")
+            flaw.with_hint(TEMPLATE_HINT)
         } else {
             flaw
         });

@@ -175,6 +175,7 @@ fn wanted(expected: &dyn Expected) -> String {
         }
         "f32" | "f64" => "a number",
         text if text.starts_with("struct ") => "a mapping",
+        text if text.starts_with("a nonzero ") => "a whole number other than 0",
         text => text,
     };
     yaml.to_owned()

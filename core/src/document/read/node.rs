@@ -105,6 +105,7 @@ macro_rules! whole_numbers {
             let result = match *self.typed() {
                 Value::Integer(value) => match <$type>::try_from(value) {
                     Ok(value) => visitor.$visit(value),
+                    Err(_) if value < 0 && <$type>::MIN == 0 => Err(self.expected("a whole number, 0 or more")),
                     Err(_) => Err(self.expected(
                         &format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX),
                     )),

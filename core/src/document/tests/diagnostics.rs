@@ -18,6 +18,8 @@ struct Gateway {
     routes: Vec<Route>,
     #[serde(default)]
     hosts: BTreeMap<String, Host>,
+    #[serde(default)]
+    weights: Vec<std::num::NonZeroU64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,7 +100,7 @@ plugins: []
       --> callgate.yaml:3:1
        |
      3 | plugins: []
-       | ^^^^^^^ expected one of `upstreams`, `routes`, `hosts`
+       | ^^^^^^^ expected one of `upstreams`, `routes`, `hosts`, `weights`
 
     1 error in callgate.yaml
     ");
@@ -114,6 +116,7 @@ routes:
   - {match: /, to: a/b, enabled: yes}
   - just text
 hosts: [x]
+weights: [-1, 0, 1.5, x]
 "), @r#"
     error: expected text, found the number `1.10` in upstreams.a.lambda.region
       --> callgate.yaml:3:24
@@ -165,7 +168,31 @@ hosts: [x]
      8 | hosts: [x]
        |        ^
 
-    8 errors in callgate.yaml
+    error: expected a whole number, 0 or more, found the number `-1` in weights[0]
+      --> callgate.yaml:9:11
+       |
+     9 | weights: [-1, 0, 1.5, x]
+       |           ^^
+
+    error: expected a whole number other than 0, found the number `0` in weights[1]
+      --> callgate.yaml:9:15
+       |
+     9 | weights: [-1, 0, 1.5, x]
+       |               ^
+
+    error: expected a whole number, found the number `1.5` in weights[2]
+      --> callgate.yaml:9:18
+       |
+     9 | weights: [-1, 0, 1.5, x]
+       |                  ^^^
+
+    error: expected a whole number, found text `x` in weights[3]
+      --> callgate.yaml:9:23
+       |
+     9 | weights: [-1, 0, 1.5, x]
+       |                       ^
+
+    12 errors in callgate.yaml
     "#);
 }
 
@@ -456,7 +483,7 @@ fn errors_of_the_syntax_look_like_all_others() {
 
     1 error in callgate.yaml
     ");
-    assert_snapshot!(refused("a: !secret x\n? [b]\n: 1\n"), @r"
+    assert_snapshot!(refused("a: !secret x\n? [b]\n: 1\n"), @r#"
     error: the tag `!secret` has no meaning here in a
       --> callgate.yaml:1:12
        |
@@ -469,13 +496,24 @@ fn errors_of_the_syntax_look_like_all_others() {
        |
      2 | ? [b]
        |   ^
+       = help: a template that begins with its braces must be quoted: "{{ ... }}"
 
     2 errors in callgate.yaml
-    ");
+    "#);
 }
 
 #[test]
-fn a_document_that_is_no_mapping_is_refused() {
+fn braces_that_must_be_quoted_are_told_so() {
+    assert_snapshot!(refused("path: {{ params.id }}\n"), @r#"
+    error: a key must be text, not a collection in path
+      --> callgate.yaml:1:8
+       |
+     1 | path: {{ params.id }}
+       |        ^
+       = help: a template that begins with its braces must be quoted: "{{ ... }}"
+
+    1 error in callgate.yaml
+    "#);
     assert_snapshot!(refused("a: {port: ${PORT}}\n"), @r#"
     error: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}' in a
       --> callgate.yaml:1:12
@@ -486,6 +524,10 @@ fn a_document_that_is_no_mapping_is_refused() {
 
     1 error in callgate.yaml
     "#);
+}
+
+#[test]
+fn a_document_that_is_no_mapping_is_refused() {
     assert_snapshot!(refused("- routes\n"), @r"
     error: a configuration is a mapping, with `routes`, `upstreams` and so on as its keys
       --> callgate.yaml:1:1
