@@ -82,11 +82,9 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self(Inner::Streaming(Box::pin(body.map_err(|error| {
-            match error.into().downcast::<BodyError>() {
-                Ok(error) => *error,
-                Err(error) => BodyError::Cut(error),
-            }
+        Self(Inner::Streaming(Box::pin(body.map_err(|error| match error.into().downcast::<BodyError>() {
+            Ok(error) => *error,
+            Err(error) => BodyError::Cut(error),
         }))))
     }
 
@@ -144,10 +142,7 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Inner::Empty => Poll::Ready(None),
             Inner::Full(bytes) => {
@@ -184,11 +179,7 @@ impl HttpBody for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() {
-            Self::empty()
-        } else {
-            Self(Inner::Full(bytes))
-        }
+        if bytes.is_empty() { Self::empty() } else { Self(Inner::Full(bytes)) }
     }
 }
 
@@ -226,9 +217,9 @@ mod tests {
     use http_body_util::StreamBody;
 
     fn streaming(parts: &'static [&'static str]) -> Body {
-        Body::new(StreamBody::new(stream::iter(parts.iter().map(|part| {
-            Ok::<_, BodyError>(Frame::data(Bytes::from_static(part.as_bytes())))
-        }))))
+        Body::new(StreamBody::new(stream::iter(
+            parts.iter().map(|part| Ok::<_, BodyError>(Frame::data(Bytes::from_static(part.as_bytes())))),
+        )))
     }
 
     #[tokio::test]
@@ -243,10 +234,7 @@ mod tests {
     #[test]
     fn finds_its_error_behind_another() {
         let error = std::io::Error::other(BodyError::TooLarge { limit: 1 });
-        assert!(matches!(
-            BodyError::find(&error),
-            Some(BodyError::TooLarge { limit: 1 })
-        ));
+        assert!(matches!(BodyError::find(&error), Some(BodyError::TooLarge { limit: 1 })));
         assert!(BodyError::find(&std::io::Error::other("x")).is_none());
     }
 }

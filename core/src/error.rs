@@ -46,13 +46,7 @@ pub struct UpstreamError {
 impl UpstreamError {
     /// An error of this kind; `message` is for the log.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            detail: None,
-            retry_after: None,
-            source: None,
-        }
+        Self { kind, message: message.into(), detail: None, retry_after: None, source: None }
     }
 
     /// The error behind this one, for the log.
@@ -98,9 +92,7 @@ impl UpstreamError {
 
     /// The error of the request's own body, if that is what ended the call.
     pub fn body_error(&self) -> Option<&BodyError> {
-        self.source
-            .as_deref()
-            .and_then(|source| BodyError::find(source))
+        self.source.as_deref().and_then(|source| BodyError::find(source))
     }
 }
 
@@ -112,8 +104,21 @@ impl fmt::Display for UpstreamError {
 
 impl std::error::Error for UpstreamError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn std::error::Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
+}
+
+/// An error and all its causes in one line, for the log. A cause that only repeats what was said is left out.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
 }

@@ -45,6 +45,8 @@ pub struct RouteInfo {
     pub name: Arc<str>,
     /// The path of the match as it was written: `/orders/{id}`, or a regular expression.
     pub path: Arc<str>,
+    /// The name of the tail capture, if the path has one.
+    pub(crate) tail: Option<Arc<str>>,
 }
 
 /// Where a request came from.

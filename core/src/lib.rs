@@ -1,11 +1,35 @@
 //! Callgate core: traits, registry, configuration, routes, policies and dispatch.
+//!
+//! Authors of a kind implement [`Upstream`]; see the [`upstream`] module. Those who embed the gateway read a
+//! [`Plan`](plan::Plan), load a [`Snapshot`] and mount a [`Gateway`].
 
 mod body;
+mod builtin;
 pub mod document;
+mod edge;
 mod error;
+mod failure;
+mod gateway;
+mod invocation;
+mod observe;
+pub mod plan;
+mod policy;
+mod registry;
 mod request_id;
+mod respond;
 pub mod routing;
+mod snapshot;
+pub mod upstream;
 
 pub use body::{Body, BodyError, BoxError};
-pub use error::{ErrorKind, UpstreamError};
+pub use builtin::Echo;
+pub use document::{Period, Secret, Size};
+pub use edge::{Connection, InvalidIpRange, IpRange};
+pub use error::{ErrorKind, UpstreamError, chain};
+pub use gateway::Gateway;
+pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
+pub use registry::Registry;
 pub use request_id::RequestId;
+pub use respond::Code;
+pub use snapshot::{LoadError, Snapshot};
+pub use upstream::{Context, Invalid, Settings, Target, Upstream};

@@ -3,7 +3,6 @@
 use std::{any::Any, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use schemars::{Schema, SchemaGenerator};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Context, Invalid, Settings, Target, Upstream};
@@ -83,8 +82,18 @@ impl fmt::Debug for AnySettings {
 
 /// Puts what [`Settings::check`] or [`Upstream::bind`] found at its place in the document.
 pub(crate) fn flaw(node: &Node, path: &DocPath, invalid: Invalid) -> Flaw {
-    let (at, path) = node.locate(path, &invalid.field);
-    Flaw::error(invalid.message, at, path.to_string()).with_hint(invalid.hint)
+    let (mut node, mut path) = (node, path.clone());
+    let mut at = node.at;
+    for name in invalid.field.split('.').filter(|name| !name.is_empty()) {
+        path = path.key(name);
+        let Some((_, value)) = node.entry(name) else { break };
+        (node, at) = (value, value.at);
+    }
+    let flaw = Flaw::error(at, &path, invalid.message);
+    match invalid.hint {
+        Some(hint) => flaw.with_hint(hint),
+        None => flaw,
+    }
 }
 
 /// The erased form of the kind `U`.

@@ -19,7 +19,7 @@ mod settings;
 use std::future::{self, Future};
 
 pub use context::Context;
-pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, Function, Kind};
+pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use settings::{Invalid, Settings, Target};
 
 use crate::{
@@ -50,10 +50,7 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// Wrong settings (an unreadable certificate, no region) fail the load; an absent remote must not.
-    fn connect(
-        config: Self::Config,
-        context: Context,
-    ) -> impl Future<Output = Result<Self, UpstreamError>> + Send;
+    fn connect(config: Self::Config, context: Context) -> impl Future<Output = Result<Self, UpstreamError>> + Send;
 
     /// Resolves a target, once, at load.
     ///

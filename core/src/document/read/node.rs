@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use callgate_transform::LOCATED;
+use callgate_transform::{LOCATED, ONE_OR_MANY};
 use serde::{Deserializer, de::Visitor};
 
 use super::{
@@ -213,6 +213,10 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
         let (node, path) = (self.node, self.path.clone());
         let result = match name {
             LOCATED => visitor.visit_seq(LocatedParts::new(self)),
+            ONE_OR_MANY => match &node.value {
+                Value::Sequence(items) => visitor.visit_seq(Items::new(&self, items)),
+                _ => visitor.visit_some(self),
+            },
             TEXT => match node.scalar_text() {
                 Some(text) if !node.is_null() || node.is_substituted() => visitor.visit_borrowed_str(text),
                 _ => Err(self.expected("text, a number or true or false")),

@@ -1,0 +1,246 @@
+//! `x-forwarded-*`, `forwarded` (RFC 7239) and `via` (RFC 9110 7.6.3): what is believed, and what is told on.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Instant, SystemTime},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts, uri::Scheme};
+
+use super::Connection;
+use crate::invocation::Origin;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Tells where a request comes from: the peer itself, or what a trusted proxy says of its client.
+pub(crate) fn origin(parts: &Parts, connection: &Connection) -> Origin {
+    let mut origin = Origin {
+        client: connection.peer,
+        scheme: connection.scheme.clone(),
+        host: requested_host(parts),
+        version: parts.version,
+        received: SystemTime::now(),
+        started: Instant::now(),
+    };
+    if connection.trusted {
+        believe(&mut origin, &parts.headers, connection);
+    }
+    origin
+}
+
+/// The host that the client names: `:authority` or an absolute target first, then `host` (RFC 9112 3.2.2).
+fn requested_host(parts: &Parts) -> Option<HeaderValue> {
+    match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => parts.headers.get(header::HOST).cloned(),
+    }
+}
+
+fn believe(origin: &mut Origin, headers: &HeaderMap, connection: &Connection) {
+    let client = client_of(list(headers, &FOR).map(str::trim), connection)
+        .or_else(|| client_of(list(headers, &header::FORWARDED).filter_map(|hop| parameter(hop, "for")), connection));
+    if let Some(client) = client {
+        origin.client = Some(client);
+    }
+    let proto = list(headers, &PROTO)
+        .last()
+        .map(str::trim)
+        .or_else(|| list(headers, &header::FORWARDED).last().and_then(|hop| parameter(hop, "proto")));
+    match proto {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => origin.scheme = Scheme::HTTPS,
+        Some(proto) if proto.eq_ignore_ascii_case("http") => origin.scheme = Scheme::HTTP,
+        _ => {}
+    }
+    if let Some(host) = headers.get(&HOST) {
+        origin.host = Some(host.clone());
+    }
+}
+
+/// The nearest address that is no trusted proxy's, walking back from the last hop; the farthest one if all are.
+fn client_of<'a>(hops: impl Iterator<Item = &'a str>, connection: &Connection) -> Option<SocketAddr> {
+    let hops: Vec<_> = hops.collect();
+    let mut farthest = None;
+    for hop in hops.iter().rev() {
+        // What stands before an unreadable hop could have been written by anyone.
+        let Some(address) = parse_node(hop) else { break };
+        farthest = Some(address);
+        if !connection.trusted_proxies.iter().any(|range| range.contains(address.ip())) {
+            break;
+        }
+    }
+    farthest
+}
+
+/// Reads an address with or without a port, IPv6 with or without brackets.
+fn parse_node(node: &str) -> Option<SocketAddr> {
+    if let Ok(address) = node.parse::<IpAddr>() {
+        return Some(SocketAddr::new(address.to_canonical(), 0));
+    }
+    if let Ok(address) = node.parse::<SocketAddr>() {
+        return Some(address);
+    }
+    let bare: IpAddr = node.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+    Some(SocketAddr::new(bare, 0))
+}
+
+/// The members of a header that is a comma-separated list, over all its lines.
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
+    headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','))
+}
+
+/// A parameter of one `forwarded` element, without its quotes.
+fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    element.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// Sets the forwarding headers of the request to the function. What an untrusted sender wrote is dropped first.
+pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Connection) {
+    if !connection.trusted {
+        for name in [&FOR, &PROTO, &HOST, &header::FORWARDED] {
+            headers.remove(name);
+        }
+    }
+    if let Some(peer) = &connection.peer_header {
+        append(headers, FOR, peer);
+    }
+    let proto = if origin.scheme == Scheme::HTTPS { "https" } else { "http" };
+    headers.insert(PROTO, HeaderValue::from_static(proto));
+    if let Some(host) = &origin.host {
+        headers.insert(HOST, host.clone());
+    }
+    if let Some(element) = element(origin, connection, proto) {
+        append(headers, header::FORWARDED, &element);
+    }
+    append(headers, header::VIA, &HeaderValue::from_static(via(origin.version)));
+}
+
+/// `via` names the protocol in which the message was received.
+pub(crate) fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 | Version::HTTP_09 => "1.0 callgate",
+        Version::HTTP_2 => "2 callgate",
+        Version::HTTP_3 => "3 callgate",
+        _ => "1.1 callgate",
+    }
+}
+
+/// This hop's element: `for=192.0.2.1;host="example.com";proto=https`.
+fn element(origin: &Origin, connection: &Connection, proto: &str) -> Option<HeaderValue> {
+    let mut text = Vec::with_capacity(96);
+    text.extend_from_slice(b"for=");
+    match (&connection.peer, &connection.peer_header) {
+        (Some(SocketAddr::V6(_)), Some(peer)) if peer.as_bytes().contains(&b':') => {
+            text.extend_from_slice(b"\"[");
+            text.extend_from_slice(peer.as_bytes());
+            text.extend_from_slice(b"]\"");
+        }
+        (_, Some(peer)) => text.extend_from_slice(peer.as_bytes()),
+        (_, None) => text.extend_from_slice(b"unknown"),
+    }
+    if let Some(host) = &origin.host
+        && !host.as_bytes().iter().any(|byte| matches!(byte, b'"' | b'\\'))
+    {
+        text.extend_from_slice(b";host=\"");
+        text.extend_from_slice(host.as_bytes());
+        text.push(b'"');
+    }
+    text.extend_from_slice(b";proto=");
+    text.extend_from_slice(proto.as_bytes());
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+}
+
+/// Appends to a comma-separated list, in one line.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, value.clone());
+        return;
+    }
+    let mut line = Vec::new();
+    for former in headers.get_all(&name) {
+        line.extend_from_slice(former.as_bytes());
+        line.extend_from_slice(b", ");
+    }
+    line.extend_from_slice(value.as_bytes());
+    if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
+        headers.insert(name, joined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn connection(peer: &str, trusted: &[&str]) -> Connection {
+        let trusted: Arc<[_]> = trusted.iter().map(|range| range.parse().unwrap()).collect();
+        Connection::new("public".into(), Some(peer.parse().unwrap()), false, trusted)
+    }
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn headers_sent(mut parts: Parts, connection: &Connection) -> (Origin, HeaderMap) {
+        let origin = origin(&parts, connection);
+        announce(&mut parts.headers, &origin, connection);
+        (origin, parts.headers)
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_itself_is_dropped() {
+        let parts = parts(&[
+            ("host", "a.example"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("forwarded", "for=1.1.1.1"),
+        ]);
+        let (origin, headers) = headers_sent(parts, &connection("192.0.2.7:5000", &[]));
+        assert_eq!(origin.client.unwrap().ip().to_string(), "192.0.2.7");
+        assert_eq!(headers["x-forwarded-for"], "192.0.2.7");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["x-forwarded-host"], "a.example");
+        assert_eq!(headers["forwarded"], "for=192.0.2.7;host=\"a.example\";proto=http");
+        assert_eq!(headers["via"], "1.1 callgate");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_as_far_as_the_trust_goes() {
+        let parts = parts(&[
+            ("host", "inner"),
+            ("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.0.0.2"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example"),
+            ("via", "1.1 lb"),
+        ]);
+        let (origin, headers) = headers_sent(parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+        assert_eq!(origin.client.unwrap().ip().to_string(), "203.0.113.9");
+        assert_eq!(origin.scheme, Scheme::HTTPS);
+        assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 203.0.113.9, 10.0.0.2, 10.0.0.1");
+        assert_eq!(headers["x-forwarded-host"], "shop.example");
+        assert_eq!(headers["via"], "1.1 lb, 1.1 callgate");
+    }
+
+    #[test]
+    fn the_standard_header_serves_where_the_other_is_missing() {
+        let parts = parts(&[("forwarded", "for=\"[2001:db8::1]:4711\";proto=https, for=10.0.0.2")]);
+        let origin = origin(&parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+        assert_eq!(origin.client.unwrap().ip().to_string(), "2001:db8::1");
+    }
+
+    #[test]
+    fn nothing_before_an_unreadable_hop_is_believed() {
+        let parts = parts(&[("x-forwarded-for", "9.9.9.9, unknown, 10.0.0.2")]);
+        let origin = origin(&parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+        assert_eq!(origin.client.unwrap().ip().to_string(), "10.0.0.2");
+    }
+}

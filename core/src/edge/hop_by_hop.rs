@@ -1,0 +1,136 @@
+//! Headers that belong to one connection and are never passed on (RFC 9110 7.6.1).
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+const ALWAYS: [HeaderName; 6] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TRANSFER_ENCODING,
+];
+
+/// Whether the client asks to leave HTTP on this connection; an upgrade counts only if `connection` names it.
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE) && names(headers, "upgrade")
+}
+
+/// Removes what belongs to the client's connection; with `keep_upgrade` the two headers of an upgrade are set anew.
+pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
+    let trailers = headers.get(header::TE).is_some_and(|te| has_token(te, "trailers"));
+    let upgrade = headers.remove(header::UPGRADE).filter(|_| keep_upgrade);
+    strip(headers);
+    headers.remove(header::TE);
+    // Answered here: the server sends 100 when the body is first read.
+    headers.remove(header::EXPECT);
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(upgrade) = upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, upgrade);
+    }
+}
+
+/// Removes what belongs to the upstream's connection; an accepted upgrade keeps its two headers.
+pub(crate) fn strip_response(status: StatusCode, headers: &mut HeaderMap) {
+    let upgrade = headers.remove(header::UPGRADE);
+    strip(headers);
+    if status == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(upgrade) = upgrade
+    {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, upgrade);
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        for name in listed(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in &ALWAYS {
+        headers.remove(name);
+    }
+}
+
+/// The headers that `connection` names beside its own options.
+fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).into_iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|token| !matches!(token.to_ascii_lowercase().as_str(), "close" | "keep-alive" | "upgrade" | ""))
+        .filter_map(|token| token.parse().ok())
+        .collect()
+}
+
+fn names(headers: &HeaderMap, token: &str) -> bool {
+    headers.get_all(header::CONNECTION).into_iter().any(|line| has_token(line, token))
+}
+
+fn has_token(line: &HeaderValue, token: &str) -> bool {
+    line.to_str().is_ok_and(|line| {
+        line.split(',').any(|member| {
+            let member = member.split(';').next().unwrap_or_default();
+            member.trim().eq_ignore_ascii_case(token)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn removes_what_connection_lists() {
+        let mut headers = headers(&[
+            ("connection", "close, x-secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers;q=0.5"),
+            ("transfer-encoding", "chunked"),
+            ("expect", "100-continue"),
+            ("accept", "*/*"),
+        ]);
+        strip_request(&mut headers, false);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "te"]);
+        assert_eq!(headers["te"], "trailers");
+    }
+
+    #[test]
+    fn an_upgrade_survives_only_where_it_is_wanted() {
+        let asked = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert!(wants_upgrade(&asked));
+        let mut kept = asked.clone();
+        strip_request(&mut kept, true);
+        assert_eq!(
+            (&kept["connection"], &kept["upgrade"]),
+            (&"upgrade".parse().unwrap(), &"websocket".parse().unwrap())
+        );
+        let mut dropped = asked;
+        strip_request(&mut dropped, false);
+        assert!(dropped.is_empty());
+        assert!(!wants_upgrade(&headers(&[("upgrade", "h2c")])));
+    }
+
+    #[test]
+    fn a_reply_keeps_its_upgrade_with_101_alone() {
+        let lines = [("connection", "upgrade"), ("upgrade", "websocket"), ("x-a", "1")];
+        let mut switched = headers(&lines);
+        strip_response(StatusCode::SWITCHING_PROTOCOLS, &mut switched);
+        assert_eq!(switched.len(), 3);
+        let mut plain = headers(&lines);
+        strip_response(StatusCode::OK, &mut plain);
+        assert_eq!(plain.len(), 1);
+    }
+}

@@ -1,0 +1,15 @@
+//! What happens at the edge to the client, for every request alike: who it is, what is believed, what is removed.
+
+mod address;
+mod connection;
+mod forwarded;
+mod hop_by_hop;
+mod trace;
+mod well_formed;
+
+pub use address::{InvalidIpRange, IpRange};
+pub use connection::Connection;
+pub(crate) use forwarded::{announce, origin};
+pub(crate) use hop_by_hop::{strip_request, strip_response, wants_upgrade};
+pub(crate) use trace::continue_trace;
+pub(crate) use well_formed::check;

@@ -1,0 +1,80 @@
+//! W3C Trace Context (`traceparent`): the trace goes on, with the gateway as the function's parent.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::request_id::write_hex;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Sets `traceparent` for the function: the client's trace with a new parent id, or a new trace. A malformed one
+/// starts a new trace and drops `tracestate`, as the specification asks.
+pub(crate) fn continue_trace(headers: &mut HeaderMap) {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    match headers.get(&TRACEPARENT).map(HeaderValue::as_bytes).filter(|value| is_valid(value)) {
+        Some(value) => {
+            text[3..35].copy_from_slice(&value[3..35]);
+            text[53..55].copy_from_slice(&value[53..55]);
+        }
+        None => {
+            headers.remove(&TRACESTATE);
+            write_hex(fastrand::u128(1..), &mut text[3..35]);
+        }
+    }
+    let mut parent = [0; 32];
+    write_hex(fastrand::u128(1 << 64..), &mut parent);
+    text[36..52].copy_from_slice(&parent[..16]);
+    if let Ok(value) = HeaderValue::from_bytes(&text) {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+/// `version-traceid-parentid-flags` in lower-case hex; later versions may be longer, ids are never all zero.
+fn is_valid(value: &[u8]) -> bool {
+    let hex = |range: std::ops::Range<usize>| value[range].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |range: std::ops::Range<usize>| value[range].iter().all(|byte| *byte == b'0');
+    value.len() >= 55
+        && (value.len() == 55 || (&value[..2] != b"00" && value[55] == b'-'))
+        && [value[2], value[35], value[52]] == *b"---"
+        && &value[..2] != b"ff"
+        && hex(0..2)
+        && hex(3..35)
+        && hex(36..52)
+        && hex(53..55)
+        && !zero(3..35)
+        && !zero(36..52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn continued(given: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACESTATE, HeaderValue::from_static("a=1"));
+        if let Some(given) = given {
+            headers.insert(TRACEPARENT, HeaderValue::from_static(given));
+        }
+        continue_trace(&mut headers);
+        assert!(is_valid(headers[TRACEPARENT].as_bytes()));
+        headers
+    }
+
+    #[test]
+    fn the_trace_goes_on_with_a_new_parent() {
+        let headers = continued(Some(GIVEN));
+        let sent = headers[TRACEPARENT].to_str().unwrap();
+        assert_eq!((&sent[..36], &sent[52..]), (&GIVEN[..36], &GIVEN[52..]));
+        assert_ne!(&sent[36..52], &GIVEN[36..52]);
+        assert_eq!(headers[TRACESTATE], "a=1");
+    }
+
+    #[test]
+    fn a_missing_or_malformed_one_starts_a_new_trace() {
+        for given in [None, Some("00-zz"), Some("00-00000000000000000000000000000000-00f067aa0ba902b7-01")] {
+            assert!(!continued(given).contains_key(TRACESTATE));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything that can keep a request from its answer, inside the core.
+
+use std::borrow::Cow;
+
+use callgate_transform::{Side, TransformError};
+use http::HeaderValue;
+
+use crate::{body::BodyError, error::UpstreamError};
+
+/// Why the gateway itself has to answer. What it answers is decided in [`respond`](crate::respond) alone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("no route matches")]
+    NoRoute,
+    #[error("the path has routes for other methods only")]
+    MethodNotAllowed { allow: HeaderValue },
+    /// The sentence is for the client.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    #[error("a template could not be rendered")]
+    Template(#[from] TransformError),
+    #[error("the request's body is over limits.max_body")]
+    RequestTooLarge { limit: u64 },
+    #[error("the reply that has to be buffered is over limits.max_body")]
+    ReplyTooLarge { limit: u64 },
+    #[error("the request's body could not be read")]
+    RequestBody(#[source] BodyError),
+    #[error("the reply's body could not be read")]
+    ReplyBody(#[source] BodyError),
+    #[error("no answer within the route's timeout")]
+    TimedOut,
+    #[error(transparent)]
+    Upstream(UpstreamError),
+}
+
+impl Failure {
+    /// The request's body, as it was buffered here, failed.
+    pub(crate) fn request_body(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => Self::RequestTooLarge { limit },
+            BodyError::TimedOut => Self::TimedOut,
+            error @ BodyError::Cut(_) => Self::RequestBody(error),
+        }
+    }
+
+    /// The reply's body, as it was buffered here, failed.
+    pub(crate) fn reply_body(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => Self::ReplyTooLarge { limit },
+            BodyError::TimedOut => Self::TimedOut,
+            error @ BodyError::Cut(_) => Self::ReplyBody(error),
+        }
+    }
+
+    /// Whether the template failed on what the client sent, rather than on what the function answered.
+    pub(crate) fn is_clients(error: &TransformError) -> bool {
+        error.side == Side::Request
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    /// An upstream that fails because the request's body did is not to blame.
+    fn from(error: UpstreamError) -> Self {
+        match error.body_error() {
+            Some(BodyError::TooLarge { limit }) => Self::RequestTooLarge { limit: *limit },
+            _ => Self::Upstream(error),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The gateway: a request in, a response out, whatever happens.
+
+mod route;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, future::Future, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::{HeaderName, request::Parts};
+
+pub(crate) use route::{Destination, Route, context};
+
+use crate::{
+    body::Body,
+    edge::{self, Connection},
+    failure::Failure,
+    invocation::{Invocation, Origin, Response},
+    observe::Observation,
+    policy,
+    request_id::RequestId,
+    respond,
+    routing::{self, Found, MalformedCapture, RequestLine},
+    snapshot::Snapshot,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The gateway as a value: clones share one configuration, which a reload replaces for all of them.
+///
+/// It is a [`tower::Service`] of any `http::Request` whose body is [`Body`]; the server calls [`handle`](Self::handle)
+/// with the connection that the request came on.
+#[derive(Clone)]
+pub struct Gateway {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+}
+
+impl Gateway {
+    /// A gateway that serves this snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot: Arc::new(ArcSwap::from_pointee(snapshot)) }
+    }
+
+    /// What is served at the moment.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Answers a request; every failure becomes an answer too.
+    pub fn handle(
+        &self,
+        request: http::Request<Body>,
+        connection: &Arc<Connection>,
+    ) -> impl Future<Output = Response> + Send + 'static {
+        let snapshot = self.snapshot.load_full();
+        let connection = Arc::clone(connection);
+        async move {
+            let (parts, body) = request.into_parts();
+            let origin = edge::origin(&parts, &connection);
+            let id = request_id(&parts, &connection);
+            let grpc = respond::speaks_grpc(&parts.headers);
+            let mut observation = Observation::start(&parts, &origin, id, &connection);
+            let answered = match serve(&snapshot, parts, body, origin, id, &connection, &mut observation).await {
+                Ok(response) => response,
+                Err(failure) => {
+                    observation.failed(&failure);
+                    respond::respond(&failure, id, grpc)
+                }
+            };
+            let mut response = answered;
+            edge::strip_response(response.status(), response.headers_mut());
+            response.headers_mut().insert(REQUEST_ID, id.to_header());
+            observation.finish(response)
+        }
+    }
+}
+
+/// A trusted proxy's id goes on, so that one id names the request everywhere; anyone else's is replaced.
+fn request_id(parts: &Parts, connection: &Connection) -> RequestId {
+    let given = if connection.trusted { parts.headers.get(&REQUEST_ID) } else { None };
+    given.and_then(RequestId::from_header).unwrap_or_else(RequestId::random)
+}
+
+/// The way of a request: normalise, find the route, prepare the invocation, hand it to the route's stack.
+async fn serve(
+    snapshot: &Snapshot,
+    mut parts: Parts,
+    body: Body,
+    origin: Origin,
+    id: RequestId,
+    connection: &Connection,
+    observation: &mut Observation,
+) -> Result<Response, Failure> {
+    edge::check(&parts)?;
+    normalize(&mut parts)?;
+    let found = snapshot.table.find(&RequestLine {
+        host: origin.host.as_ref().and_then(|host| host.to_str().ok()),
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    });
+    let (route, captures) = match found {
+        Ok(Found::Route { value, captures }) => (snapshot.route(*value)?, captures),
+        unmatched => return Err(self::unmatched(unmatched)),
+    };
+    observation.matched(route);
+    prepare(&mut parts, &origin, id, connection);
+    let destination = route.destination().ok_or(Failure::NoRoute)?;
+    let context = destination.context(&route.info, origin, id, captures);
+    let body = policy::limited(body, context.max_body);
+    let request = http::Request::from_parts(parts, body);
+    destination.call(Invocation { request, context: Arc::new(context) }).await
+}
+
+/// Why no route serves a request.
+pub(crate) fn unmatched(found: Result<Found<'_, usize>, MalformedCapture>) -> Failure {
+    match found {
+        Err(malformed) => Failure::BadRequest(malformed.to_string().into()),
+        Ok(found) => found.allow().map_or(Failure::NoRoute, |allow| Failure::MethodNotAllowed { allow }),
+    }
+}
+
+/// Puts the target in origin form, its path normalised: what was matched is what the upstream receives.
+pub(crate) fn normalize(parts: &mut Parts) -> Result<(), Failure> {
+    let malformed = |error: &dyn fmt::Display| Failure::BadRequest(error.to_string().into());
+    let path = routing::normalize(parts.uri.path()).map_err(|error| malformed(&error))?;
+    let changed = match &path {
+        std::borrow::Cow::Borrowed(_) => None,
+        std::borrow::Cow::Owned(path) => Some(match parts.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.clone(),
+        }),
+    };
+    if let Some(target) = changed {
+        parts.uri = target.parse().map_err(|error: http::uri::InvalidUri| malformed(&error))?;
+    } else if parts.uri.authority().is_some() {
+        let mut whole = std::mem::take(&mut parts.uri).into_parts();
+        (whole.scheme, whole.authority) = (None, None);
+        parts.uri = http::Uri::from_parts(whole).map_err(|error| malformed(&error))?;
+    }
+    Ok(())
+}
+
+/// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on.
+pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connection: &Connection) {
+    let upgrade = edge::wants_upgrade(&parts.headers);
+    let headers = &mut parts.headers;
+    edge::strip_request(headers, upgrade);
+    headers.remove(http::header::HOST);
+    edge::announce(headers, origin, connection);
+    edge::continue_trace(headers);
+    headers.insert(REQUEST_ID, id.to_header());
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! A route as requests meet it: its destinations, each with the stack of layers that leads to it.
+
+use std::{fmt, sync::Arc};
+
+use callgate_transform::{Exchange, Facts, Params};
+use tower::{ServiceExt, util::BoxCloneSyncService};
+
+use crate::{
+    failure::Failure,
+    invocation::{CallContext, Invocation, Origin, Response, RouteInfo},
+    policy::Policies,
+    request_id::RequestId,
+    routing::Captures,
+};
+
+/// A route, built once at load.
+pub(crate) struct Route {
+    pub(crate) info: Arc<RouteInfo>,
+    /// Never empty; the weights are cumulative, the last one is the sum.
+    pub(crate) destinations: Vec<(u32, Destination)>,
+}
+
+impl Route {
+    /// One of the destinations, as often as its weight says.
+    pub(crate) fn destination(&self) -> Option<&Destination> {
+        let (sum, last) = self.destinations.last()?;
+        if self.destinations.len() == 1 {
+            return Some(last);
+        }
+        let drawn = fastrand::u32(0..*sum);
+        let hit = self.destinations.iter().find(|(upto, _)| drawn < *upto);
+        Some(hit.map_or(last, |(_, destination)| destination))
+    }
+}
+
+/// A function behind the layers of its route: transformation, policies, dispatch.
+pub(crate) struct Destination {
+    pub(crate) policies: Policies,
+    /// The layers are always ready, and a clone is a few reference counts.
+    pub(crate) stack: BoxCloneSyncService<Invocation, Response, Failure>,
+}
+
+impl Destination {
+    pub(crate) async fn call(&self, invocation: Invocation) -> Result<Response, Failure> {
+        self.stack.clone().oneshot(invocation).await
+    }
+
+    /// What the gateway knows of a request that goes here.
+    pub(crate) fn context(
+        &self,
+        route: &Arc<RouteInfo>,
+        origin: Origin,
+        id: RequestId,
+        params: Captures,
+    ) -> CallContext {
+        context(route, &self.policies, origin, id, params)
+    }
+}
+
+/// What the gateway knows of a request beside its message.
+pub(crate) fn context(
+    route: &Arc<RouteInfo>,
+    policies: &Policies,
+    origin: Origin,
+    id: RequestId,
+    params: Captures,
+) -> CallContext {
+    let facts = Facts {
+        route: Arc::clone(&route.name),
+        request_id: id.as_str().into(),
+        client_ip: origin.client.map(|client| client.ip()),
+        params: Params::new(params.into_iter().collect(), route.tail.clone()),
+        claims: None,
+    };
+    CallContext {
+        deadline: Some(origin.started + policies.timeout.limit()),
+        max_body: policies.max_body,
+        route: Arc::clone(route),
+        request_id: id,
+        exchange: Exchange::new(facts),
+        origin,
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("info", &self.info).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,261 @@
+//! The gateway as a whole, in process, with the kind `echo`.
+
+use std::{io, path::Path, sync::Arc};
+
+use http::{Request, StatusCode};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    document::{Document, References},
+    plan::Plan,
+    registry::Registry,
+};
+
+struct Nothing;
+
+impl References for Nothing {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+async fn gateway(yaml: &str) -> Gateway {
+    let document = Document::parse("test.yaml", yaml, &Nothing).unwrap_or_else(|report| panic!("{report}"));
+    let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
+    Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap())
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{}", self.text))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The values of a header that the echo saw.
+    fn seen(&self, name: &str) -> Vec<String> {
+        let echo = self.json();
+        let pairs = echo["headers"].as_array().unwrap().iter();
+        pairs.filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
+    let response = gateway.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let text = String::from_utf8(body.collect(1 << 24).await.unwrap().to_vec()).unwrap();
+    Answer { status: parts.status, headers: parts.headers, text }
+}
+
+async fn get(gateway: &Gateway, target: &str) -> Answer {
+    send(gateway, Request::get(target).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_function_gets_what_was_matched() {
+    let gateway = gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: '/a/{x}', to: e}]").await;
+    let answer = get(&gateway, "http://shop.test/a/../a/%7ex%2fy?q=%zz").await;
+    assert_eq!(answer.status, 200);
+    let echo = answer.json();
+    assert_eq!((&echo["path"], &echo["query"]), (&"/a/~x%2Fy".into(), &"q=%zz".into()));
+    assert_eq!(answer.seen("x-forwarded-host"), ["shop.test"]);
+    assert_eq!(answer.seen("host"), [""; 0]);
+    assert_eq!(answer.seen("x-request-id"), [answer.header("x-request-id")]);
+    assert_eq!(answer.seen("traceparent").len(), 1);
+}
+
+#[tokio::test]
+async fn failures_are_problem_documents() {
+    let gateway =
+        gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: 'POST /a', to: e}, {match: /{x}/b, to: e}]").await;
+    let answer = get(&gateway, "/nowhere").await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (404, "no_route"));
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let problem = answer.json();
+    assert_eq!(problem["type"], "urn:callgate:error:no_route");
+    assert_eq!(problem["request_id"], answer.header("x-request-id"));
+    let answer = get(&gateway, "/a").await;
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"));
+    for target in ["/%zz", "/%00", "/%ff/b"] {
+        let answer = get(&gateway, target).await;
+        assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (400, "bad_request"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_client_gets_a_grpc_status() {
+    let gateway = gateway("routes: []").await;
+    let request = Request::post("/a.B/C").header("content-type", "application/grpc").body(Body::empty()).unwrap();
+    let answer = send(&gateway, request).await;
+    assert_eq!((answer.status.as_u16(), answer.header("grpc-status")), (200, "12"));
+    assert_eq!(answer.header("callgate-error"), "no_route");
+}
+
+#[tokio::test]
+async fn every_failure_of_an_upstream_has_its_status() {
+    for (fail, status) in [
+        ("upstream_unreachable", 502),
+        ("upstream_timeout", 504),
+        ("upstream_throttled", 503),
+        ("upstream_unavailable", 503),
+        ("upstream_denied", 502),
+        ("function_error", 502),
+        ("bad_upstream_reply", 502),
+    ] {
+        let yaml =
+            format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{match: /, to: {{upstream: e, fail: {fail}}}}}]");
+        let answer = get(&gateway(&yaml).await, "/").await;
+        assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (status, fail));
+        assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{fail}");
+        assert!(!answer.text.contains("told to fail"), "the log's message is not the client's: {}", answer.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_an_answer() {
+    let gateway = gateway(
+        "upstreams: {e: {echo: {}, timeout: 3s}}\nroutes: [{match: /, to: {upstream: e, delay: 10s}}, {match: /b, to: {upstream: e, delay: 2s}}]",
+    )
+    .await;
+    let answer = get(&gateway, "/").await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (504, "upstream_timeout"));
+    assert_eq!(get(&gateway, "/b").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_before_the_call() {
+    let gateway = gateway(
+        "defaults: {limits: {max_body: 8B}}\nupstreams: {e: {echo: {}}}\nroutes: [{match: /, to: e}, {match: /big, to: e, limits: {max_body: 1KiB}}]",
+    )
+    .await;
+    let post = |path: &str| Request::post(path).body(Body::from("123456789")).unwrap();
+    let answer = send(&gateway, post("/")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (413, "body_too_large"));
+    assert_eq!(send(&gateway, post("/big")).await.status, 200);
+}
+
+#[tokio::test]
+async fn weights_share_the_requests() {
+    let gateway = gateway(
+        "upstreams: {e: {echo: {}}}\nroutes: [{match: /, to: [{upstream: e, status: 201, weight: 0}, {upstream: e, status: 202, weight: 3}, {upstream: e, status: 203}]}]",
+    )
+    .await;
+    let mut counts = std::collections::BTreeMap::<u16, u32>::new();
+    for _ in 0..400 {
+        *counts.entry(get(&gateway, "/").await.status.as_u16()).or_default() += 1;
+    }
+    assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [202, 203]);
+    // 300 are expected; 8 standard deviations of sqrt(400 * 0.75 * 0.25) are 69.
+    assert!((231..370).contains(&counts[&202]), "{counts:?}");
+}
+
+#[tokio::test]
+async fn steps_run_from_host_to_function_and_back() {
+    let gateway = gateway(
+        r#"
+upstreams:
+  e:
+    echo: {}
+    request: {headers: {append: {x-order: upstream}}}
+    response: {headers: {append: {x-order: upstream}}}
+    functions: {f: {request: {headers: {append: {x-order: function}}}, response: {headers: {append: {x-order: function}}}}}
+hosts:
+  a.test:
+    request: {headers: {append: {x-order: host}}}
+    response: {headers: {append: {x-order: host}}}
+    routes:
+      - match: /
+        to: e/f
+        request: {headers: {append: {x-order: route}}}
+        response: {headers: {append: {x-order: route}}}
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "http://a.test/").await;
+    assert_eq!(answer.seen("x-order"), ["host", "route", "upstream", "function"]);
+    let back: Vec<_> = answer.headers.get_all("x-order").iter().map(|value| value.to_str().unwrap()).collect();
+    assert_eq!(back, ["function", "upstream", "route", "host"]);
+}
+
+#[tokio::test]
+async fn a_route_can_answer_and_redirect_by_itself() {
+    let gateway = gateway(
+        r#"routes:
+  - {match: GET /ping, respond: {status: 203, headers: {set: {x-a: "1"}}, body: {text: pong}}}
+  - {match: "/old/{*rest}", redirect: {path: "/new/{{ params.rest }}", status: 308}}
+  - {match: /away, redirect: {url: "https://example.com/"}}
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "/ping").await;
+    assert_eq!((answer.status.as_u16(), &*answer.text, answer.header("x-a")), (203, "pong", "1"));
+    let answer = get(&gateway, "/old/a%20b/c").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (308, "/new/a%20b/c"));
+    let answer = get(&gateway, "/away").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "https://example.com/"));
+}
+
+#[tokio::test]
+async fn a_response_step_reshapes_a_failure_only_when_it_asks_for_one() {
+    let gateway = gateway(
+        r#"
+upstreams: {e: {echo: {}}}
+routes:
+  - match: /
+    to: {upstream: e, fail: upstream_timeout}
+    response:
+      - {headers: {set: {x-always: "{{ body.method }}"}}}
+      - {when: error == "upstream_timeout", status: 503, body: {json: {message: later}}}
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "/").await;
+    assert_eq!((answer.status.as_u16(), &*answer.text), (503, r#"{"message":"later"}"#));
+    assert_eq!((answer.header("x-always"), answer.header("callgate-error")), ("", "upstream_timeout"));
+}
+
+#[tokio::test]
+async fn a_missing_value_is_the_clients_mistake_in_a_request_and_ours_in_a_response() {
+    let gateway = gateway(
+        r#"
+upstreams: {e: {echo: {}}}
+routes:
+  - {match: /in, to: e, request: {headers: {set: {x-user: "{{ query.user }}"}}}}
+  - {match: /out, to: e, response: {headers: {set: {x-user: "{{ body.nothing.here }}"}}}}
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "/in").await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (400, "bad_template_input"));
+    assert_eq!(get(&gateway, "/in?user=a").await.seen("x-user"), ["a"]);
+    let answer = get(&gateway, "/out").await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (502, "bad_upstream_reply"));
+}
+
+#[tokio::test]
+async fn a_trusted_proxys_request_id_goes_on_and_a_strangers_does_not() {
+    let gateway = gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: /, to: e}]").await;
+    for (trusted, kept) in [("192.0.2.0/24", true), ("10.0.0.0/8", false)] {
+        let peer = "192.0.2.1:1".parse().ok();
+        let connection = Connection::new("l".into(), peer, false, Arc::from([trusted.parse().unwrap()]));
+        let mut request = Request::get("/").header("x-request-id", "given-1").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Arc::new(connection));
+        let answer = send(&gateway, request).await;
+        assert_eq!(answer.header("x-request-id") == "given-1", kept);
+    }
+}

@@ -1,0 +1,30 @@
+//! The log of failures: once each, where they become an answer.
+
+use tracing::{debug, error, warn};
+
+use crate::{error::chain, failure::Failure, invocation::RouteInfo, request_id::RequestId, respond::Code};
+
+/// Logs a failure with its whole chain of causes: a client's mistake quietly, the gateway's and an upstream's aloud.
+pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&RouteInfo>) {
+    let code = Code::from(failure).as_str();
+    let route = route.map_or("", |route| &route.name);
+    let error = chain(failure);
+    match failure {
+        Failure::NoRoute
+        | Failure::MethodNotAllowed { .. }
+        | Failure::BadRequest(_)
+        | Failure::RequestTooLarge { .. }
+        | Failure::RequestBody(_) => {
+            debug!(request_id = %id, route, code, error, "A request was refused.");
+        }
+        Failure::Template(reason) if Failure::is_clients(reason) => {
+            debug!(request_id = %id, route, code, error, "A request was refused.");
+        }
+        Failure::Template(_) | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
+            error!(request_id = %id, route, code, error, "A reply could not be used.");
+        }
+        Failure::TimedOut | Failure::Upstream(_) => {
+            warn!(request_id = %id, route, code, error, "An upstream failed.");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What a route does with a request: `to`, `respond` or `redirect`.
+
+use std::{collections::BTreeMap, fmt};
+
+use callgate_transform::{RequestPipeline, RequestSteps, ResponsePipeline, ResponseSteps};
+use serde::Deserialize;
+
+use super::{
+    hosts::Group,
+    keep, redirect,
+    steps::Steps,
+    upstream::{FunctionPlan, UpstreamPlan, list},
+};
+use crate::{
+    builtin::Redirect,
+    document::{DocPath, Flaw, Key, Node, Span, Value, from_node, nearest},
+    policy::{Pipelines, Policies, PolicySettings},
+    upstream::AnySettings,
+};
+
+/// The upstreams that destinations may name: `None` is one that is there but wrong.
+pub(super) type Known<'a> = BTreeMap<&'a str, Option<&'a UpstreamPlan>>;
+
+/// What holds around a destination.
+pub(super) struct Surroundings<'a> {
+    pub(super) group: &'a Group<'a>,
+    pub(super) steps: &'a Steps,
+    pub(super) policies: &'a PolicySettings,
+}
+
+/// One destination of a route.
+#[derive(Debug)]
+pub(crate) struct DestinationPlan {
+    pub(crate) weight: u32,
+    pub(crate) action: Action,
+    pub(crate) pipelines: Pipelines,
+    pub(crate) policies: Policies,
+}
+
+/// Where a destination leads.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// To a function of an upstream.
+    Call(Box<Call>),
+    /// The gateway answers by itself; the steps make the answer.
+    Respond,
+    /// The gateway sends the client elsewhere.
+    Redirect(Redirect),
+}
+
+/// A function of an upstream, by its target.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) upstream: String,
+    pub(crate) function: Option<String>,
+    pub(crate) target: AnySettings,
+    /// Where the target stands, for what binding finds wrong.
+    pub(crate) node: Node,
+    pub(crate) path: DocPath,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.upstream)?;
+        self.function.as_ref().map_or(Ok(()), |function| write!(f, "/{function}"))
+    }
+}
+
+/// The keys of a long form that are not the kind's.
+const OWN: [&str; 5] = ["upstream", "function", "weight", "request", "response"];
+
+/// The fields of a long form that every kind has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LongForm {
+    upstream: Option<String>,
+    function: Option<String>,
+    weight: Option<u32>,
+    request: Option<RequestSteps>,
+    response: Option<ResponseSteps>,
+}
+
+/// Reads what a route does; empty when something is wrong with it.
+pub(super) fn read_all(
+    route: &Node,
+    path: &DocPath,
+    around: &Surroundings<'_>,
+    upstreams: &Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Vec<DestinationPlan> {
+    let given: Vec<_> = ["to", "redirect", "respond"].into_iter().filter_map(|name| route.entry(name)).collect();
+    let (key, node) = match given.as_slice() {
+        [one] => one,
+        [] => {
+            let flaw = Flaw::error(route.at, path, "the route does nothing");
+            flaws.push(flaw.with_hint("give it one of `to`, `redirect` and `respond`"));
+            return Vec::new();
+        }
+        [(first, _), (second, _), ..] => {
+            let message = format!(
+                "a route has one of `to`, `redirect` and `respond`; this one has `{}` and `{}`",
+                first.text, second.text
+            );
+            flaws.push(Flaw::error(second.at, path, message).with_related(first.at, "the first one"));
+            return Vec::new();
+        }
+    };
+    let path = path.key(&key.text);
+    match &*key.text {
+        "respond" => answer(node, &path, around, flaws).into_iter().collect(),
+        "redirect" => keep(redirect::read(node, &path), flaws)
+            .map(|redirect| own(Action::Redirect(redirect), &Steps::default(), around))
+            .into_iter()
+            .collect(),
+        _ => to(node, &path, around, upstreams, flaws),
+    }
+}
+
+/// A destination whose answer is made by one response step.
+fn answer(step: &Node, path: &DocPath, around: &Surroundings<'_>, flaws: &mut Vec<Flaw>) -> Option<DestinationPlan> {
+    let steps: ResponseSteps = keep(from_node(step, path), flaws)?;
+    let own = Steps::compile(None, Some(steps), path, flaws);
+    own.response.as_ref()?;
+    Some(self::own(Action::Respond, &own, around))
+}
+
+/// A destination that is the gateway itself.
+fn own(action: Action, steps: &Steps, around: &Surroundings<'_>) -> DestinationPlan {
+    DestinationPlan {
+        weight: 1,
+        action,
+        pipelines: pipelines(around, None, steps),
+        policies: around.policies.clone().or(&around.group.policies).resolve(),
+    }
+}
+
+fn to(
+    node: &Node,
+    path: &DocPath,
+    around: &Surroundings<'_>,
+    upstreams: &Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Vec<DestinationPlan> {
+    let Value::Sequence(items) = &node.value else {
+        return call(node, path, around, upstreams, flaws).into_iter().collect();
+    };
+    if items.is_empty() {
+        flaws.push(Flaw::error(node.at, path, "the list of destinations is empty"));
+    }
+    let plans: Vec<_> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, item)| call(item, &path.index(index), around, upstreams, flaws))
+        .collect();
+    let sum: u64 = plans.iter().map(|plan| u64::from(plan.weight)).sum();
+    if plans.len() == items.len() && !plans.is_empty() && (sum == 0 || sum > u64::from(u32::MAX)) {
+        flaws.push(Flaw::error(node.at, path, "the weights have to add up to a number from 1 to 4294967295"));
+    }
+    plans
+}
+
+/// One destination: `upstream/function`, or the long form.
+fn call(
+    node: &Node,
+    path: &DocPath,
+    around: &Surroundings<'_>,
+    upstreams: &Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<DestinationPlan> {
+    let (form, options) = match &node.value {
+        Value::String(text) => {
+            let (upstream, function) = match text.split_once('/') {
+                Some((upstream, function)) => (upstream, Some(function.to_owned())),
+                None => (text.as_str(), None),
+            };
+            let form = LongForm { upstream: Some(upstream.to_owned()), function, ..LongForm::default() };
+            (form, Node::new(Value::Mapping(Vec::new()), node.at))
+        }
+        Value::Mapping(_) => {
+            let (own, options) = node.split(&OWN);
+            (keep(from_node::<LongForm>(&own, path), flaws)?, options)
+        }
+        _ => {
+            let flaw = Flaw::error(node.at, path, "a destination is `upstream/function` or a mapping with `upstream`");
+            flaws.push(flaw);
+            return None;
+        }
+    };
+    let Some(name) = &form.upstream else {
+        flaws.push(Flaw::error(node.at, path, "the destination names no `upstream`"));
+        return None;
+    };
+    let upstream = find(name, node, path, upstreams, flaws)?;
+    let declared = form.function.as_deref().and_then(|function| upstream.functions.get(function));
+    let target_node = target_node(upstream, name, form.function.as_deref(), declared, &options, path, flaws)?;
+    let target = keep(upstream.kind.target(&target_node, path), flaws)?;
+    let mut own = declared.map(|declared| declared.steps.clone()).unwrap_or_default();
+    let here = Steps::compile(form.request, form.response, path, flaws);
+    own.request = here.request.or(own.request);
+    own.response = here.response.or(own.response);
+    let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
+    Some(DestinationPlan {
+        weight: form.weight.unwrap_or(1),
+        pipelines: pipelines(around, Some(&upstream.steps), &own),
+        policies: policies.resolve(),
+        action: Action::Call(Box::new(Call {
+            upstream: name.clone(),
+            function: form.function.clone(),
+            target,
+            node: target_node,
+            path: path.clone(),
+        })),
+    })
+}
+
+fn find<'a>(
+    name: &str,
+    node: &Node,
+    path: &DocPath,
+    upstreams: &Known<'a>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<&'a UpstreamPlan> {
+    if let Some(known) = upstreams.get(name) {
+        return *known;
+    }
+    let at = node.get("upstream").map_or(node.at, |upstream| upstream.at);
+    let names: Vec<_> = upstreams.keys().copied().collect();
+    let flaw = Flaw::error(at, path, format!("unknown upstream `{name}`"));
+    let flaw = if names.is_empty() {
+        flaw.with_hint("the document has no `upstreams`")
+    } else {
+        match nearest(name, names.iter().copied()) {
+            Some(near) => flaw.with_hint(format!("did you mean `{near}`?")),
+            None => flaw.with_hint(format!("the upstreams are {}", list(&names))),
+        }
+    };
+    flaws.push(flaw);
+    None
+}
+
+/// The target's settings: those of the function's name in the document, then those of the route.
+fn target_node(
+    upstream: &UpstreamPlan,
+    name: &str,
+    function: Option<&str>,
+    declared: Option<&FunctionPlan>,
+    options: &Node,
+    path: &DocPath,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Node> {
+    let kind = upstream.kind.name();
+    let mut entries: Vec<(Key, Node)> = match declared {
+        Some(declared) if !declared.valid => return None,
+        Some(declared) => declared.node.entries().to_vec(),
+        None => Vec::new(),
+    };
+    match (upstream.kind.target_name(), function) {
+        (Some(field), Some(function)) if declared.is_none() => entries.push(named(field, function, options.at)),
+        (Some(field), None) if options.get(field).is_none() => {
+            let flaw =
+                Flaw::error(options.at, path, format!("`{name}` is of the kind `{kind}`, whose functions have names"));
+            flaws.push(flaw.with_hint(format!("write `{name}/` and the function's {field}")));
+            return None;
+        }
+        (None, Some(function)) if declared.is_none() => {
+            let flaw = Flaw::error(
+                options.at,
+                path,
+                format!("`{name}` is of the kind `{kind}`, and has no function `{function}`"),
+            );
+            let names: Vec<_> = upstream.functions.keys().map(String::as_str).collect();
+            flaws.push(match nearest(function, names) {
+                Some(near) => flaw.with_hint(format!("did you mean `{name}/{near}`?")),
+                None => flaw.with_hint(format!("write `to: {name}`")),
+            });
+            return None;
+        }
+        _ => {}
+    }
+    for (key, value) in options.entries() {
+        entries.retain(|(former, _)| former.text != key.text);
+        entries.push((key.clone(), value.clone()));
+    }
+    Some(Node::new(Value::Mapping(entries), options.at))
+}
+
+/// The field that a function's name stands for.
+pub(super) fn named(field: &str, name: &str, at: Span) -> (Key, Node) {
+    (Key { text: field.into(), at }, Node::new(Value::String(name.to_owned()), at))
+}
+
+/// Host, route, upstream, function; the responses the other way round.
+fn pipelines(around: &Surroundings<'_>, upstream: Option<&Steps>, function: &Steps) -> Pipelines {
+    let levels = [Some(&around.group.steps), Some(around.steps), upstream, Some(function)];
+    let levels = || levels.into_iter().flatten();
+    Pipelines {
+        request: RequestPipeline::new(levels().filter_map(|steps| steps.request.clone())),
+        response: ResponsePipeline::new(levels().rev().filter_map(|steps| steps.response.clone())),
+    }
+}

@@ -1,0 +1,102 @@
+//! The document as it is in force, for `callgate config`: every default filled in.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan};
+use crate::policy::{Policies, Timeout};
+
+/// The whole document. Values that came from references are masked by the caller.
+pub(super) fn document(top: &Root, upstreams: &BTreeMap<String, UpstreamPlan>, routes: &[RoutePlan]) -> Value {
+    let mut document = json!({
+        "listeners": top.listeners,
+        "admin": top.admin.as_ref().map(|address| json!({"address": address})),
+        "shutdown": {
+            "lame_duck": crate::document::Period::from(top.shutdown.lame_duck),
+            "grace": crate::document::Period::from(top.shutdown.grace),
+        },
+        "upstreams": upstreams.iter().map(|(name, plan)| (name.clone(), upstream(plan))).collect::<Map<_, _>>(),
+        "routes": routes.iter().filter(|plan| plan.host.is_none()).map(route).collect::<Vec<_>>(),
+    });
+    let mut hosts = Map::new();
+    for plan in routes {
+        let Some(host) = &plan.host else { continue };
+        let entry = hosts.entry(host.to_string()).or_insert_with(|| {
+            let mut fields = Map::new();
+            merge(&mut fields, &plan.host_settings);
+            fields.insert("routes".to_owned(), json!([]));
+            Value::Object(fields)
+        });
+        if let Some(Value::Array(list)) = entry.get_mut("routes") {
+            list.push(route(plan));
+        }
+    }
+    if let Value::Object(fields) = &mut document {
+        if !hosts.is_empty() {
+            fields.insert("hosts".to_owned(), Value::Object(hosts));
+        }
+        fields.retain(|_, value| !value.is_null());
+    }
+    document
+}
+
+fn upstream(plan: &UpstreamPlan) -> Value {
+    let mut fields = Map::new();
+    fields.insert(plan.kind.name().to_owned(), plan.config.effective().clone());
+    merge(&mut fields, &plan.common);
+    if !plan.functions.is_empty() {
+        let functions = plan.functions.iter().map(|(name, function)| (name.clone(), function.effective.clone()));
+        fields.insert("functions".to_owned(), Value::Object(functions.collect()));
+    }
+    Value::Object(fields)
+}
+
+/// A route with the policies that hold for it, wherever they were written.
+fn route(plan: &RoutePlan) -> Value {
+    let mut fields = Map::new();
+    fields.insert("name".to_owned(), Value::from(&*plan.info.name));
+    merge(&mut fields, &plan.settings);
+    let calls: Vec<_> = plan
+        .destinations
+        .iter()
+        .filter_map(|destination| match &destination.action {
+            Action::Call(call) => {
+                let mut to = Map::new();
+                to.insert("upstream".to_owned(), Value::from(call.upstream.as_str()));
+                merge(&mut to, call.target.effective());
+                if plan.destinations.len() > 1 {
+                    to.insert("weight".to_owned(), Value::from(destination.weight));
+                }
+                Some((Value::Object(to), destination.policies))
+            }
+            Action::Respond | Action::Redirect(_) => None,
+        })
+        .collect();
+    let policies_of = plan.destinations.first().map(|destination| destination.policies);
+    match <[_; 1]>::try_from(calls) {
+        Ok([(to, _)]) => fields.insert("to".to_owned(), to),
+        Err(calls) if !calls.is_empty() => {
+            fields.insert("to".to_owned(), calls.into_iter().map(|(to, _)| to).collect())
+        }
+        Err(_) => None,
+    };
+    if let Some(policies) = policies_of {
+        merge(&mut fields, &effective_policies(policies));
+    }
+    Value::Object(fields)
+}
+
+fn effective_policies(policies: Policies) -> Value {
+    let mut fields = json!({"limits": {"max_body": crate::document::Size::from_bytes(policies.max_body)}});
+    if let (Timeout::Exchange(limit), Value::Object(fields)) = (policies.timeout, &mut fields) {
+        fields.insert("timeout".to_owned(), json!(crate::document::Period::from(limit)));
+    }
+    fields
+}
+
+fn merge(fields: &mut Map<String, Value>, more: &Value) {
+    for (name, value) in more.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        fields.insert(name.clone(), value.clone());
+    }
+}

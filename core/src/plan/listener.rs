@@ -1,0 +1,162 @@
+//! Listeners.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{root, top::Root};
+use crate::{
+    document::{Flaw, Span},
+    edge::IpRange,
+};
+
+/// A listener as it stands in the document.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ListenerSettings {
+    /// Address and port, or `unix:` and a path. Default 0.0.0.0:8080.
+    address: Address,
+    /// TLS with this certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<ListenerTls>,
+    /// The proxies in front whose forwarding headers are believed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trusted_proxies: Vec<IpRange>,
+}
+
+/// TLS on a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTls {
+    /// The certificate chain, a PEM file.
+    pub certificate: PathBuf,
+    /// Its private key, a PEM file.
+    pub private_key: PathBuf,
+    /// The certificates that clients must be signed by (mutual TLS), a PEM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name in the document.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: Address,
+    /// TLS, if it speaks TLS. Relative paths start at the document's folder.
+    pub tls: Option<ListenerTls>,
+    /// The proxies whose forwarding headers are believed.
+    pub trusted_proxies: Arc<[IpRange]>,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Address {
+    /// An IP address and a port; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// The text is no address to listen at.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is not an address: write an IP address and a port like 0.0.0.0:8080 or [::]:8080, or unix:/run/callgate.sock"
+)]
+pub struct InvalidAddress(String);
+
+impl Default for Address {
+    fn default() -> Self {
+        Self::Tcp((Ipv4Addr::UNSPECIFIED, 8080).into())
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Self::Unix(path.into()));
+        }
+        let text = match text.strip_prefix("localhost:") {
+            Some(port) => Cow::from(format!("127.0.0.1:{port}")),
+            None => text.into(),
+        };
+        text.parse().map(Self::Tcp).map_err(|_| InvalidAddress(text.into_owned()))
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = InvalidAddress;
+
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "An IP address and a port, or `unix:` and the path of a socket",
+            "examples": ["0.0.0.0:8080", "unix:/run/callgate.sock"],
+        })
+    }
+}
+
+/// Turns the settings into listeners; two of them, or one and the admin, can't share an address.
+pub(super) fn read_all(top: &Root, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (name, settings) in &top.listeners {
+        let path = root().key("listeners").key(name);
+        let free = matches!(settings.address, Address::Tcp(address) if address.port() == 0);
+        if let Some(former) = listeners.iter().find(|former| former.address == settings.address && !free) {
+            let message =
+                format!("listeners `{}` and `{name}` have the same address {}", former.name, settings.address);
+            flaws.push(Flaw::error(Span::default(), &path, message));
+        }
+        if top.admin.as_ref() == Some(&settings.address) && !free {
+            let message = format!("the admin address {} is a public listener's", settings.address);
+            flaws.push(
+                Flaw::error(Span::default(), &path, message)
+                    .with_hint("give the admin an address of its own, like 127.0.0.1:9901"),
+            );
+        }
+        listeners.push(Listener {
+            name: name.as_str().into(),
+            address: settings.address.clone(),
+            tls: settings.tls.clone(),
+            trusted_proxies: settings.trusted_proxies.clone().into(),
+        });
+    }
+    listeners
+}

@@ -1,0 +1,176 @@
+//! The checked form of a configuration: what can't be right is not in it, and nothing is connected yet.
+
+mod destination;
+mod effective;
+mod explain;
+mod hosts;
+mod listener;
+mod matcher;
+mod opaque;
+mod redirect;
+mod route;
+mod schema;
+mod steps;
+mod top;
+mod upstream;
+mod yaml;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+pub use explain::{Explanation, Passed};
+pub use listener::{Address, Listener, ListenerTls};
+pub use schema::schema;
+pub use yaml::to_yaml;
+
+pub(crate) use destination::{Action, DestinationPlan};
+pub(crate) use route::RoutePlan;
+pub(crate) use upstream::UpstreamPlan;
+
+use crate::{
+    document::{DocPath, Document, Flaw, References, Report, Sources, Span},
+    registry::Registry,
+    routing::RouteTable,
+};
+
+/// A configuration that was read and checked, without network.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) admin: Option<Address>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) upstreams: BTreeMap<String, UpstreamPlan>,
+    pub(crate) routes: Vec<RoutePlan>,
+    pub(crate) table: RouteTable<usize>,
+    pub(crate) directory: PathBuf,
+    pub(crate) effective: serde_json::Value,
+    report: Report,
+    sources: Arc<Sources>,
+}
+
+/// How the gateway stops on SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long it serves on while it says that it is not ready. Default 5s.
+    pub lame_duck: Duration,
+    /// How long requests that run may take then. Default 30s.
+    pub grace: Duration,
+}
+
+impl Plan {
+    /// Reads a document into a plan.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the document, at once.
+    pub fn read(document: &Document, registry: &Registry) -> Result<Self, Report> {
+        Self::read_on(document, Vec::new(), registry)
+    }
+
+    /// Reads a configuration from a file, or from all files of a folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, missing references and all else at once.
+    pub fn load(path: &Path, references: &dyn References, registry: &Registry) -> Result<Self, Report> {
+        let (document, missing) = Document::survey(path, references)?;
+        Self::read_on(&document, missing, registry)
+    }
+
+    fn read_on(document: &Document, mut flaws: Vec<Flaw>, registry: &Registry) -> Result<Self, Report> {
+        let root = top::Root::read(document.root(), &mut flaws);
+        let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
+        let known = upstream::known(document.root(), &upstreams);
+        let routes = route::read_all(document.root(), &root, &known, &mut flaws);
+        let listeners = listener::read_all(&root, &mut flaws);
+        let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
+        let table = RouteTable::build(rules);
+        flaws.extend(route::unreachable(&table, &routes));
+        let effective = document.mask(effective::document(&root, &upstreams, &routes));
+        let report = document.report(flaws);
+        if report.has_errors() {
+            return Err(report);
+        }
+        Ok(Self {
+            listeners,
+            admin: root.admin,
+            shutdown: root.shutdown,
+            upstreams,
+            routes,
+            table,
+            directory: document.folder(Span::default()).to_owned(),
+            effective,
+            report,
+            sources: Arc::clone(document.sources()),
+        })
+    }
+
+    /// What deserves attention although the configuration is valid.
+    pub fn warnings(&self) -> &Report {
+        &self.report
+    }
+
+    /// The texts that flaws point into.
+    pub(crate) fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
+    }
+
+    /// What the configuration holds, in a few words: `2 upstreams, 5 routes`.
+    pub fn summary(&self) -> String {
+        let count = |number: usize, what: &str| {
+            let plural = if number == 1 { "" } else { "s" };
+            format!("{number} {what}{plural}")
+        };
+        let listeners = count(self.listeners.len(), "listener");
+        format!("{listeners}, {}, {}", count(self.upstreams.len(), "upstream"), count(self.routes.len(), "route"))
+    }
+
+    /// Host, match, destination and name of every route, in the order in which they are tried.
+    pub fn route_list(&self) -> Vec<[String; 4]> {
+        let routes = self.table.order().filter_map(|rule| self.routes.get(rule.value));
+        routes
+            .map(|route| {
+                let host = route.host.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
+                [host, route.matcher.to_string(), route.shown(), route.info.name.to_string()]
+            })
+            .collect()
+    }
+
+    /// The listeners, by name.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// The admin listener's address, if there is one.
+    pub fn admin(&self) -> Option<&Address> {
+        self.admin.as_ref()
+    }
+
+    /// How the gateway stops.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown
+    }
+
+    /// The document as it is in force: defaults filled in, secrets masked.
+    pub fn effective(&self) -> &serde_json::Value {
+        &self.effective
+    }
+}
+
+/// The path of the document itself.
+pub(crate) const fn root() -> DocPath {
+    DocPath::root()
+}
+
+/// Takes a result apart: the value, or the flaws into the list.
+pub(crate) fn keep<T>(result: Result<T, Vec<Flaw>>, flaws: &mut Vec<Flaw>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(found) => {
+            flaws.extend(found);
+            None
+        }
+    }
+}

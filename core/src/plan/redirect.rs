@@ -1,0 +1,61 @@
+//! `redirect`: sends the client elsewhere.
+
+use callgate_transform::{Located, Template};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::steps::placed;
+use crate::{
+    builtin::Redirect,
+    document::{DocPath, Flaw, Node, from_node},
+};
+
+/// Where a redirect sends the client.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RedirectSettings {
+    /// The new path, a template: `/new/{{ params.rest }}`. The query is dropped unless the template writes one.
+    path: Option<Located<String>>,
+    /// The whole new location, a template: `https://example.com/`.
+    url: Option<Located<String>>,
+    /// 301, 302, 303, 307 or 308. Default 302.
+    status: Option<u16>,
+}
+
+/// Reads a redirect.
+pub(super) fn read(node: &Node, path: &DocPath) -> Result<Redirect, Vec<Flaw>> {
+    let settings: RedirectSettings = from_node(node, path)?;
+    let mut flaws = Vec::new();
+    let number = settings.status.unwrap_or(302);
+    let status = StatusCode::from_u16(number).ok().filter(|_| [301, 302, 303, 307, 308].contains(&number));
+    if status.is_none() {
+        let at = node.get("status").map_or(node.at, |status| status.at);
+        let flaw = Flaw::error(at, &path.key("status"), format!("{number} is no redirect"));
+        flaws.push(flaw.with_hint("the redirects are 301, 302, 303, 307 and 308"));
+    }
+    let location = match (settings.path, settings.url) {
+        (Some(location), None) => Some((Template::path(&location.value, location.at), "path")),
+        (None, Some(location)) => Some((Template::new(&location.value, location.at), "url")),
+        (Some(_), Some(_)) => {
+            flaws.push(Flaw::error(node.at, path, "a redirect has either `path` or `url`, not both"));
+            None
+        }
+        (None, None) => {
+            let flaw = Flaw::error(node.at, path, "a redirect needs `path` or `url`");
+            flaws.push(flaw.with_hint("write `redirect: {path: \"/new/{{ params.rest }}\"}`"));
+            None
+        }
+    };
+    let location = location.and_then(|(location, field)| match location {
+        Ok(template) => Some(template),
+        Err(found) => {
+            flaws.extend(placed(vec![found], &path.key(field)));
+            None
+        }
+    });
+    match (status, location) {
+        (Some(status), Some(location)) if flaws.is_empty() => Ok(Redirect { status, location }),
+        _ => Err(flaws),
+    }
+}

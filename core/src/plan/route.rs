@@ -1,0 +1,178 @@
+//! `routes`, one by one: their match, what they do, and the policies and steps that hold for them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use callgate_transform::{RequestSteps, ResponseSteps};
+
+use super::{
+    destination::{self, Action, DestinationPlan},
+    hosts::{self, Group},
+    keep,
+    matcher::MatchSettings,
+    opaque::Opaque,
+    steps::Steps,
+    top::Root,
+};
+use crate::{
+    document::{DocPath, Flaw, Node, Span, from_node},
+    invocation::RouteInfo,
+    policy::with_policies,
+    routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
+};
+
+with_policies! {
+    /// A route: what it matches, and what it does with it.
+    RouteSettings {
+        /// A name for logs, metrics and `callgate explain`. Default: the match.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// What a request must be.
+        #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+        matches: Option<MatchSettings>,
+        /// The function that serves it: `upstream/function`, its long form, or a weighted list.
+        to: Opaque,
+        /// Sends the client elsewhere.
+        redirect: Opaque,
+        /// Answers without an upstream.
+        respond: Opaque,
+        /// Steps on the request.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request: Option<RequestSteps>,
+        /// Steps on the response.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response: Option<ResponseSteps>,
+    }
+}
+
+/// A route, checked.
+#[derive(Debug)]
+pub(crate) struct RoutePlan {
+    pub(crate) info: Arc<RouteInfo>,
+    pub(crate) host: Option<HostPattern>,
+    pub(crate) matcher: Match,
+    /// At least one.
+    pub(crate) destinations: Vec<DestinationPlan>,
+    /// The settings as they stand in the document, for `callgate config`.
+    pub(super) settings: serde_json::Value,
+    pub(super) host_settings: Arc<serde_json::Value>,
+    pub(super) at: Span,
+    pub(super) path: DocPath,
+}
+
+impl RoutePlan {
+    pub(super) fn rule(&self, index: usize) -> Rule<usize> {
+        Rule { host: self.host.clone(), matcher: self.matcher.clone(), order: index, value: index }
+    }
+
+    /// What the route does, in a few words: `orders/create`.
+    pub(super) fn shown(&self) -> String {
+        let sum: u32 = self.destinations.iter().map(|destination| destination.weight).sum();
+        let destinations = self.destinations.iter().map(|destination| match &destination.action {
+            Action::Call(call) if self.destinations.len() > 1 => {
+                format!("{call} ({} of {sum})", destination.weight)
+            }
+            Action::Call(call) => call.to_string(),
+            Action::Respond => "respond".to_owned(),
+            Action::Redirect(_) => "redirect".to_owned(),
+        });
+        destinations.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Reads the routes of all hosts and the top-level ones.
+pub(super) fn read_all(
+    document: &Node,
+    top: &Root,
+    upstreams: &destination::Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Vec<RoutePlan> {
+    let mut routes = Vec::new();
+    for group in hosts::groups(document, &top.defaults, flaws) {
+        for (index, node) in group.routes.iter().enumerate() {
+            routes.extend(read(node, &group.path.index(index), &group, upstreams, flaws));
+        }
+    }
+    flaws.extend(repeated_names(&routes));
+    routes
+}
+
+fn read(
+    node: &Node,
+    path: &DocPath,
+    group: &Group<'_>,
+    upstreams: &destination::Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<RoutePlan> {
+    let settings: RouteSettings = keep(from_node(node, path), flaws)?;
+    let effective = effective(&settings, node, path);
+    let policies = settings.policies();
+    let steps = Steps::compile(settings.request, settings.response, path, flaws);
+    let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies };
+    let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
+    let Some(MatchSettings(matcher)) = settings.matches else {
+        let flaw = Flaw::error(node.at, path, "a route needs a `match`");
+        flaws.push(flaw.with_hint("write `match: GET /orders/{id}`, or `match: /{*rest}` for everything"));
+        return None;
+    };
+    let shown = matcher.to_string();
+    let name = settings.name.unwrap_or_else(|| match &group.host {
+        Some(host) => format!("{host} {shown}"),
+        None => shown,
+    });
+    let tail = match &matcher.path {
+        PathMatch::Pattern(pattern) => pattern.tail().map(Arc::from),
+        PathMatch::Regex(_) => None,
+    };
+    let info = Arc::new(RouteInfo { name: name.into(), path: matcher.path.to_string().into(), tail });
+    (!destinations.is_empty()).then(|| RoutePlan {
+        info,
+        host: group.host.clone(),
+        matcher,
+        destinations,
+        settings: effective,
+        host_settings: Arc::clone(&group.settings),
+        at: node.at,
+        path: path.clone(),
+    })
+}
+
+/// The route as it stands; its destinations come from their own readers.
+fn effective(settings: &RouteSettings, node: &Node, path: &DocPath) -> serde_json::Value {
+    let mut effective = serde_json::to_value(settings).unwrap_or_default();
+    for name in ["redirect", "respond"] {
+        let given = node.get(name).and_then(|node| from_node::<serde_json::Value>(node, path).ok());
+        if let (Some(given), Some(fields)) = (given, effective.as_object_mut()) {
+            fields.insert(name.to_owned(), given);
+        }
+    }
+    effective
+}
+
+/// Names that were given twice. Default names may repeat: such routes are told apart by their place.
+fn repeated_names(routes: &[RoutePlan]) -> Vec<Flaw> {
+    let mut first = HashMap::new();
+    let mut flaws = Vec::new();
+    for route in routes.iter().filter(|route| route.settings.get("name").is_some()) {
+        let name = &*route.info.name;
+        if let Some(at) = first.get(name) {
+            let flaw = Flaw::error(route.at, &route.path, format!("a route named `{name}` was already defined"));
+            flaws.push(flaw.with_related(*at, "the first one"));
+        } else {
+            first.insert(name, route.at);
+        }
+    }
+    flaws
+}
+
+/// Warnings about routes that no request can reach.
+pub(super) fn unreachable(table: &RouteTable<usize>, routes: &[RoutePlan]) -> Vec<Flaw> {
+    let pairs = table.unreachable();
+    pairs
+        .iter()
+        .filter_map(|pair| {
+            let (hidden, by) = (routes.get(pair.hidden.value)?, routes.get(pair.by.value)?);
+            let message = format!("no request reaches this route: `{}` takes them all", by.info.name);
+            Some(Flaw::warning(hidden.at, &hidden.path, message).with_related(by.at, "the route that hides it"))
+        })
+        .collect()
+}

@@ -1,0 +1,90 @@
+//! The top level of a document.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Shutdown, keep,
+    listener::{Address, ListenerSettings},
+    opaque::Opaque,
+    root,
+};
+use crate::{
+    document::{Flaw, Node, Period, from_node},
+    policy::PolicySettings,
+};
+
+/// A Callgate configuration.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DocumentSettings {
+    /// Further files, as globs; their parts are merged.
+    include: Vec<String>,
+    /// Where the gateway listens, by name. Default: `{public: {address: "0.0.0.0:8080"}}`.
+    listeners: Option<BTreeMap<String, ListenerSettings>>,
+    /// The address for operators: health, readiness, routes, configuration. Never a public listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<AdminSettings>,
+    /// The upstreams, by name.
+    pub(crate) upstreams: Opaque,
+    /// The routes for any host.
+    pub(crate) routes: Opaque,
+    /// Routes and policies by domain: `api.example.com`, `*.example.com`, `*`.
+    pub(crate) hosts: Opaque,
+    /// Policies for every route.
+    defaults: PolicySettings,
+    /// How the gateway stops on SIGTERM.
+    shutdown: ShutdownSettings,
+}
+
+/// The admin listener.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AdminSettings {
+    /// Address and port, or `unix:` and a path.
+    address: Address,
+}
+
+/// How the gateway stops on SIGTERM; a second one ends at once.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ShutdownSettings {
+    /// How long it serves on while it says that it is not ready.
+    lame_duck: Period,
+    /// How long requests that run may take then.
+    grace: Period,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self { lame_duck: Duration::from_secs(5).into(), grace: Duration::from_secs(30).into() }
+    }
+}
+
+/// The top level, checked.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) listeners: BTreeMap<String, ListenerSettings>,
+    pub(super) admin: Option<Address>,
+    pub(super) defaults: PolicySettings,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Root {
+    /// Reads all but upstreams, routes and hosts.
+    pub(super) fn read(node: &Node, flaws: &mut Vec<Flaw>) -> Self {
+        let settings: DocumentSettings = keep(from_node(node, &root()), flaws).unwrap_or_default();
+        Self {
+            listeners: settings.listeners.filter(|listeners| !listeners.is_empty()).unwrap_or_else(default_listener),
+            admin: settings.admin.map(|admin| admin.address),
+            defaults: settings.defaults,
+            shutdown: Shutdown { lame_duck: settings.shutdown.lame_duck.into(), grace: settings.shutdown.grace.into() },
+        }
+    }
+}
+
+fn default_listener() -> BTreeMap<String, ListenerSettings> {
+    BTreeMap::from([("public".to_owned(), ListenerSettings::default())])
+}

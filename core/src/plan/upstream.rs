@@ -1,0 +1,208 @@
+//! `upstreams`: one kind key each, beside the options that every kind has.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use callgate_transform::{RequestSteps, ResponseSteps};
+use serde::Deserialize;
+
+use super::{
+    destination::{Known, named},
+    keep,
+    opaque::Opaque,
+    root,
+    steps::Steps,
+};
+use crate::{
+    document::{DocPath, Flaw, Key, Node, Value, from_node, nearest},
+    policy::{PolicySettings, with_policies},
+    registry::Registry,
+    upstream::{AnyKind, AnySettings},
+};
+
+with_policies! {
+    /// What an upstream of any kind may have beside its kind.
+    CommonSettings {
+        /// Names of your own for functions with options.
+        functions: Opaque,
+        /// Steps on every request to this upstream, after the route's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request: Option<RequestSteps>,
+        /// Steps on every response of this upstream, before the route's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response: Option<ResponseSteps>,
+    }
+}
+
+/// The keys of an upstream that are no kind.
+pub(super) const COMMON: [&str; 5] = ["functions", "request", "response", "timeout", "limits"];
+
+/// An upstream, checked.
+pub(crate) struct UpstreamPlan {
+    pub(crate) kind: Arc<dyn AnyKind>,
+    pub(crate) config: AnySettings,
+    pub(crate) policies: PolicySettings,
+    pub(crate) steps: Steps,
+    /// The functions that stand in the document, by name.
+    pub(super) functions: BTreeMap<String, FunctionPlan>,
+    /// The settings beside the kind, for `callgate config`.
+    pub(super) common: serde_json::Value,
+    /// The whole node, for diagnostics and to tell on reload what changed.
+    pub(crate) node: Node,
+    pub(crate) path: DocPath,
+}
+
+/// A function that stands in the document.
+pub(super) struct FunctionPlan {
+    /// The kind's options, with the function's name filled in.
+    pub(super) node: Node,
+    pub(super) steps: Steps,
+    /// Whether the options are right; what is wrong with them was told already.
+    pub(super) valid: bool,
+    pub(super) effective: serde_json::Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FunctionSteps {
+    request: Option<RequestSteps>,
+    response: Option<ResponseSteps>,
+}
+
+/// Reads all upstreams of a document.
+pub(super) fn read_all(document: &Node, registry: &Registry, flaws: &mut Vec<Flaw>) -> BTreeMap<String, UpstreamPlan> {
+    let Some(upstreams) = document.get("upstreams").filter(|node| !node.is_null()) else {
+        return BTreeMap::new();
+    };
+    if !matches!(upstreams.value, Value::Mapping(_)) {
+        let flaw = Flaw::error(upstreams.at, &root().key("upstreams"), "upstreams are a mapping of names");
+        flaws.push(flaw.with_hint("write `upstreams: {orders: {lambda: {region: eu-west-1}}}`"));
+    }
+    let mut plans = BTreeMap::new();
+    for (key, node) in upstreams.entries() {
+        let path = root().key("upstreams").key(&key.text);
+        if key.text.contains('/') || key.text.is_empty() {
+            flaws.push(Flaw::error(
+                key.at,
+                &path,
+                "an upstream's name has no `/`: it stands before the function in `to: upstream/function`",
+            ));
+        }
+        if let Some(plan) = read(node, &path, registry, flaws) {
+            plans.insert(key.text.to_string(), plan);
+        }
+    }
+    plans
+}
+
+/// Every name that the document gives to an upstream, with its plan where it has no flaw.
+pub(super) fn known<'a>(document: &'a Node, plans: &'a BTreeMap<String, UpstreamPlan>) -> Known<'a> {
+    let names = document.get("upstreams").map(Node::entries).unwrap_or_default().iter();
+    names.map(|(key, _)| (&*key.text, plans.get(&*key.text))).collect()
+}
+
+fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>) -> Option<UpstreamPlan> {
+    let kinds: Vec<_> = node.entries().iter().filter(|(key, _)| registry.get(&key.text).is_some()).collect();
+    let beside = node.without(&kinds.iter().map(|(key, _)| &*key.text).collect::<Vec<_>>());
+    let (key, config) = match kinds.as_slice() {
+        [one] => one,
+        [] => {
+            flaws.extend(no_kind(node, path, registry));
+            return None;
+        }
+        [(first, _), (second, _), ..] => {
+            let message = format!("an upstream has one kind; this one has `{}` and `{}`", first.text, second.text);
+            flaws.push(Flaw::error(second.at, path, message).with_related(first.at, "the first kind"));
+            return None;
+        }
+    };
+    let kind = registry.get(&key.text)?;
+    let settings: CommonSettings = keep(from_node(&beside, path), flaws).unwrap_or_default();
+    let empty;
+    let config = if config.is_null() {
+        empty = Node::new(Value::Mapping(Vec::new()), config.at);
+        &empty
+    } else {
+        config
+    };
+    let config = keep(kind.config(config, &path.key(&key.text)), flaws);
+    let functions = functions(node, &**kind, path, flaws);
+    let policies = settings.policies();
+    let common = serde_json::to_value(&settings).unwrap_or_default();
+    let steps = Steps::compile(settings.request, settings.response, path, flaws);
+    Some(UpstreamPlan {
+        common,
+        kind: Arc::clone(kind),
+        config: config?,
+        policies,
+        steps,
+        functions,
+        node: node.clone(),
+        path: path.clone(),
+    })
+}
+
+fn functions(node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &mut Vec<Flaw>) -> BTreeMap<String, FunctionPlan> {
+    let Some(functions) = node.get("functions").filter(|node| !node.is_null()) else {
+        return BTreeMap::new();
+    };
+    let path = path.key("functions");
+    if !matches!(functions.value, Value::Mapping(_)) {
+        flaws.push(Flaw::error(functions.at, &path, "functions are a mapping of names to options"));
+    }
+    let entries = functions.entries().iter();
+    entries.filter_map(|(key, node)| Some((key.text.to_string(), function(key, node, kind, &path, flaws)?))).collect()
+}
+
+fn function(key: &Key, node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &mut Vec<Flaw>) -> Option<FunctionPlan> {
+    let path = path.key(&key.text);
+    if !matches!(node.value, Value::Mapping(_) | Value::Null) {
+        let flaw = Flaw::error(node.at, &path, "a function is a mapping of options");
+        flaws.push(flaw.with_hint("write `{}` for one without options"));
+        return None;
+    }
+    let (steps, options) = node.split(&["request", "response"]);
+    let steps: FunctionSteps = keep(from_node(&steps, &path), flaws).unwrap_or_default();
+    let mut entries = options.entries().to_vec();
+    if let Some(field) = kind.target_name()
+        && options.get(field).is_none()
+    {
+        entries.push(named(field, &key.text, key.at));
+    }
+    let node = Node::new(Value::Mapping(entries), node.at);
+    let target = keep(kind.target(&node, &path), flaws);
+    Some(FunctionPlan {
+        steps: Steps::compile(steps.request, steps.response, &path, flaws),
+        valid: target.is_some(),
+        effective: target.map(|target| target.effective().clone()).unwrap_or_default(),
+        node,
+    })
+}
+
+/// Says which kind is missing, or which key was probably meant to be one.
+fn no_kind(node: &Node, path: &DocPath, registry: &Registry) -> Vec<Flaw> {
+    let names: Vec<_> = registry.kinds().map(|(name, _)| name).collect();
+    let unknown: Vec<_> = node.entries().iter().filter(|(key, _)| !COMMON.contains(&&*key.text)).collect();
+    if unknown.is_empty() {
+        let flaw = Flaw::error(node.at, path, "an upstream needs a kind");
+        return vec![flaw.with_hint(format!("the kinds are {}", list(&names)))];
+    }
+    let flaw = |(key, _): &&(crate::document::Key, Node)| {
+        let flaw = Flaw::error(key.at, path, format!("unknown kind `{}`", key.text))
+            .with_label(format!("the kinds are {}", list(&names)));
+        match nearest(&key.text, names.iter().copied()) {
+            Some(name) => flaw.with_hint(format!("did you mean `{name}`?")),
+            None => flaw,
+        }
+    };
+    unknown.iter().map(flaw).collect()
+}
+
+pub(super) fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Debug for UpstreamPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamPlan").field("kind", &self.kind.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+//! The innermost service of a route's stack: the bound function.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tower::Service;
+
+use crate::{
+    failure::Failure,
+    invocation::{Invocation, Response},
+    upstream::{BoxFuture, Function},
+};
+
+#[derive(Clone)]
+pub(super) struct Dispatch(pub(super) Arc<dyn Function>);
+
+impl Service<Invocation> for Dispatch {
+    type Response = Response;
+    type Error = Failure;
+    type Future = BoxFuture<'static, Result<Response, Failure>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, invocation: Invocation) -> Self::Future {
+        let function = Arc::clone(&self.0);
+        Box::pin(async move { function.call(invocation).await.map_err(Failure::from) })
+    }
+}

@@ -1,0 +1,60 @@
+//! The kinds that a gateway knows.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
+
+use crate::{
+    builtin::Echo,
+    upstream::{AnyKind, Kind, Upstream},
+};
+
+/// The kinds of upstream that a configuration may use. Registration is explicit: what is not here does not exist.
+///
+/// ```
+/// use callgate_core::Registry;
+///
+/// let registry = Registry::new();
+/// assert_eq!(registry.kinds().map(|(name, _)| name).collect::<Vec<_>>(), ["echo"]);
+/// ```
+#[derive(Clone)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
+}
+
+impl Registry {
+    /// The kinds that need no crate of their own: `echo`.
+    pub fn new() -> Self {
+        Self { kinds: BTreeMap::new() }.with::<Echo>()
+    }
+
+    /// Adds a kind; one of the same name is replaced.
+    #[must_use]
+    pub fn with<U: Upstream>(mut self) -> Self {
+        self.kinds.insert(U::KIND, Arc::new(Kind::<U>(PhantomData)));
+        self
+    }
+
+    /// Name and one-line summary of every kind, by name.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.kinds.values().map(|kind| (kind.name(), kind.summary()))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
+        self.kinds.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnyKind>> {
+        self.kinds.values()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.kinds.keys()).finish()
+    }
+}

@@ -1,0 +1,80 @@
+//! Problem documents.
+
+use std::{borrow::Cow, time::Duration};
+
+use http::{HeaderName, HeaderValue, header};
+use serde::Serialize;
+
+use super::{Code, grpc};
+use crate::{body::Body, error::UpstreamError, failure::Failure, invocation::Response, request_id::RequestId};
+
+const ERROR: HeaderName = HeaderName::from_static("callgate-error");
+
+/// What a client is told to wait when the upstream gave no time of its own.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+/// Answers for a failure.
+pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Response {
+    let code = Code::from(failure);
+    let detail = detail(failure, code);
+    let mut response = if grpc_client {
+        grpc::respond(code, &detail)
+    } else {
+        let problem = Problem {
+            r#type: format!("urn:callgate:error:{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: &detail,
+            request_id: id.as_str(),
+        };
+        let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
+        *response.status_mut() = code.status();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(ERROR, HeaderValue::from_static(code.as_str()));
+    if let Failure::MethodNotAllowed { allow } = failure {
+        headers.insert(header::ALLOW, allow.clone());
+    }
+    if matches!(code, Code::UpstreamThrottled | Code::UpstreamUnavailable) {
+        let wait = match failure {
+            Failure::Upstream(error) => error.retry_after(),
+            _ => None,
+        };
+        let seconds = wait.unwrap_or(RETRY_AFTER).as_secs_f64().ceil();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration's seconds, rounded up")]
+        let seconds = (seconds as u64).max(1);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The sentence for the client: never the log's message of an upstream.
+fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
+    match failure {
+        Failure::BadRequest(sentence) => sentence.as_ref().into(),
+        Failure::RequestTooLarge { limit } => {
+            format!("The request's body is larger than the {limit} bytes that this route allows.").into()
+        }
+        Failure::RequestBody(_) => "The request's body ended before it was complete.".into(),
+        Failure::Template(error) if Failure::is_clients(error) => error.public_detail().into(),
+        Failure::Upstream(error) => UpstreamError::detail(error).unwrap_or(code.detail()).into(),
+        Failure::NoRoute
+        | Failure::MethodNotAllowed { .. }
+        | Failure::Template(_)
+        | Failure::ReplyTooLarge { .. }
+        | Failure::ReplyBody(_)
+        | Failure::TimedOut => code.detail().into(),
+    }
+}

@@ -1,0 +1,62 @@
+//! A configuration in force: upstreams connected, targets bound, one stack per destination.
+
+mod load;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+pub use load::LoadError;
+
+use crate::{
+    error::UpstreamError,
+    failure::Failure,
+    gateway::Route,
+    routing::RouteTable,
+    upstream::{AnyUpstream, Context},
+};
+
+/// What requests are served from.
+pub struct Snapshot {
+    pub(crate) table: RouteTable<usize>,
+    pub(crate) routes: Vec<Arc<Route>>,
+    upstreams: BTreeMap<String, Connected>,
+}
+
+/// A connected upstream with the tasks that belong to it.
+pub(crate) struct Connected {
+    upstream: Arc<dyn AnyUpstream>,
+    context: Context,
+}
+
+impl Snapshot {
+    /// The route of an index that the table gave.
+    pub(crate) fn route(&self, index: usize) -> Result<&Route, Failure> {
+        self.routes.get(index).map(|route| &**route).ok_or(Failure::NoRoute)
+    }
+
+    /// Asks every upstream whether calls can be expected to succeed.
+    pub async fn ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
+        let asked = self
+            .upstreams
+            .iter()
+            .map(|(name, connected)| async move { (name.clone(), connected.upstream.ready().await) });
+        futures_util::future::join_all(asked).await.into_iter().collect()
+    }
+
+    /// Closes the upstreams and ends their tasks. Called once, after the last request.
+    pub async fn close(&self) {
+        let closed = self.upstreams.values().map(|connected| async move {
+            connected.upstream.close().await;
+            connected.context.end().await;
+        });
+        futures_util::future::join_all(closed).await;
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("routes", &self.routes.len())
+            .field("upstreams", &self.upstreams.keys())
+            .finish_non_exhaustive()
+    }
+}
