@@ -1,11 +1,11 @@
 """Seeds an emulated AWS account: functions, aliases, limits, roles and users.
 
-Called by the launchers of callgate-testkit and by localstack/seed.py:
+Used by the launchers of callgate-testkit, which keep it running, and by localstack/seed.py, which imports it:
 
-    python aws.py COMMAND < arguments.json > result.json
+    python aws.py ENDPOINT REGION ACCESS_KEY_ID SECRET_ACCESS_KEY
 
-The arguments carry `endpoint`, `region`, `access_key_id` and `secret_access_key` beside those of the command, which
-are the keyword arguments of the function of the same name below. A failure ends with status 1 and one line on stderr.
+Each line of the input is a call, `{"command": "create_role", "arguments": {"name": "r"}}`; commands are the public
+methods of Account. Each is answered by one line, `{"result": ...}` or `{"error": "..."}`. It ends with its input.
 
 What it cannot prove: anything about AWS itself. It only brings a peer into the state that a test starts from.
 """
@@ -32,6 +32,10 @@ ANYONE = {
 }
 EXECUTION_ROLE = "callgate-execution"
 ACTIVE_WITHIN_SECONDS = 60
+
+
+class Refused(Exception):
+    """The account is not in the state that was asked for."""
 
 
 class Account:
@@ -79,7 +83,7 @@ class Account:
             if state.get("State", "Active") == "Active" and state.get("LastUpdateStatus") != "InProgress":
                 return
             if state["State"] == "Failed" or time.monotonic() > deadline:
-                raise SystemExit(f"function {name} is {state['State']}: {state.get('StateReason')}")
+                raise Refused(f"function {name} is {state['State']}: {state.get('StateReason')}")
             time.sleep(0.05)
 
     def delete_function(self, name):
@@ -144,7 +148,7 @@ def layout(runtime):
         return "main.js", "main.handler", 0o644
     if runtime.startswith("provided"):
         return "bootstrap", "bootstrap", 0o755
-    raise SystemExit(f"no layout is known for runtime {runtime!r}: use python*, nodejs* or provided*")
+    raise Refused(f"no layout is known for runtime {runtime!r}: use python*, nodejs* or provided*")
 
 
 def archive(file, source, mode):
@@ -156,15 +160,22 @@ def archive(file, source, mode):
     return buffer.getvalue()
 
 
-def main():
-    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
-        raise SystemExit(f"usage: aws.py {'|'.join(COMMANDS)} < arguments.json")
-    arguments = json.load(sys.stdin)
-    account = Account(*(arguments.pop(k) for k in ("endpoint", "region", "access_key_id", "secret_access_key")))
+def call(account, line):
+    request = json.loads(line)
+    if request["command"] not in COMMANDS:
+        return {"error": f"unknown command {request['command']!r}: use one of {', '.join(COMMANDS)}"}
     try:
-        json.dump(getattr(account, sys.argv[1])(**arguments), sys.stdout)
-    except (BotoCoreError, ClientError) as error:
-        raise SystemExit(f"{sys.argv[1]}: {error}") from error
+        return {"result": getattr(account, request["command"])(**request["arguments"])}
+    except (Refused, BotoCoreError, ClientError) as error:
+        return {"error": str(error)}
+
+
+def main():
+    if len(sys.argv) != 5:
+        raise SystemExit("usage: aws.py ENDPOINT REGION ACCESS_KEY_ID SECRET_ACCESS_KEY")
+    account = Account(*sys.argv[1:])
+    for line in sys.stdin:
+        print(json.dumps(call(account, line)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{PeerError, Process, Python, python::repository};
+use super::{PeerError, Process, Python, python::repository, script::Script};
 
 /// A key of an AWS account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub struct AwsPeer {
     pub access_key_id: String,
     /// The user's secret.
     pub secret_access_key: String,
-    root: Credentials,
-    python: Python,
+    script: Script,
     process: Option<Process>,
 }
 
@@ -33,13 +32,17 @@ impl AwsPeer {
     /// Takes over an account that answers at the endpoint, and makes the user.
     pub(crate) async fn adopt(
         endpoint: String,
-        root: Credentials,
-        python: Python,
+        root: &Credentials,
+        python: &Python,
         process: Option<Process>,
     ) -> Result<Self, PeerError> {
         let region = "us-east-1".to_owned();
+        let mut seed = python.command();
+        seed.arg(repository().join("tests/peers/aws.py"));
+        seed.args([&endpoint, &region, &root.access_key_id, &root.secret_access_key]);
+        let script = Script::start("aws.py", seed)?;
         let (access_key_id, secret_access_key) = (String::new(), String::new());
-        let mut peer = Self { endpoint, region, access_key_id, secret_access_key, root, python, process };
+        let mut peer = Self { endpoint, region, access_key_id, secret_access_key, script, process };
         let user = peer
             .create_user(
                 "callgate",
@@ -70,7 +73,7 @@ impl AwsPeer {
     /// When the peer refuses, or the function does not become active.
     pub async fn create_function(&self, name: &str, source: &str, runtime: &str) -> Result<String, PeerError> {
         let arguments = json!({"name": name, "source": source, "runtime": runtime});
-        text(&self.seed("create_function", arguments).await?, "arn")
+        text(&self.script.call("create_function", arguments).await?, "arn")
     }
 
     /// Deletes a function.
@@ -78,7 +81,7 @@ impl AwsPeer {
     /// # Errors
     /// When there is none.
     pub async fn delete_function(&self, name: &str) -> Result<(), PeerError> {
-        self.seed("delete_function", json!({"name": name})).await.map(drop)
+        self.script.call("delete_function", json!({"name": name})).await.map(drop)
     }
 
     /// Sets after how many seconds the peer gives up on a function.
@@ -86,7 +89,7 @@ impl AwsPeer {
     /// # Errors
     /// When there is no such function.
     pub async fn set_timeout(&self, name: &str, seconds: u16) -> Result<(), PeerError> {
-        self.seed("set_timeout", json!({"name": name, "seconds": seconds})).await.map(drop)
+        self.script.call("set_timeout", json!({"name": name, "seconds": seconds})).await.map(drop)
     }
 
     /// Publishes the function as a version, points a new alias at it and returns the version.
@@ -94,7 +97,7 @@ impl AwsPeer {
     /// # Errors
     /// When there is no such function, or the alias exists.
     pub async fn create_alias(&self, name: &str, alias: &str) -> Result<String, PeerError> {
-        text(&self.seed("create_alias", json!({"name": name, "alias": alias})).await?, "version")
+        text(&self.script.call("create_alias", json!({"name": name, "alias": alias})).await?, "version")
     }
 
     /// Reserves so many executions at once for the function; 0 throttles every invocation.
@@ -102,7 +105,7 @@ impl AwsPeer {
     /// # Errors
     /// When there is no such function.
     pub async fn set_reserved_concurrency(&self, name: &str, executions: u32) -> Result<(), PeerError> {
-        self.seed("set_reserved_concurrency", json!({"name": name, "executions": executions})).await.map(drop)
+        self.script.call("set_reserved_concurrency", json!({"name": name, "executions": executions})).await.map(drop)
     }
 
     /// Creates a role that the account's users may assume, with the policy, and returns its ARN.
@@ -117,7 +120,7 @@ impl AwsPeer {
         policy: Option<&Value>,
         trust: Option<&Value>,
     ) -> Result<String, PeerError> {
-        text(&self.seed("create_role", json!({"name": name, "policy": policy, "trust": trust})).await?, "arn")
+        text(&self.script.call("create_role", json!({"name": name, "policy": policy, "trust": trust})).await?, "arn")
     }
 
     /// Creates a user who may do what the policy says, nothing without one, and returns a key.
@@ -125,7 +128,7 @@ impl AwsPeer {
     /// # Errors
     /// When the peer refuses.
     pub async fn create_user(&self, name: &str, policy: Option<&Value>) -> Result<Credentials, PeerError> {
-        let key = self.seed("create_user", json!({"name": name, "policy": policy})).await?;
+        let key = self.script.call("create_user", json!({"name": name, "policy": policy})).await?;
         Ok(Credentials {
             access_key_id: text(&key, "access_key_id")?,
             secret_access_key: text(&key, "secret_access_key")?,
@@ -135,14 +138,6 @@ impl AwsPeer {
     /// The emulator's process, to be paused or killed; `None` where the address was given from outside.
     pub fn process(&mut self) -> Option<&mut Process> {
         self.process.as_mut()
-    }
-
-    async fn seed(&self, command: &str, mut arguments: Value) -> Result<Value, PeerError> {
-        arguments["endpoint"] = json!(self.endpoint);
-        arguments["region"] = json!(self.region);
-        arguments["access_key_id"] = json!(self.root.access_key_id);
-        arguments["secret_access_key"] = json!(self.root.secret_access_key);
-        self.python.run(&repository().join("tests/peers/aws.py"), command, &arguments).await
     }
 }
 

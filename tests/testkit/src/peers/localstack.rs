@@ -17,7 +17,7 @@ impl LocalStack {
         let root = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
         if let Some(endpoint) = std::env::var_os("CALLGATE_TEST_AWS").filter(|endpoint| !endpoint.is_empty()) {
             let endpoint = endpoint.to_string_lossy().trim_end_matches('/').to_owned();
-            return AwsPeer::adopt(endpoint, root, Python::find()?, None).await;
+            return AwsPeer::adopt(endpoint, &root, &Python::find()?, None).await;
         }
         let python = Python::localstack()?;
         let mut attempts = 3;
@@ -30,7 +30,7 @@ impl LocalStack {
                 Err(error) => return Err(error),
             }
         };
-        AwsPeer::adopt(format!("http://127.0.0.1:{port}"), root, python, Some(process)).await
+        AwsPeer::adopt(format!("http://127.0.0.1:{port}"), &root, &python, Some(process)).await
     }
 }
 

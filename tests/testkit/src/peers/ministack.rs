@@ -28,7 +28,7 @@ impl MiniStack {
         };
         // The emulator's root account: its signatures are not checked, so it only serves to prepare tests.
         let root = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
-        AwsPeer::adopt(format!("http://127.0.0.1:{port}"), root, python, Some(process)).await
+        AwsPeer::adopt(format!("http://127.0.0.1:{port}"), &root, &python, Some(process)).await
     }
 }
 

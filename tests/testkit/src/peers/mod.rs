@@ -14,6 +14,7 @@ mod ministack;
 mod port;
 mod process;
 mod python;
+mod script;
 mod wait;
 mod wire;
 

@@ -1,15 +1,9 @@
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
+    process::Command,
 };
 
-use serde_json::Value;
-use tokio::io::AsyncWriteExt;
-
 use super::PeerError;
-
-const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
 
 /// A virtual environment of the testbed, as `./tests/run` makes it.
 #[derive(Debug, Clone)]
@@ -73,37 +67,6 @@ impl Python {
         command.env("PATH", path).env("VIRTUAL_ENV", &self.environment).env_remove("PYTHONPATH");
         command.env("PYTHONUNBUFFERED", "1");
         command
-    }
-
-    /// Runs `script command`, gives it the arguments as JSON on standard input and answers its JSON.
-    ///
-    /// # Errors
-    /// When the script fails, answers something else, or takes longer than 120 s.
-    pub async fn run(&self, script: &Path, command: &str, arguments: &Value) -> Result<Value, PeerError> {
-        let name = script.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut child = self.command();
-        child.arg(script).arg(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = tokio::process::Command::from(child)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(PeerError::io(format!("start {name}")))?;
-        if let Some(mut input) = child.stdin.take() {
-            let written = input.write_all(arguments.to_string().as_bytes()).await;
-            written.map_err(PeerError::io(format!("write to {name}")))?;
-        }
-        let failed = |message: String| PeerError::Script { script: name.clone(), command: command.to_owned(), message };
-        let output = tokio::time::timeout(SCRIPT_LIMIT, child.wait_with_output())
-            .await
-            .map_err(|_| failed(format!("no end within {SCRIPT_LIMIT:?}")))?
-            .map_err(PeerError::io(format!("wait for {name}")))?;
-        if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-        }
-        serde_json::from_slice(&output.stdout).map_err(|_| PeerError::Answer {
-            what: name,
-            answer: String::from_utf8_lossy(&output.stdout).chars().take(200).collect(),
-            expected: "JSON",
-        })
     }
 }
 
