@@ -63,6 +63,23 @@ impl Pipeline {
         Self { levels, reads, writes_body }
     }
 
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.levels.iter().flat_map(|steps| steps.iter())
+    }
+
+    /// Runs the steps that shape the gateway's own failures. A header that cannot be made of a failure is left out:
+    /// the failure is what the client has to see.
+    fn run_on_failure(&self, scope: &mut Scope) -> Result<(), TransformError> {
+        for step in self.steps() {
+            if step.asks_for_outcome() {
+                step.run(scope)?;
+            } else if step.only_edits_headers() {
+                step.run(scope).ok();
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, scope: &mut Scope) -> Result<(), TransformError> {
         self.levels.iter().flat_map(|steps| steps.iter()).try_for_each(|step| step.run(scope))
     }
@@ -162,6 +179,13 @@ impl ResponsePipeline {
         self.0.reads.request_body
     }
 
+    /// Whether a step shapes the gateway's own failures: its condition asks for `error` or `status`, or it only edits
+    /// headers.
+    #[must_use]
+    pub fn reshapes_errors(&self) -> bool {
+        self.0.steps().any(|step| step.asks_for_outcome() || step.only_edits_headers())
+    }
+
     /// Carries out all steps on a response. `error` is the code of the failure that the gateway answers, if it does.
     ///
     /// # Errors
@@ -181,7 +205,7 @@ impl ResponsePipeline {
             request: exchange.request.clone(),
             error: error.map(Arc::from),
         });
-        let result = self.0.run(&mut scope);
+        let result = if error.is_some() { self.0.run_on_failure(&mut scope) } else { self.0.run(&mut scope) };
         let context = scope.into_context();
         exchange.vars = context.vars;
         context.message.give_back_response(parts, body);

@@ -110,7 +110,7 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 #[cfg(test)]
 mod tests {
     use serde::de::{
-        IntoDeserializer,
+        Error as _, IntoDeserializer,
         value::{Error, SeqDeserializer},
     };
 

@@ -33,8 +33,8 @@ enum Part {
     /// A lone expression, which keeps its type.
     Value(Expression),
     Text(Template),
-    List(Vec<Part>),
-    Map(Vec<(String, Part)>),
+    List(Vec<Self>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Shape {

@@ -34,6 +34,8 @@ pub(crate) enum Escaping {
     None,
     /// They are kept inside one segment of a path.
     Path,
+    /// As `Path`, and the rendered path is checked: it is what a client is sent to.
+    Location,
 }
 
 #[derive(Clone)]
@@ -62,6 +64,21 @@ impl Template {
     /// The flaw says what the engine does not understand, or which value, filter or test does not exist.
     pub fn new(source: &str, at: Position) -> Result<Self, Flaw> {
         Self::compile(source, at, Side::Request, Escaping::None)
+    }
+
+    /// Compiles the template of a path, possibly with a query, over a request's values.
+    ///
+    /// What a value renders stays inside its segment; the tail capture keeps its slashes. A rendered path that has
+    /// dot segments, or that does not begin with exactly one slash, is an error.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and a constant that is no path.
+    pub fn path(source: &str, at: Position) -> Result<Self, Flaw> {
+        let template = Self::compile(source, at, Side::Request, Escaping::Location)?;
+        match template.as_constant().map(location_complaint) {
+            Some(Some(complaint)) => Err(Flaw::new(at, complaint)),
+            _ => Ok(template),
+        }
     }
 
     pub(crate) fn compile(source: &str, at: Position, side: Side, escaping: Escaping) -> Result<Self, Flaw> {
@@ -97,11 +114,17 @@ impl Template {
                 (text, source)
             }
             Form::Program(program) => {
-                let root = if self.escaping == Escaping::Path { scope.path_root() } else { scope.root() };
+                let root = if self.escaping == Escaping::None { scope.root() } else { scope.path_root() };
                 (program.borrow_dependent().render(root), program.borrow_owner())
             }
         };
-        rendered.map(Cow::Owned).map_err(|error| failure(&error, source, scope.side(), self.at))
+        let rendered = rendered.map_err(|error| failure(&error, source, scope.side(), self.at))?;
+        if self.escaping == Escaping::Location
+            && let Some(complaint) = location_complaint(&rendered)
+        {
+            return Err(TransformError::new(scope.side(), self.at, complaint));
+        }
+        Ok(Cow::Owned(rendered))
     }
 
     /// The text that is rendered for every message, when it is always the same.
@@ -216,6 +239,18 @@ impl Expression {
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Expression").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// Why a text is not a path on this host: two slashes at its beginning would name another.
+fn location_complaint(location: &str) -> Option<&'static str> {
+    let path = location.split(['?', '#']).next().unwrap_or("");
+    if !path.starts_with('/') || path.starts_with("//") {
+        Some("a path begins with one `/`")
+    } else if engine::has_dot_segment(path) {
+        Some("a path cannot have the segments `.` and `..`")
+    } else {
+        None
     }
 }
 

@@ -152,17 +152,27 @@ impl JsonSchema for Tree {
     }
 }
 
+/// The name of the newtype by which [`Text`] asks a deserializer for a scalar as it is written.
+///
+/// A deserializer that knows the name answers `deserialize_newtype_struct` of it with `visit_str`, whatever the
+/// scalar's type. Any other answers with `visit_newtype_struct`.
+pub const TEXT: &str = "$callgate::Text";
+
 /// A scalar that is used as text: `5` and `"5"` are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(pub String);
 
 struct TextVisitor;
 
-impl Visitor<'_> for TextVisitor {
+impl<'de> Visitor<'de> for TextVisitor {
     type Value = Text;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
+        f.write_str("text, a number or true or false")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        deserializer.deserialize_any(self)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
@@ -196,7 +206,7 @@ impl Visitor<'_> for TextVisitor {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
+        deserializer.deserialize_newtype_struct(TEXT, TextVisitor)
     }
 }
 
@@ -222,7 +232,7 @@ impl JsonSchema for Text {
 
 /// A mapping of names to values that keeps its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T>(pub Vec<(String, T)>);
+pub struct Named<T>(pub Vec<(Located<String>, T)>);
 
 impl<T> Named<T> {
     /// Whether nothing is given.
@@ -265,7 +275,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
 impl<T: Serialize> Serialize for Named<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        self.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+        self.0.iter().try_for_each(|(name, value)| map.serialize_entry(&name.value, value))?;
         map.end()
     }
 }

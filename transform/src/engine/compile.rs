@@ -23,10 +23,12 @@ pub(crate) struct Reads {
     pub(crate) request: bool,
     /// The body of the request, from a response.
     pub(crate) request_body: bool,
+    /// How the exchange went: the status, or the code of the gateway's own failure, from a response.
+    pub(crate) outcome: bool,
 }
 
 impl Reads {
-    pub(crate) const NOTHING: Self = Self { body: false, request: false, request_body: false };
+    pub(crate) const NOTHING: Self = Self { body: false, request: false, request_body: false, outcome: false };
     pub(crate) const BODY: Self = Self { body: true, ..Self::NOTHING };
 
     pub(crate) const fn and(self, other: Self) -> Self {
@@ -34,6 +36,7 @@ impl Reads {
             body: self.body || other.body,
             request: self.request || other.request,
             request_body: self.request_body || other.request_body,
+            outcome: self.outcome || other.outcome,
         }
     }
 
@@ -47,6 +50,7 @@ impl Reads {
                     let body = matches!(names.next(), None | Some("body" | "text"));
                     Self { request: true, request_body: body, ..Self::NOTHING }
                 }
+                ("status" | "error", Side::Response) => Self { outcome: true, ..Self::NOTHING },
                 _ => Self::NOTHING,
             };
             reads.and(found)

@@ -55,7 +55,7 @@ impl Escaping {
     const fn template_name(self) -> &'static str {
         match self {
             Self::None => "template",
-            Self::Path => PATH,
+            Self::Path | Self::Location => PATH,
         }
     }
 }

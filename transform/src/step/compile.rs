@@ -41,6 +41,17 @@ impl Default for Head {
 }
 
 impl Step {
+    /// Whether the step asks how the exchange went, and so means the gateway's own failures too.
+    pub(crate) fn asks_for_outcome(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.reads().outcome)
+    }
+
+    /// Whether the step only edits headers, by what a failure has too.
+    pub(crate) fn only_edits_headers(&self) -> bool {
+        let head_stays = matches!(self.head, Head::Response { status: None });
+        head_stays && self.body.is_none() && self.extract.is_empty() && !self.reads().body
+    }
+
     pub(crate) fn reads(&self) -> Reads {
         let when = self.when.as_ref().map_or(Reads::NOTHING, Expression::reads);
         let extract = self.extract.iter().map(Extraction::reads).fold(when, Reads::and);
@@ -105,6 +116,7 @@ fn when(when: Option<&Located<Text>>, side: Side, flaws: &mut Flaws) -> Option<E
 }
 
 fn extract(extract: &Named<Located<Extract>>, side: Side, flaws: &mut Flaws) -> Vec<Extraction> {
-    let compiled = extract.0.iter().map(|(name, extract)| flaws.keep_all(Extraction::compile(name, extract, side)));
+    let compiled =
+        extract.0.iter().map(|(name, extract)| flaws.keep_all(Extraction::compile(&name.value, extract, side)));
     compiled.flatten().collect()
 }

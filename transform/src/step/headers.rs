@@ -108,10 +108,10 @@ fn values(
 ) -> Vec<(HeaderName, Vec<HeaderTemplate>)> {
     let mut compiled = Vec::new();
     for (name, texts) in &edits.0 {
-        let at = texts.iter().next().map_or_else(Position::default, |text| text.at);
-        let Some(header) = flaws.keep(editable(name, at)) else { continue };
-        let values = texts.iter().filter_map(|text| flaws.keep(HeaderTemplate::compile(name, text, side)));
-        compiled.push((header, values.collect()));
+        let Some(header) = flaws.keep(editable(&name.value, name.at)) else { continue };
+        let values = texts.iter().filter_map(|text| flaws.keep(HeaderTemplate::compile(&header, text, side)));
+        let values = values.collect();
+        compiled.push((header, values));
     }
     compiled
 }
@@ -130,7 +130,7 @@ fn editable(name: &str, at: Position) -> Result<HeaderName, Flaw> {
 }
 
 impl HeaderTemplate {
-    fn compile(name: &str, text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
+    fn compile(name: &HeaderName, text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
         let Located { value: Text(source), at } = text;
         let template = Template::compile(source, *at, side, Escaping::None);
         let template = template.map_err(|flaw| flaw.of(&format!("header `{name}`")))?;

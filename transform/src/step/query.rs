@@ -81,12 +81,12 @@ impl QueryPlan {
 }
 
 fn values(edits: &Named<OneOrMany<Located<Text>>>, side: Side, flaws: &mut Flaws) -> Vec<(String, Vec<Template>)> {
-    let compile = |(name, texts): &(String, OneOrMany<Located<Text>>)| {
+    let compile = |(name, texts): &(Located<String>, OneOrMany<Located<Text>>)| {
         let templates = texts.iter().filter_map(|Located { value: Text(source), at }| {
             let template = Template::compile(source, *at, side, Escaping::None);
-            flaws.keep(template.map_err(|flaw| flaw.of(&format!("query parameter `{name}`"))))
+            flaws.keep(template.map_err(|flaw| flaw.of(&format!("query parameter `{}`", name.value))))
         });
-        (name.clone(), templates.collect())
+        (name.value.clone(), templates.collect())
     };
     edits.0.iter().map(compile).collect()
 }
