@@ -122,9 +122,7 @@ impl HttpClient {
                 Ok(reply) => self.receive(endpoint, connection, reply, upgrade).await,
                 Err(lost) => Err(failed(endpoint, lost).0),
             },
-            Opened::Http2(mut sender) => {
-                h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error)
-            }
+            Opened::Http2(mut sender) => h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error),
         }
     }
 
@@ -157,9 +155,7 @@ impl HttpClient {
             pool::put_http2(key, shared, sender.clone());
             return Ok(Opened::Http2(sender));
         }
-        let link = Link::new(stream)
-            .await
-            .map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
+        let link = Link::new(stream).await.map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
         let home = Arc::new(Home { shared: shared.clone(), key });
         Ok(Opened::Http1(Box::new(Connection { link, home })))
     }

@@ -88,9 +88,10 @@ impl Endpoint {
         if matches!(rest.as_bytes().first(), None | Some(b'/' | b':')) {
             return Err(EndpointError::Host(owned()));
         }
-        let uri: Uri = url
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| EndpointError::Malformed { url: owned(), reason: error.to_string() })?;
+        let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| EndpointError::Malformed {
+            url: owned(),
+            reason: error.to_string(),
+        })?;
         let authority = uri.authority().cloned().ok_or_else(|| EndpointError::Host(owned()))?;
         let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
         let port = match authority.port() {
@@ -107,10 +108,8 @@ impl Endpoint {
         let address = host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
         // The default port is left out, as browsers and other clients do; some servers compare the whole value.
         let shown = if port == default_port { authority.host() } else { authority.as_str() };
-        let host_header = HeaderValue::try_from(shown).map_err(|error| EndpointError::Malformed {
-            url: owned(),
-            reason: error.to_string(),
-        })?;
+        let host_header = HeaderValue::try_from(shown)
+            .map_err(|error| EndpointError::Malformed { url: owned(), reason: error.to_string() })?;
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             host: host.into(),

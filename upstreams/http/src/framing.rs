@@ -20,8 +20,7 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
     let length = request.body().size_hint().exact();
     // hyper leaves the body out of a GET or HEAD whose length is unknown, unless it is told.
     let must_tell = length.is_none() && matches!(*request.method(), Method::GET | Method::HEAD);
-    let expects_length =
-        length == Some(0) && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    let expects_length = length == Some(0) && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
     match length {
@@ -92,7 +91,9 @@ fn stated_length(headers: &HeaderMap) -> Option<Option<u64>> {
 
 fn all_equal(headers: &HeaderMap, length: u64) -> bool {
     let values = headers.get_all(header::CONTENT_LENGTH).iter();
-    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).all(|value| parse_length(value) == Some(length))
+    values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .all(|value| parse_length(value) == Some(length))
 }
 
 /// Digits alone: a sign or a blank between them is no length (RFC 9110 8.6).

@@ -41,7 +41,11 @@ pub(crate) struct Lost {
 }
 
 /// Speaks HTTP/2 on a new connection.
-pub(crate) async fn open(endpoint: &Endpoint, stream: Stream, shared: &Arc<Shared>) -> Result<SendRequest<Body>, HttpError> {
+pub(crate) async fn open(
+    endpoint: &Endpoint,
+    stream: Stream,
+    shared: &Arc<Shared>,
+) -> Result<SendRequest<Body>, HttpError> {
     let (sender, connection) = Builder::new(Tasks(shared.context.clone()))
         .timer(TokioTimer::new())
         .keep_alive_interval(PROBE)
@@ -97,8 +101,7 @@ fn convert(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpE
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(endpoint.scheme().clone());
     parts.authority = Some(authority);
-    *request.uri_mut() =
-        Uri::from_parts(parts).map_err(|_| HttpError::Request("its URI has no path"))?;
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| HttpError::Request("its URI has no path"))?;
     Ok(())
 }
 

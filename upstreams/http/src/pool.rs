@@ -197,9 +197,3 @@ fn grow_older(shared: &Shared, key: &Key) -> bool {
     });
     left
 }
-
-/// How many unused connections this thread has for the key.
-#[cfg(test)]
-pub(crate) fn idle(key: &Key) -> usize {
-    with(|slots| slots.get(key).map_or(0, |slot| slot.idle.len())).unwrap_or(0)
-}

@@ -74,9 +74,7 @@ impl Tls {
         }
         let server_name = match &settings.server_name {
             None => None,
-            Some(name) => {
-                Some(ServerName::try_from(name.clone()).map_err(|_| SetupError::ServerName(name.clone()))?)
-            }
+            Some(name) => Some(ServerName::try_from(name.clone()).map_err(|_| SetupError::ServerName(name.clone()))?),
         };
         Ok(Self { any: Arc::new(config).into(), http1: http1.into(), server_name })
     }

@@ -177,11 +177,7 @@ impl Link {
 }
 
 /// Does what can be done on the connection now.
-fn drive(
-    driver: &mut Connection<TokioIo<Counted>, Upload>,
-    end: &mut Option<Result<(), hyper::Error>>,
-    waker: &Waker,
-) {
+fn drive(driver: &mut Connection<TokioIo<Counted>, Upload>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
     if end.is_none()
         && let Poll::Ready(ended) = driver.poll_without_shutdown(&mut Context::from_waker(waker))
     {
