@@ -1,24 +1,12 @@
 //! Shows that the launchers start their peers, and that these behave as the tests of the kinds rely on.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{path::PathBuf, process::Stdio};
 
-use callgate_testkit::peers::{AwsPeer, LocalStack, MiniStack, PeerError, Python, absent};
+use callgate_testkit::peers::{AwsPeer, LocalStack, MiniStack, Python, present};
 
 const GREETING: &str = "def handler(event, context):\n    return {'hello': event.get('name', 'you')}\n";
-
-/// The peer, or `None` after saying why it cannot run here.
-fn present(started: Result<AwsPeer, PeerError>) -> Option<AwsPeer> {
-    match started {
-        Ok(peer) => Some(peer),
-        Err(missing @ PeerError::Missing { .. }) => {
-            absent(missing);
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
 
 /// Invokes through boto3, an independent client, and answers `status payload` or the name of the error.
 fn invoke(peer: &AwsPeer, secret: &str, function: &str, qualifier: &str) -> String {

@@ -1,5 +1,23 @@
 use std::fmt::Display;
 
+use super::PeerError;
+
+/// The started peer, or `None` where it is not installed, which [`absent`] has then reported.
+///
+/// # Panics
+/// When the peer is installed and does not start; and as [`absent`] does.
+#[expect(clippy::panic, reason = "it speaks for the test that calls it")]
+pub fn present<T>(started: Result<T, PeerError>) -> Option<T> {
+    match started {
+        Ok(peer) => Some(peer),
+        Err(missing @ PeerError::Missing { .. }) => {
+            absent(missing);
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Reports that a peer cannot run here; the test returns after calling it.
 ///
 /// Prints `ignored: <reason>`, because a test cannot be marked ignored once it runs.

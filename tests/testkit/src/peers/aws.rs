@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{PeerError, Process, Python, python::repository, script::Script};
@@ -45,7 +47,7 @@ impl AwsPeer {
         let mut peer = Self { endpoint, region, access_key_id, secret_access_key, script, process };
         let user = peer
             .create_user(
-                "callgate",
+                &unused_name(),
                 Some(&json!({
                     "Version": "2012-10-17",
                     "Statement": [{
@@ -139,6 +141,12 @@ impl AwsPeer {
     pub fn process(&mut self) -> Option<&mut Process> {
         self.process.as_mut()
     }
+}
+
+/// A name for a user of its own: a given account may be shared, and a user has two keys at most.
+fn unused_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("callgate-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 fn text(answer: &Value, field: &str) -> Result<String, PeerError> {

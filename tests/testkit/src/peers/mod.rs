@@ -2,7 +2,7 @@
 //!
 //! Each launcher starts a private instance on free ports of 127.0.0.1, keeps its files and its log in a folder of its
 //! own and ends it when dropped. `./tests/run` installs what they need; where that is missing, a test says so through
-//! [`absent`].
+//! [`present`].
 
 mod absent;
 mod aws;
@@ -18,7 +18,7 @@ mod script;
 mod wait;
 mod wire;
 
-pub use absent::absent;
+pub use absent::{absent, present};
 pub use aws::{AwsPeer, Credentials};
 pub use error::PeerError;
 pub use fault_proxy::{Fault, FaultProxy};

@@ -148,6 +148,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stopped_server_refuses_and_another_takes_its_place() {
+        let server = Server::start().await.unwrap();
+        let address = server.address();
+        let mut open = Wire::connect(address).await.unwrap();
+        open.send("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        assert!(until(LIMIT, async || server.running() == 1).await);
+        server.stop().await;
+        assert!(open.read_to_end(LIMIT).await.closed);
+        assert!(Wire::connect(address).await.is_err());
+        let next = Server::start_at(address).await.unwrap();
+        assert_eq!(get_closing(&next, "/status/200").await.status(), Some(200));
+    }
+
+    #[tokio::test]
     async fn the_client_tells_the_status() {
         let server = Server::start().await.unwrap();
         assert_eq!(get(&format!("{}/status/418", server.url())).await.unwrap(), 418);

@@ -43,7 +43,7 @@ pub struct Server {
     address: SocketAddr,
     counters: Arc<Counters>,
     // Dropping it ends the listener and, with it, all connections.
-    _listener: JoinSet<()>,
+    listener: JoinSet<()>,
 }
 
 /// What the server counts and what steers it.
@@ -83,7 +83,12 @@ impl Server {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&counters)));
-        Ok(Self { address, counters, _listener: tasks })
+        Ok(Self { address, counters, listener: tasks })
+    }
+
+    /// Ends the server and all its connections; afterwards its port refuses and may be taken again.
+    pub async fn stop(mut self) {
+        self.listener.shutdown().await;
     }
 
     /// Where it listens.
