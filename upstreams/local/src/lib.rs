@@ -1,1 +1,21 @@
-//! Callgate upstream kind local: Lambda functions as local processes.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod config;
+mod environment;
+mod error;
+mod function;
+mod job;
+mod log;
+mod memory;
+mod pool;
+mod process;
+mod program;
+mod reply;
+mod upstream;
+mod watch;
+mod worker;
+
+pub use config::{LocalConfig, LocalTarget, Processes, Runtime};
+pub use function::LocalFunction;
+pub use upstream::Local;

@@ -1,0 +1,162 @@
+//! The Lambda Runtime API, as one process is served it.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use callgate_core::{Body, ErrorKind, UpstreamError};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+};
+
+use crate::{
+    error,
+    job::{Job, Outcome},
+    reply,
+};
+
+const PREFIX: &str = "/2018-06-01/runtime/";
+const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
+/// The document that reports an error is for the log.
+const ERROR_LIMIT: u64 = 1 << 20;
+
+/// What the process says.
+pub(crate) enum Call {
+    /// It asks for the next invocation.
+    Next(oneshot::Sender<Response<Full<Bytes>>>),
+    /// It answers the invocation of this id; told is whether that is the current one.
+    Answer { id: String, outcome: Result<Outcome, UpstreamError>, accepted: oneshot::Sender<bool> },
+    /// It could not start.
+    InitError(UpstreamError),
+}
+
+/// What the two sides know of each other.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) calls: mpsc::Sender<Call>,
+    /// The bytes of the current reply that may be collected.
+    pub(crate) max_body: AtomicU64,
+    /// Whether a streamed reply is sent on as it comes.
+    pub(crate) stream: bool,
+}
+
+/// Serves a connection of the process to its end.
+pub(crate) async fn serve(stream: TcpStream, api: Arc<Api>) {
+    stream.set_nodelay(true).ok();
+    let service = service_fn(move |request| {
+        let api = Arc::clone(&api);
+        async move { Ok::<_, Infallible>(api.answer(request).await) }
+    });
+    // A connection that breaks shows in the state of the process.
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+}
+
+impl Api {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        let parts: Vec<_> = path.split('/').collect();
+        match (request.method(), &parts[..]) {
+            (&Method::GET, ["invocation", "next"]) => self.next().await,
+            (&Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
+            (&Method::POST, ["invocation", id, "error"]) => {
+                let outcome = Err(error::reported("the function failed", &document(request).await));
+                self.accept(id, outcome).await
+            }
+            (&Method::POST, ["init", "error"]) => {
+                let error = error::reported("the function could not be initialised", &document(request).await);
+                self.calls.send(Call::InitError(error)).await.ok();
+                accepted()
+            }
+            _ => refused(StatusCode::NOT_FOUND, "NotFound", "the Runtime API has no such operation"),
+        }
+    }
+
+    async fn next(&self) -> Response<Full<Bytes>> {
+        let (responder, response) = oneshot::channel();
+        self.calls.send(Call::Next(responder)).await.ok();
+        match response.await {
+            Ok(response) => response,
+            Err(_) => refused(StatusCode::GONE, "Stopped", "the process is being stopped"),
+        }
+    }
+
+    async fn response(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let limit = self.max_body.load(Ordering::Relaxed);
+        let streaming =
+            request.headers().get(RESPONSE_MODE).is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"));
+        if !streaming {
+            let outcome = Body::new(request.into_body()).collect(limit).await.map(Outcome::Reply).map_err(unreadable);
+            return self.accept(id, outcome).await;
+        }
+        if !self.stream {
+            return self.accept(id, reply::collect(request, limit).await).await;
+        }
+        match reply::start(request).await {
+            Ok((outcome, pump)) => {
+                let response = self.accept(id, Ok(outcome)).await;
+                if response.status() == StatusCode::ACCEPTED {
+                    pump.run().await;
+                }
+                response
+            }
+            Err(error) => self.accept(id, Err(error)).await,
+        }
+    }
+
+    async fn accept(&self, id: &str, outcome: Result<Outcome, UpstreamError>) -> Response<Full<Bytes>> {
+        let (sender, is_current) = oneshot::channel();
+        self.calls.send(Call::Answer { id: id.to_owned(), outcome, accepted: sender }).await.ok();
+        if is_current.await.unwrap_or(false) {
+            accepted()
+        } else {
+            refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "this is not the current invocation")
+        }
+    }
+}
+
+/// The answer to `next`.
+pub(crate) fn invocation(job: &Job, arn: &HeaderValue, deadline_millis: u64) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(job.event.clone()));
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("lambda-runtime-aws-request-id", job.id.to_header());
+    headers.insert("lambda-runtime-deadline-ms", HeaderValue::from(deadline_millis));
+    headers.insert("lambda-runtime-invoked-function-arn", arn.clone());
+    if let Some(trace) = &job.trace {
+        headers.insert("lambda-runtime-trace-id", trace.clone());
+    }
+    response
+}
+
+pub(crate) fn unreadable(error: callgate_core::BodyError) -> UpstreamError {
+    UpstreamError::new(ErrorKind::BadReply, "the function's reply could not be collected").with_source(error)
+}
+
+async fn document(request: Request<Incoming>) -> Bytes {
+    Body::new(request.into_body()).collect(ERROR_LIMIT).await.unwrap_or_default()
+}
+
+fn accepted() -> Response<Full<Bytes>> {
+    json(StatusCode::ACCEPTED, r#"{"status":"OK"}"#.to_owned())
+}
+
+fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {
+    json(status, format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#))
+}
+
+fn json(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

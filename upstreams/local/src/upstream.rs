@@ -1,0 +1,130 @@
+//! The kind `local`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use callgate_aws_event::{Payload, decode};
+use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use http::HeaderValue;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    config::{LocalConfig, LocalTarget},
+    environment, error,
+    function::{LocalFunction, event, trace},
+    job::{Job, Outcome},
+    pool::Pool,
+    process::Spec,
+    program::Program,
+};
+
+/// Functions that Callgate itself runs.
+#[derive(Debug)]
+pub struct Local {
+    config: LocalConfig,
+    context: Context,
+    /// One pool for each function, however many routes lead to it. Locked at load, never by a call.
+    pools: Mutex<Vec<(LocalTarget, Arc<Pool>)>>,
+}
+
+impl Local {
+    fn pool(&self, target: &LocalTarget) -> Result<Arc<Pool>, Invalid> {
+        // Shapes don't matter to a process.
+        let key = LocalTarget { payload: Payload::default(), reply: None, ..target.clone() };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == key) {
+            return Ok(Arc::clone(pool));
+        }
+        let pool = Arc::new(Pool::start(self.spec(target)?, &self.context));
+        pools.push((key, Arc::clone(&pool)));
+        Ok(pool)
+    }
+
+    fn spec(&self, target: &LocalTarget) -> Result<Spec, Invalid> {
+        let folder = target.directory.as_ref().or(self.config.directory.as_ref());
+        let directory = self.context.file(folder.map_or(".", String::as_str));
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        let name = target.display_name();
+        let arn = HeaderValue::try_from(environment::arn(name))
+            .map_err(|_| Invalid::new("a function's name is visible ASCII text").at("name"))?;
+        Ok(Spec {
+            name: name.to_owned(),
+            arn,
+            program: Program::of(target),
+            variables: environment::variables(target, &self.config.environment, &directory),
+            directory,
+            timeout: target.timeout.map(Into::into),
+            memory_limit: target.memory_limit.map(|limit| limit.bytes()),
+            max: target.processes.max,
+            idle_timeout: target.processes.idle_timeout.into(),
+            watch: target.watch,
+            stream: target.stream,
+        })
+    }
+}
+
+impl Upstream for Local {
+    const KIND: &'static str = "local";
+    const SUMMARY: &'static str = "Lambda functions as processes that Callgate itself runs";
+    type Config = LocalConfig;
+    type Target = LocalTarget;
+    type Function = LocalFunction;
+
+    async fn connect(config: LocalConfig, context: Context) -> Result<Self, UpstreamError> {
+        Ok(Self { config, context, pools: Mutex::default() })
+    }
+
+    fn bind(&self, target: LocalTarget) -> Result<LocalFunction, Invalid> {
+        Ok(LocalFunction { pool: self.pool(&target)?, shape: target.shape() })
+    }
+
+    async fn call(&self, function: &LocalFunction, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let Invocation { request, context } = invocation;
+        let (parts, body) = request.into_parts();
+        let body = body.collect(context.max_body()).await.map_err(|error| {
+            UpstreamError::new(ErrorKind::Unreachable, "the request's body could not be read").with_source(error)
+        })?;
+        let (answer, answered) = oneshot::channel();
+        function.pool.submit(Job {
+            event: event(function.shape.payload, &parts, &body, &context),
+            id: context.request_id(),
+            trace: trace(&parts.headers),
+            deadline: context.deadline().map(Instant::from_std),
+            max_body: context.max_body(),
+            answer,
+        })?;
+        match answered.await.unwrap_or_else(|_| Err(error::closed()))? {
+            Outcome::Reply(reply) => Ok(decode(function.shape, &reply)?),
+            Outcome::Streamed(head, body) => {
+                let mut response = Response::new(body);
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                Ok(response)
+            }
+        }
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        let specs: Vec<_> = {
+            let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+            pools.iter().map(|(_, pool)| Arc::clone(&pool.spec)).collect()
+        };
+        let found = self.context.blocking(move || specs.iter().try_for_each(|spec| spec.find_program().map(drop)));
+        found.await.map_err(|_| error::closed())?
+    }
+
+    fn preview(target: &LocalTarget, invocation: &Invocation) -> Option<String> {
+        let (parts, ()) = clone_head(&invocation.request);
+        let body = invocation.request.body().as_bytes().map(bytes::Bytes::copy_from_slice).unwrap_or_default();
+        let event = event(target.payload, &parts, &body, &invocation.context);
+        let event: serde_json::Value = serde_json::from_slice(&event).ok()?;
+        serde_json::to_string_pretty(&event).ok()
+    }
+}
+
+fn clone_head<B>(request: &http::Request<B>) -> (http::request::Parts, ()) {
+    let mut head = http::Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    head.into_parts()
+}
