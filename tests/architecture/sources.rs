@@ -13,7 +13,7 @@ const ENVIRONMENT_READERS: [(&str, &str); 5] = [
     ("core/src/document/", "references such as ${NAME}"),
     ("transform/src/engine/functions.rs", "the function env of templates"),
     ("upstreams/lambda/src/region.rs", "the region as AWS's own tools find it"),
-    ("upstreams/lambda/src/chain.rs", "credentials as AWS's own tools find them"),
+    ("upstreams/local/src/environment.rs", "the few variables that a local process inherits"),
     ("tests/testkit/src/peers/", "where the peers of the tests are"),
 ];
 
