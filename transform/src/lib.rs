@@ -1,5 +1,6 @@
 //! Callgate's transformation layer: templates, extraction, JSON and XML shaping.
 
+mod confined;
 mod engine;
 mod error;
 mod exchange;
@@ -19,6 +20,7 @@ mod step;
 mod template;
 mod tree;
 
+pub use confined::Confined;
 pub use error::{Side, TransformError};
 pub use exchange::{Exchange, Facts, Params};
 pub use extract::Extract;

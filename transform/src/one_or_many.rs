@@ -9,6 +9,7 @@ use serde::{
         IntoDeserializer, MapAccess, SeqAccess, Visitor,
         value::{MapAccessDeserializer, SeqAccessDeserializer},
     },
+    forward_to_deserialize_any,
 };
 
 /// The name of the newtype by which [`OneOrMany`] asks a deserializer whether a list is given.
@@ -56,6 +57,26 @@ impl<T> From<T> for OneOrMany<T> {
     }
 }
 
+/// A value that serde's own deserializers hold: they know no newtypes, and those of this crate need to be told.
+struct Newtyped<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Newtyped<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 struct OneOrManyVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> OneOrManyVisitor<T> {
@@ -84,27 +105,27 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Self::one(MapAccessDeserializer::new(map))
+        Self::one(Newtyped(MapAccessDeserializer::new(map)))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Self::one(text.into_deserializer())
+        Self::one(Newtyped(text.into_deserializer()))
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        Self::one(value.into_deserializer())
+        Self::one(Newtyped(value.into_deserializer()))
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
-        Self::one(value.into_deserializer())
+        Self::one(Newtyped(value.into_deserializer()))
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        Self::one(value.into_deserializer())
+        Self::one(Newtyped(value.into_deserializer()))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        Self::one(value.into_deserializer())
+        Self::one(Newtyped(value.into_deserializer()))
     }
 }
 

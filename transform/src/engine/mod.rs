@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 pub(crate) use compile::{Reads, Refusal, compile_expression, compile_text, problem};
 pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of};
-pub(crate) use scan::{is_lone_expression, literals, looks_like_template};
+pub(crate) use scan::{has_statements, is_lone_expression, literals, looks_like_template};
 
 use crate::template::Escaping;
 

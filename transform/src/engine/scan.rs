@@ -100,6 +100,11 @@ pub(crate) fn literals(text: &str) -> Vec<&str> {
     pieces(text).into_iter().filter_map(literal).collect()
 }
 
+/// Whether a template has statements, so that its literals may be left out or repeated.
+pub(crate) fn has_statements(text: &str) -> bool {
+    pieces(text).iter().any(|piece| matches!(piece, Piece::Statement(_)))
+}
+
 /// The expression of a text that is one lone `{{ expression }}`, white space around it aside.
 pub(crate) fn is_lone_expression(text: &str) -> Option<&str> {
     match pieces(text.trim())[..] {

@@ -1,0 +1,94 @@
+//! What templates and clients cannot do.
+
+use serde_json::json;
+
+use super::{request, run, steps};
+
+fn failure(step: serde_json::Value, request: http::Request<&'static str>) -> String {
+    run(&steps(step.clone()), request).map(|shaped| panic!("{step}: {shaped:?}")).unwrap_err().to_string()
+}
+
+#[test]
+fn an_undefined_value_is_an_error_that_names_it() {
+    let request = || request().header("content-type", "application/json").body(r#"{"a":{}}"#).unwrap();
+    for (step, name) in [
+        (json!({"headers": {"set": {"x": "{{ headers['x-none'] }}"}}}), "x-none"),
+        (json!({"headers": {"set": {"x": "a{{ body.a.b }}"}}}), "body.a.b"),
+        (json!({"body": {"json": {"x": "{{ body.a.b }}"}}}), "body.a.b"),
+        (json!({"body": {"json": {"x": "{{ body.a.b.c }}"}}}), "body.a.b"),
+        (json!({"body": {"json": {"x": "{{ {'y': body.none} }}"}}}), "undefined"),
+        (json!({"body": {"text": "{{ vars.none }}"}}), "vars.none"),
+        (json!({"path": "/{{ params.none }}"}), "params.none"),
+        (json!({"when": "query.none > 1"}), "query.none"),
+        (json!({"when": "query.none"}), "query.none"),
+    ] {
+        let message = failure(step.clone(), request());
+        assert!(message.contains(name), "{step}: {message}");
+    }
+}
+
+#[test]
+fn no_template_can_run_for_long() {
+    let endless = "{% for a in range(9000) %}{% for b in range(9000) %}{% for c in range(9000) %}x{% endfor %}{% endfor %}{% endfor %}";
+    assert!(failure(json!({"body": {"text": endless}}), request().body("").unwrap()).contains("too much work"));
+    let huge = "{{ 'x' * 1000000000 }}";
+    failure(json!({"body": {"text": huge}}), request().body("").unwrap());
+    let recursive = "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}";
+    failure(json!({"body": {"text": recursive}}), request().body("").unwrap());
+}
+
+#[test]
+fn a_value_cannot_add_segments_or_leave_its_place_in_a_path() {
+    let path = |value: &'static str| {
+        let request = request().uri("/").header("x-id", value).body("").unwrap();
+        run(&steps(json!({"path": "/users/{{ headers.x_id }}/orders"})), request)
+            .map(|shaped| shaped.parts.uri.to_string())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(path("a/../b").unwrap(), "/users/a%2F..%2Fb/orders");
+    assert_eq!(path("a?b#c%2F").unwrap(), "/users/a%3Fb%23c%252F/orders");
+    assert_eq!(path("%2e%2e").unwrap(), "/users/%252e%252e/orders");
+    assert!(path("..").unwrap_err().contains("segments"));
+    assert!(path(".").unwrap_err().contains("segments"));
+}
+
+#[test]
+fn a_value_cannot_add_a_header() {
+    let request = request().header("content-type", "application/json").body(r#"{"a":"x\r\ny: 1"}"#).unwrap();
+    let message = failure(json!({"headers": {"set": {"x": "{{ body.a }}"}}}), request);
+    assert_eq!(message, "header `x`: the rendered value has characters that no header can hold");
+}
+
+#[test]
+fn an_invalid_escape_in_the_query_matters_only_to_its_reader() {
+    let request = || request().uri("/?a=%zz&b=1").body("").unwrap();
+    let pipeline = steps(json!({"headers": {"set": {"x": "{{ query.b }}"}}}));
+    assert_eq!(run(&pipeline, request()).unwrap().parts.uri, "/?a=%zz&b=1");
+    assert!(failure(json!({"headers": {"set": {"x": "{{ query.a }}"}}}), request()).contains("percent-escape"));
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_message_whole() {
+    let pipeline = steps(json!([
+        {"headers": {"set": {"x-first": "1"}}},
+        {"headers": {"set": {"x-second": "1", "y": "{{ headers.none }}"}}, "method": "PUT"},
+    ]));
+    let (mut parts, _) = request().body(()).unwrap().into_parts();
+    let mut payload = callgate_transform::Payload::Streaming;
+    pipeline.apply(&mut parts, &mut payload, &mut super::exchange()).unwrap_err();
+    assert_eq!(parts.method, "POST");
+    assert_eq!(parts.uri.path(), "/orders/7");
+    assert!(parts.headers.contains_key("x-first") && !parts.headers.contains_key("x-second"));
+}
+
+#[test]
+fn an_encoded_body_is_not_taken_for_plain() {
+    let request = request().header("content-encoding", "gzip").body("x").unwrap();
+    assert!(failure(json!({"body": {"text": "{{ text }}"}}), request).contains("content-encoded"));
+}
+
+#[test]
+fn debug_output_shows_no_template() {
+    let pipeline = steps(json!({"headers": {"set": {"x": "s3cret{{ method }}"}}, "when": "'s3cret' == method"}));
+    assert!(!format!("{pipeline:?}").contains("s3cret"));
+}
