@@ -10,7 +10,7 @@ use std::{
 };
 
 use callgate_core::{Body, Context};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, client::conn::http2::SendRequest, upgrade::OnUpgrade};
 use tokio::{runtime::Handle, sync::OnceCell};
 
@@ -54,6 +54,21 @@ impl Drop for Inner {
     }
 }
 
+/// A request without a reply.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub error: HttpError,
+    /// The request, if there was no connection to send it on.
+    pub unsent: Option<Box<Request<Body>>>,
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        Self { error, unsent: None }
+    }
+}
+
 enum Opened {
     Http1(Box<Connection>),
     Http2(SendRequest<Body>),
@@ -66,16 +81,13 @@ impl HttpClient {
     /// Certificates or keys of the settings that can't be read.
     pub fn new(settings: HttpSettings, context: &Context) -> Result<Self, SetupError> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let tls = match &settings.tls {
-            Some(tls) => OnceCell::new_with(Some(Arc::new(Tls::build(tls, settings.http2, context)?))),
+        let shared = Shared::new(id, context.clone(), settings.idle_timeout(), settings.max_idle());
+        let (http2, connect_timeout) = (settings.http2, settings.connect_timeout());
+        let tls = match settings.tls {
+            Some(tls) => OnceCell::new_with(Some(Arc::new(Tls::build(&tls, http2, context)?))),
             None => OnceCell::new(),
         };
-        Ok(Self(Arc::new(Inner {
-            shared: Arc::new(Shared::new(id, context.clone(), settings.idle_timeout(), settings.max_idle())),
-            tls,
-            http2: settings.http2,
-            connect_timeout: settings.connect_timeout(),
-        })))
+        Ok(Self(Arc::new(Inner { shared: Arc::new(shared), tls, http2, connect_timeout })))
     }
 
     /// Sends a request and answers with its reply, whose body streams.
@@ -90,7 +102,16 @@ impl HttpClient {
     ///
     /// # Errors
     /// No connection, a broken one, or a reply that is no HTTP.
-    pub async fn send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, HttpError> {
+    pub async fn send(&self, endpoint: &Endpoint, request: Request<Body>) -> Result<Response<Body>, HttpError> {
+        self.try_send(endpoint, request).await.map_err(|failure| failure.error)
+    }
+
+    /// [`Self::send`], which gives the request back when there was no connection to send it on.
+    ///
+    /// # Errors
+    /// As [`Self::send`]'s, with the request, fit for another endpoint.
+    pub async fn try_send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let names_host = request.headers().contains_key(header::HOST);
         framing::prepare(endpoint, &mut request)?;
         let upgrade = upgrade::take(&mut request);
         let key = self.key(endpoint);
@@ -101,28 +122,39 @@ impl HttpClient {
             match h2::send(endpoint, &mut sender, request).await {
                 Ok(reply) => return Ok(reply),
                 Err(h2::Lost { unsent: Some(unsent), .. }) => request = unsent,
-                Err(lost) => return Err(lost.error),
+                Err(lost) => return Err(lost.error.into()),
             }
         } else if let Some(mut connection) = pool::take(&key) {
             let spare = copy(&request);
             match connection.link.exchange(request).await {
-                Ok(reply) => return self.receive(endpoint, connection, reply, upgrade).await,
+                Ok(reply) => return Ok(self.receive(endpoint, connection, reply, upgrade).await?),
                 Err(lost) => {
                     let spare = if lost.silent { spare } else { None };
                     match (failed(endpoint, lost), spare) {
                         ((HttpError::Send { .. }, Some(unsent)), _) => request = unsent,
                         ((HttpError::Send { .. }, None), Some(spare)) => request = spare,
-                        ((error, _), _) => return Err(error),
+                        ((error, _), _) => return Err(error.into()),
                     }
                 }
             }
         }
-        match Box::pin(self.open(endpoint, key, upgrade.is_some())).await? {
-            Opened::Http1(mut connection) => match connection.link.exchange(request).await {
-                Ok(reply) => self.receive(endpoint, connection, reply, upgrade).await,
-                Err(lost) => Err(failed(endpoint, lost).0),
+        match Box::pin(self.open(endpoint, key, upgrade.is_some())).await {
+            Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request).await {
+                Ok(reply) => Ok(self.receive(endpoint, connection, reply, upgrade).await?),
+                Err(lost) => Err(failed(endpoint, lost).0.into()),
             },
-            Opened::Http2(mut sender) => h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error),
+            Ok(Opened::Http2(mut sender)) => {
+                h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error.into())
+            }
+            Err(error) => {
+                if !names_host {
+                    request.headers_mut().remove(header::HOST);
+                }
+                if let Some(upgrade) = upgrade {
+                    request.extensions_mut().insert(upgrade);
+                }
+                Err(Failure { error, unsent: Some(Box::new(request)) })
+            }
         }
     }
 

@@ -51,10 +51,9 @@ pub(crate) async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<
         let share = limit.saturating_sub(start.elapsed()) / u32::try_from(left).unwrap_or(u32::MAX);
         match timeout(share.max(LEAST), TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Both only tune a connection that works without them.
-                let _ = stream.set_nodelay(true);
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-                let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+                if let Err(error) = tune(&stream) {
+                    tracing::debug!(%error, "A connection can't be tuned; it works all the same.");
+                }
                 return Ok(stream);
             }
             Ok(Err(error)) => last = error,
@@ -63,6 +62,11 @@ pub(crate) async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<
         left -= 1;
     }
     Err(HttpError::Connect { host: endpoint.authority().to_string(), source: last })
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }
 
 async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, HttpError> {

@@ -77,7 +77,7 @@ pub(crate) async fn send(
         }
         Ok(reply) => Ok(reply.map(Body::new)),
         Err(mut lost) => {
-            let unsent = lost.take_message();
+            let unsent = lost.take_message().map(revert);
             let error = HttpError::exchange(endpoint.authority(), lost.into_error(), unsent.is_some());
             Err(Lost { error, unsent })
         }
@@ -91,9 +91,7 @@ fn convert(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpE
     for name in [header::CONNECTION, header::UPGRADE, header::TRANSFER_ENCODING] {
         headers.remove(name);
     }
-    // A request that is tried again has its authority already.
     let authority = match headers.remove(header::HOST) {
-        None if request.uri().authority().is_some() => return Ok(()),
         None => endpoint.authority().clone(),
         Some(host) if host == *endpoint.host_header() => endpoint.authority().clone(),
         Some(host) => authority(&host)?,
@@ -103,6 +101,20 @@ fn convert(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpE
     parts.authority = Some(authority);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| HttpError::Request("its URI has no path"))?;
     Ok(())
+}
+
+/// Back to the form of HTTP/1.1, for another attempt.
+fn revert(mut request: Request<Body>) -> Request<Body> {
+    *request.version_mut() = Version::HTTP_11;
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let host = parts.authority.take().and_then(|authority| HeaderValue::try_from(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    if let Some(path) = parts.path_and_query {
+        *request.uri_mut() = path.into();
+    }
+    request
 }
 
 fn authority(host: &HeaderValue) -> Result<Authority, HttpError> {
@@ -120,7 +132,10 @@ mod tests {
         convert(&endpoint, &mut request).unwrap();
         assert_eq!(request.uri(), "https://b.example/x?y");
         assert!(!request.headers().contains_key("host"));
-        convert(&endpoint, &mut request).unwrap();
-        assert_eq!(request.uri(), "https://b.example/x?y");
+        let request = revert(request);
+        assert_eq!(
+            (request.uri().to_string().as_str(), request.headers()["host"].to_str().unwrap()),
+            ("/x?y", "b.example")
+        );
     }
 }

@@ -14,7 +14,7 @@ mod settings;
 mod tls;
 mod upgrade;
 
-pub use client::HttpClient;
+pub use client::{Failure, HttpClient};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::HttpError;
 pub use settings::{HttpSettings, TlsSettings};

@@ -100,19 +100,21 @@ pub(crate) fn take(key: &Key) -> Option<Box<Connection>> {
 
 /// Keeps a connection for the next request.
 pub(crate) fn put(connection: Box<Connection>) {
-    let (key, shared) = (connection.home.key, connection.home.shared.clone());
-    if shared.is_closed() {
+    if connection.home.shared.is_closed() {
         return;
     }
-    // What doesn't fit is dropped after the pool is free again: a drop may run anything.
-    let mut surplus = None;
-    with(|slots| {
-        let slot = slot(slots, key, &shared);
-        if slot.idle.len() < shared.max_idle {
-            slot.idle.push(Idle { connection, age: 0 });
-        } else {
-            surplus = Some(connection);
+    // What doesn't fit is dropped after the pool is free again.
+    let _surplus = with(|slots| {
+        let (key, max_idle) = (connection.home.key, connection.home.shared.max_idle);
+        let slot = match slots.get_mut(&key) {
+            Some(slot) => slot,
+            None => slot(slots, key, &connection.home.shared),
+        };
+        if slot.idle.len() >= max_idle {
+            return Some(connection);
         }
+        slot.idle.push(Idle { connection, age: 0 });
+        None
     });
 }
 

@@ -1,0 +1,225 @@
+//! The options of the kind, and of its targets.
+
+use std::fmt;
+
+use callgate_core::{Invalid, Period, Settings};
+use callgate_http::{Endpoint as HttpEndpoint, EndpointError, HttpSettings, TlsSettings};
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// The largest weight of an endpoint.
+const MAX_WEIGHT: u32 = 1000;
+
+/// An HTTP service, as one URL or as several endpoints.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The service's URL: `http://pets:8080/api`. Its path is put before every request's path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Several instances of the service, instead of `url`: each a URL, or `{url, weight}`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// How requests are spread over the endpoints.
+    pub balance: Balance,
+    /// TLS towards the service. The certificate is always verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSettings>,
+    /// `true`: HTTP/2 only, without TLS by prior knowledge. `false`: HTTP/1.1 only. Without it the service chooses in
+    /// the TLS handshake, and plain connections speak HTTP/1.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http2: Option<bool>,
+    /// How long a new connection may take: name look-up, TCP and TLS together. Default: 5s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Period>,
+    /// How long an unused connection is kept. Default: 55s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Period>,
+    /// How many unused connections each worker keeps per endpoint. Default: 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_idle: Option<usize>,
+}
+
+/// How requests are spread over the endpoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// In turn, by weight.
+    #[default]
+    RoundRobin,
+    /// Of two at random, the one with fewer calls under way for its weight.
+    LeastRequest,
+}
+
+/// One of several endpoints.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Endpoint {
+    /// A URL.
+    Url(String),
+    /// A URL that gets a larger or smaller share.
+    Weighted(Weighted),
+}
+
+/// A URL that gets a larger or smaller share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weighted {
+    /// The endpoint's URL.
+    pub url: String,
+    /// Its share, 1 to 1000. Default: 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A route sends to the service as a whole: there is nothing to name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {}
+
+impl Settings for Target {}
+
+impl callgate_core::Target for Target {
+    const NAME: Option<&'static str> = None;
+}
+
+impl Endpoint {
+    fn url(&self) -> &str {
+        match self {
+            Self::Url(url) => url,
+            Self::Weighted(weighted) => &weighted.url,
+        }
+    }
+
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Url(_) => 1,
+            Self::Weighted(weighted) => weighted.weight,
+        }
+    }
+}
+
+impl Config {
+    /// The endpoints with their weights; an error comes with the path of its field.
+    pub(crate) fn parsed(&self) -> Result<Vec<(HttpEndpoint, u32)>, (String, EndpointError)> {
+        if let Some(url) = &self.url {
+            let endpoint = HttpEndpoint::parse(url).map_err(|error| ("url".to_owned(), error))?;
+            return Ok(vec![(endpoint, 1)]);
+        }
+        let parse = |(index, endpoint): (usize, &Endpoint)| match HttpEndpoint::parse(endpoint.url()) {
+            Ok(parsed) => Ok((parsed, endpoint.weight())),
+            Err(error) => Err((format!("endpoints[{index}]"), error)),
+        };
+        self.endpoints.iter().enumerate().map(parse).collect()
+    }
+
+    pub(crate) fn http(&self) -> HttpSettings {
+        HttpSettings {
+            tls: self.tls.clone(),
+            http2: self.http2,
+            connect_timeout: self.connect_timeout,
+            idle_timeout: self.idle_timeout,
+            max_idle: self.max_idle,
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self) -> Vec<Invalid> {
+        let mut invalid = self.http().check();
+        match (&self.url, self.endpoints.is_empty()) {
+            (None, true) => invalid.push(
+                Invalid::new("the service's address is missing")
+                    .hint("add `url: http://host:port`, or `endpoints` with several"),
+            ),
+            (Some(_), false) => invalid.push(
+                Invalid::new("`url` and `endpoints` exclude each other").at("endpoints").hint("keep one of them"),
+            ),
+            _ => {}
+        }
+        if let Some(Err(error)) = self.url.as_deref().map(HttpEndpoint::parse) {
+            invalid.push(Invalid::new(error.to_string()).at("url").hint("write `http://host:port` or `https://host`"));
+        }
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            if let Err(error) = HttpEndpoint::parse(endpoint.url()) {
+                invalid.push(
+                    Invalid::new(error.to_string())
+                        .at(format!("endpoints[{index}]"))
+                        .hint("write `http://host:port` or `https://host`"),
+                );
+            }
+            if !(1..=MAX_WEIGHT).contains(&endpoint.weight()) {
+                invalid.push(
+                    Invalid::new(format!("the weight is not between 1 and {MAX_WEIGHT}"))
+                        .at(format!("endpoints[{index}].weight"))
+                        .hint("leave an endpoint out to send it nothing"),
+                );
+            }
+        }
+        invalid
+    }
+}
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EndpointVisitor)
+    }
+}
+
+struct EndpointVisitor;
+
+impl<'de> Visitor<'de> for EndpointVisitor {
+    type Value = Endpoint;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a URL, or `{url, weight}`")
+    }
+
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<Endpoint, E> {
+        Ok(Endpoint::Url(url.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
+        Weighted::deserialize(MapAccessDeserializer::new(map)).map(Endpoint::Weighted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(config: serde_json::Value) -> Vec<String> {
+        let config: Config = serde_json::from_value(config).unwrap();
+        config.check().into_iter().map(|invalid| invalid.field).collect()
+    }
+
+    #[test]
+    fn an_address_is_given_once() {
+        assert_eq!(fields(json!({"url": "http://a"})), [""; 0]);
+        assert_eq!(fields(json!({"endpoints": ["http://a", {"url": "http://b", "weight": 2}]})), [""; 0]);
+        assert_eq!(fields(json!({})), [""]);
+        assert_eq!(fields(json!({"url": "http://a", "endpoints": ["http://b"]})), ["endpoints"]);
+    }
+
+    #[test]
+    fn every_wrong_address_and_weight_is_named() {
+        assert_eq!(fields(json!({"url": "a:80"})), ["url"]);
+        let endpoints = json!({"endpoints": ["http://a", "ftp://b", {"url": "http://c", "weight": 0}]});
+        assert_eq!(fields(endpoints), ["endpoints[1]", "endpoints[2].weight"]);
+        assert_eq!(fields(json!({"url": "http://a", "tls": {"certificate": "c.pem"}})), ["tls.certificate"]);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let read = serde_json::from_value::<Config>(json!({"endpoints": [{"url": "http://a", "wieght": 1}]}));
+        assert!(read.unwrap_err().to_string().contains("wieght"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The service with the functions that the suite calls.
+
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinSet};
+
+type Reply = Response<Either<Incoming, Full<Bytes>>>;
+
+/// An HTTP/1.1 server.
+pub(crate) struct Service {
+    address: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    pub(crate) async fn start(address: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(http1::Builder::new().serve_connection(
+                    TokioIo::new(stream),
+                    service_fn(async |request| Ok::<_, Infallible>(answer(request).await)),
+                ));
+            }
+        });
+        Ok(Self { address, tasks })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it with all its connections.
+    pub(crate) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Reply {
+    let number = |name: &str| -> usize {
+        let pairs = request.uri().query().unwrap_or_default().split('&');
+        let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
+        value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    };
+    match request.uri().path().split('/').nth(1).unwrap_or_default() {
+        "describe" => describe(&request),
+        "mirror" => mirror(request),
+        "status" => reply(u16::try_from(number("status")).unwrap_or(500), Bytes::new()),
+        "fail" => reply(500, "failed"),
+        "slow" => {
+            tokio::time::sleep(Duration::from_millis(number("ms") as u64)).await;
+            reply(200, "slow")
+        }
+        "large" => reply(200, vec![b'x'; number("bytes")]),
+        "binary" => reply(200, (0..=u8::MAX).collect::<Vec<_>>()),
+        _ => reply(404, "there is no such function"),
+    }
+}
+
+fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Either::Right(Full::new(body.into())));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply
+}
+
+fn describe(request: &Request<Incoming>) -> Reply {
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
+    let described = json!({
+        "method": request.method().as_str(),
+        "path": request.uri().path(),
+        "query": request.uri().query().unwrap_or_default(),
+        "headers": headers,
+    });
+    reply(200, described.to_string())
+}
+
+fn mirror(request: Request<Incoming>) -> Reply {
+    let kind = request.headers().get("content-type").cloned();
+    let mut reply = Response::new(Either::Left(request.into_body()));
+    if let Some(kind) = kind {
+        reply.headers_mut().insert("content-type", kind);
+    }
+    reply
+}

@@ -1,0 +1,64 @@
+//! Several endpoints.
+
+use http::StatusCode;
+
+use crate::stage::{Raw, Stage, refusing};
+
+#[tokio::test]
+async fn requests_take_turns_by_weight() {
+    let (one, other) = (Raw::named("one"), Raw::named("other"));
+    let endpoints = format!("{{endpoints: [\"{}\", {{url: \"{}\", weight: 3}}]}}", one.url, other.url);
+    let stage = Stage::new(&endpoints).await;
+    for _ in 0..40 {
+        assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    }
+    assert_eq!((one.requests(), other.requests()), (10, 30));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_no_connection_is_passed_over() {
+    let serving = Raw::named("serving");
+    for balance in ["round_robin", "least_request"] {
+        let options = format!("{{endpoints: [\"{}/dead\", \"{}/live\"], balance: {balance}}}", refusing(), serving.url);
+        let stage = Stage::new(&options).await;
+        for _ in 0..10 {
+            assert_eq!(stage.get("/x").await.body(), "serving GET /live/x HTTP/1.1");
+        }
+        assert!(stage.ready().await);
+    }
+}
+
+#[tokio::test]
+async fn no_endpoint_at_all_is_unreachable() {
+    let stage = Stage::new(&format!("{{endpoints: [\"{}\", \"{}\"]}}", refusing(), refusing())).await;
+    for _ in 0..3 {
+        let answer = stage.get("/").await;
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        assert_eq!(answer.headers()["callgate-error"], "upstream_unreachable");
+        assert!(!answer.body().contains("127.0.0.1"), "{}", answer.body());
+    }
+    assert!(!stage.ready().await);
+}
+
+#[tokio::test]
+async fn the_endpoint_with_fewer_calls_under_way_is_preferred() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let slow = Raw::start(move |mut peer| {
+        while peer.head().is_some() {
+            peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            let _released = released.lock().unwrap().recv();
+            peer.send("0\r\n\r\n");
+        }
+    });
+    let fast = Raw::named("fast");
+    let options = format!("{{endpoints: [\"{}\", \"{}\"], balance: least_request}}", slow.url, fast.url);
+    let stage = Stage::new(&options).await;
+    // Replies of the slow one stay open, so its calls stay under way.
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        open.push(stage.send(http::Request::get("/").body(callgate_core::Body::empty()).unwrap()).await);
+    }
+    assert!(slow.requests() < fast.requests(), "{} of 200 went to the slow one", slow.requests());
+    drop(release);
+}

@@ -1,0 +1,146 @@
+//! A gateway with one route to the service under test, and raw servers.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use callgate_core::{
+    Body, Connection, Gateway, Registry, Snapshot,
+    document::{Document, References},
+    plan::Plan,
+};
+use callgate_rest::Rest;
+use http::{Request, Response};
+use tokio::{runtime::Handle, time::timeout};
+
+const LONG: Duration = Duration::from_secs(20);
+
+struct None;
+
+impl References for None {
+    fn variable(&self, _: &str) -> Option<String> {
+        Option::None
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
+
+/// A gateway that sends everything below `/` to the upstream.
+pub(crate) struct Stage {
+    gateway: Gateway,
+    connection: Arc<Connection>,
+}
+
+/// Reads a configuration whose upstream `service` has these options.
+pub(crate) fn plan(options: &str) -> Result<Plan, String> {
+    let yaml =
+        format!("upstreams:\n  service: {{rest: {options}}}\nroutes:\n  - {{match: \"/{{*rest}}\", to: service}}\n");
+    let document = Document::parse("proxy.yaml", &yaml, &None).map_err(|report| report.to_string())?;
+    Plan::read(&document, &Registry::new().with::<Rest>()).map_err(|report| report.to_string())
+}
+
+impl Stage {
+    pub(crate) async fn new(options: &str) -> Self {
+        let snapshot = Snapshot::load(plan(options).unwrap(), &Handle::current()).await.unwrap();
+        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
+        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
+        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
+        timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response<String> {
+        let (head, body) = self.send(Request::get(path).body(Body::empty()).unwrap()).await.into_parts();
+        let body = timeout(LONG, body.collect(1 << 20)).await.unwrap().unwrap();
+        Response::from_parts(head, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    pub(crate) async fn ready(&self) -> bool {
+        timeout(LONG, self.gateway.snapshot().ready()).await.unwrap().into_iter().all(|(_, ready)| ready.is_ok())
+    }
+}
+
+/// A server whose script gets each connection, on a thread of its own.
+pub(crate) struct Raw {
+    pub(crate) url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Raw {
+    pub(crate) fn start(script: impl Fn(Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (counter, script) = (requests.clone(), Arc::new(script));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                stream.set_read_timeout(Some(LONG)).unwrap();
+                let (script, requests) = (script.clone(), counter.clone());
+                thread::spawn(move || script(Peer { stream: BufReader::new(stream), requests }));
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// Answers with this text and the request's first line.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self::start(move |mut peer| {
+            while let Some(head) = peer.head() {
+                let body = format!("{name} {}", head.lines().next().unwrap());
+                peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+            }
+        })
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// An address that refuses connections.
+pub(crate) fn refusing() -> String {
+    format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+}
+
+/// A connection of a raw server.
+pub(crate) struct Peer {
+    stream: BufReader<TcpStream>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Peer {
+    pub(crate) fn head(&mut self) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if self.stream.read_until(b'\n', &mut head).unwrap_or(0) == 0 {
+                return Option::None;
+            }
+        }
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        Some(String::from_utf8_lossy(&head).into_owned())
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // The gateway may have left already, where a test is about that.
+        let _sent = self.stream.get_mut().write_all(bytes.as_ref());
+    }
+
+    pub(crate) fn read(&mut self, length: usize) -> String {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+}
