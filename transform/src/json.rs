@@ -8,6 +8,8 @@ use serde::{
     ser::{Error, SerializeMap, SerializeSeq},
 };
 
+use crate::scope::is_missing;
+
 /// How deep a value may nest, as in `serde_json`'s reader.
 const DEPTH: usize = 128;
 
@@ -25,7 +27,7 @@ impl Serialize for JsonOf<'_> {
         match value.kind() {
             ValueKind::String => serializer.serialize_str(value.as_str().unwrap_or("")),
             ValueKind::None => serializer.serialize_unit(),
-            ValueKind::Undefined => Err(S::Error::custom("a part of the value is undefined")),
+            _ if is_missing(value) => Err(S::Error::custom("a part of the value is undefined")),
             ValueKind::Bytes => Err(S::Error::custom("bytes are no JSON value; encode them, as with `base64_encode`")),
             ValueKind::Seq | ValueKind::Iterable => nested(|| {
                 let mut list = serializer.serialize_seq(value.len())?;

@@ -1,4 +1,54 @@
-//! Callgate's transformation layer: templates, extraction, JSON and XML shaping.
+//! Callgate's transformation layer: what `request` and `response` say in the configuration.
+//!
+//! A level of the configuration (host, route, upstream, function) has [`RequestSteps`] and [`ResponseSteps`]. They
+//! are compiled when the configuration loads, which finds every [`Flaw`] with its place, and are joined into one
+//! [`RequestPipeline`] and one [`ResponsePipeline`] per route. A pipeline knows what its steps read: a body that none
+//! of them reads is never buffered.
+//!
+//! The crate is pure. It does no I/O, knows no runtime, and what it does for a message is bounded.
+//!
+//! ```
+//! use callgate_transform::{Exchange, Facts, Params, Payload, RequestPipeline, RequestSteps};
+//! use serde_json::json;
+//!
+//! let steps: RequestSteps = serde_json::from_value(json!({
+//!     "extract": {"tenant": {"header": "x-tenant", "regex": r"^t-(\w+)$", "required": true}},
+//!     "path": "/v2/tenants/{{ vars.tenant }}/orders/{{ params.id }}",
+//!     "headers": {"set": {"x-user": "{{ claims.sub | default('nobody') }}"}, "remove": ["x-internal-*"]},
+//!     "body": {"json": {"total": "{{ body.price * body.quantity }}", "note": "for {{ vars.tenant }}"}},
+//! }))?;
+//! let pipeline = RequestPipeline::new([steps.compile().map_err(|flaws| format!("{flaws:?}"))?]);
+//! assert!(pipeline.reads_body());
+//!
+//! let (mut parts, body) = http::Request::post("/orders/7")
+//!     .header("x-tenant", "t-acme")
+//!     .header("content-type", "application/json")
+//!     .body(r#"{"price": 3, "quantity": 2}"#)?
+//!     .into_parts();
+//! let mut payload = Payload::from(bytes::Bytes::from(body));
+//! let mut exchange = Exchange::new(Facts {
+//!     route: "orders".into(),
+//!     request_id: "1".into(),
+//!     client_ip: None,
+//!     params: Params::new(vec![("id".into(), "a/b".to_owned())], None),
+//!     claims: None,
+//! });
+//! pipeline.apply(&mut parts, &mut payload, &mut exchange)?;
+//!
+//! assert_eq!(parts.uri.path(), "/v2/tenants/acme/orders/a%2Fb");
+//! assert_eq!(parts.headers["x-user"], "nobody");
+//! assert_eq!(payload.content().unwrap().bytes(), r#"{"total":6,"note":"for acme"}"#);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Kinds use [`Template`], [`Expression`] and [`Shape`] for their own options, with a [`Scope`] of the invocation, and
+//! [`Confined`] for every name that a protocol gives a meaning.
+//!
+//! # Reading it
+//!
+//! [`Position`] and [`Located`] carry the place of a value through serde; [`OneOrMany`], [`Text`] and [`Tree`] read
+//! what YAML writers expect to write. `step` has the steps (`config` as written, the plans as compiled, `run`),
+//! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see.
 
 mod confined;
 mod engine;

@@ -74,6 +74,12 @@ impl Shape {
         self.reads.body
     }
 
+    /// The value that is rendered for every message, when it is always the same.
+    #[must_use]
+    pub const fn as_constant(&self) -> Option<&serde_json::Value> {
+        self.root.as_constant()
+    }
+
     pub(crate) const fn reads(&self) -> Reads {
         self.reads
     }

@@ -12,7 +12,7 @@ use crate::{
     error::{Side, TransformError},
     flaw::Flaw,
     position::{Located, Position},
-    scope::Scope,
+    scope::{Scope, is_missing},
     tree::Text,
 };
 
@@ -209,21 +209,26 @@ impl Expression {
     /// # Errors
     /// As [`Template::render`].
     pub fn holds(&self, scope: &Scope) -> Result<bool, TransformError> {
-        self.eval(scope).map(|value| value.is_true())
+        let value = self.compiled.eval(scope.root()).map_err(|error| self.failure(&error, scope))?;
+        if value.is_undefined() { Err(self.undefined(scope)) } else { Ok(value.is_true()) }
     }
 
     /// The value for a message; never an undefined one.
     pub(crate) fn eval(&self, scope: &Scope) -> Result<Value, TransformError> {
-        let fail = |error: &Error| failure(error, &self.source, scope.side(), self.at);
-        let value = self.compiled.eval(scope.root()).map_err(|error| fail(&error))?;
-        if value.is_undefined() {
-            let message = match plain_name(&self.source) {
-                Some(name) => format!("`{name}` is undefined").into(),
-                None => "the expression's value is undefined".into(),
-            };
-            return Err(TransformError { side: scope.side(), message, at: self.at });
-        }
-        Ok(value)
+        let value = self.compiled.eval(scope.root()).map_err(|error| self.failure(&error, scope))?;
+        if is_missing(&value) { Err(self.undefined(scope)) } else { Ok(value) }
+    }
+
+    fn failure(&self, error: &Error, scope: &Scope) -> TransformError {
+        failure(error, &self.source, scope.side(), self.at)
+    }
+
+    fn undefined(&self, scope: &Scope) -> TransformError {
+        let message = match plain_name(&self.source) {
+            Some(name) => format!("`{name}` is undefined").into(),
+            None => "the expression's value is undefined".into(),
+        };
+        TransformError { side: scope.side(), message, at: self.at }
     }
 
     pub(crate) const fn at(&self) -> Position {

@@ -40,8 +40,12 @@ impl Reads {
         }
     }
 
-    fn of(variables: &HashSet<String>, side: Side) -> Self {
-        variables.iter().fold(Self::NOTHING, |reads, variable| {
+    /// The engine's analysis takes `{% set body = body.a %}` for no read, so that a name which it does not report
+    /// counts as read wherever it stands.
+    fn of(variables: &HashSet<String>, names: &[&str], side: Side) -> Self {
+        let unreported = |name: &&str| !variables.iter().any(|variable| variable.split('.').next() == Some(*name));
+        let unreported = names.iter().copied().filter(unreported);
+        variables.iter().map(String::as_str).chain(unreported).fold(Self::NOTHING, |reads, variable| {
             let mut names = variable.split('.');
             let found = match (names.next().unwrap_or(""), side) {
                 ("body" | "text", _) => Self::BODY,
@@ -70,9 +74,10 @@ pub(crate) fn compile_text(source: &str, escaping: Escaping, side: Side) -> Resu
     let program = Program::try_new(source.to_owned(), |source| parse(escaping.template_name(), source));
     let program = program.map_err(|error| refusal(&error, source))?;
     let template = program.borrow_dependent();
-    check_applied(&scan::applied(source))?;
+    let applied = scan::applied(source);
+    check_applied(&applied)?;
     check_variables(&template.undeclared_variables(false), side)?;
-    let reads = Reads::of(&template.undeclared_variables(true), side);
+    let reads = Reads::of(&template.undeclared_variables(true), &applied.names, side);
     Ok((program, reads))
 }
 
@@ -89,7 +94,7 @@ pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression
     scan::applied_in(source, &mut applied);
     check_applied(&applied)?;
     check_variables(&expression.undeclared_variables(false), side)?;
-    let reads = Reads::of(&expression.undeclared_variables(true), side);
+    let reads = Reads::of(&expression.undeclared_variables(true), &applied.names, side);
     Ok((expression, reads))
 }
 

@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use minijinja::{Environment, Error, Value};
+use minijinja::{Environment, Error, Value, value::ValueKind};
 
 use super::functions::invalid;
 use crate::query;
@@ -22,11 +22,27 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     environment
         .add_filter("base64url_encode", |value: &Value| Ok::<_, Error>(BASE64_URL_SAFE_NO_PAD.encode(bytes(value)?)));
     environment.add_filter("base64url_decode", |text: &str| decode(&URL_SAFE, text));
-    environment
-        .add_filter("urlencode", |value: &Value| super::text_of(value).map(|text| query::encode(&text).to_string()));
+    environment.add_filter("urlencode", urlencode);
     environment.add_filter("urldecode", |text: &str| {
         query::decode(text).map(std::borrow::Cow::into_owned).map_err(|_| invalid("urldecode: invalid percent-escape"))
     });
+}
+
+/// Text with every character escaped that is not unreserved; a mapping becomes the pairs of a query. Nothing in the
+/// result of a text needs escaping anywhere, so that a path takes it as it is.
+fn urlencode(value: &Value) -> Result<Value, Error> {
+    if value.kind() != ValueKind::Map {
+        let text = super::text_of(value)?;
+        return Ok(Value::from_safe_string(query::encode(&text).to_string()));
+    }
+    let mut pairs = Vec::new();
+    for key in value.try_iter()?.checked() {
+        let key = key?;
+        let item = value.get_item(&key)?;
+        let (key, item) = (super::text_of(&key)?, super::text_of(&item)?);
+        pairs.push(format!("{}={}", query::encode(&key), query::encode(&item)));
+    }
+    Ok(Value::from(pairs.join("&")))
 }
 
 /// The bytes of a value: its own, or those of its text.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value, value::ValueKind};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::json::JsonOf;
+use crate::{json::JsonOf, scope};
 
 /// What may not stand in a path as it is (RFC 3986, `pchar` and `/`). A `%` is looked at on its own.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
@@ -49,15 +49,15 @@ pub(super) fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Va
 /// A path's scope hands the tail capture out as a safe string, and nothing else of the same text does harm.
 fn is_tail(state: &State<'_, '_>, text: &str) -> bool {
     let params = state.lookup("params");
-    let tail = params.and_then(|params| params.get_attr(crate::scope::TAIL).ok());
+    let tail = params.and_then(|params| params.get_attr(scope::TAIL).ok());
     tail.is_some_and(|tail| tail.as_str() == Some(text))
 }
 
 /// The text of a value: scalars as they are, lists and mappings as JSON.
 pub(crate) fn text_of(value: &Value) -> Result<Cow<'_, str>, Error> {
     match value.kind() {
+        _ if scope::is_missing(value) => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::String => Ok(Cow::Borrowed(value.as_str().unwrap_or(""))),
-        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::None => Ok(Cow::Borrowed("null")),
         ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() { "true" } else { "false" })),
         ValueKind::Bytes => match std::str::from_utf8(value.as_bytes().unwrap_or(&[])) {

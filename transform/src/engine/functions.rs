@@ -7,7 +7,7 @@ use minijinja::{
 };
 use time::{OffsetDateTime, format_description, format_description::well_known::Rfc3339};
 
-use crate::json::JsonOf;
+use crate::{json::JsonOf, scope::is_missing};
 
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("uuid", || uuid::Uuid::new_v4().to_string());
@@ -15,7 +15,12 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("now", || OffsetDateTime::now_utc().unix_timestamp());
     environment.add_function("env", env);
     environment.add_filter("format_time", format_time);
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
+    environment.add_test("defined", |value: &Value| !is_missing(value));
+    environment.add_test("undefined", is_missing);
     environment.add_filter("to_json", to_json);
+    environment.add_filter("tojson", to_json);
     environment.add_filter("from_json", from_json);
     environment.add_filter("jsonpath", jsonpath);
 }
@@ -32,6 +37,15 @@ fn random_hex(bytes: usize) -> Result<String, Error> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).map_err(|_| invalid("the system has no random bytes"))?;
     Ok(super::encoding::hex(&random))
+}
+
+/// The value, or the other one where it is undefined (or, on demand, false).
+fn default(value: &Value, other: Option<Value>, or_false: Option<bool>) -> Value {
+    if is_missing(value) || (or_false == Some(true) && !value.is_true()) {
+        other.unwrap_or_else(|| Value::from(""))
+    } else {
+        value.clone()
+    }
 }
 
 /// The environment is what the operator set: its values are the operator's own.

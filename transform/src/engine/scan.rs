@@ -113,11 +113,13 @@ pub(crate) fn is_lone_expression(text: &str) -> Option<&str> {
     }
 }
 
-/// Filters and tests that a template names.
+/// Filters, tests and values that a template names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Applied<'a> {
     pub(super) filters: Vec<&'a str>,
     pub(super) tests: Vec<&'a str>,
+    /// Every name that is no attribute.
+    pub(super) names: Vec<&'a str>,
 }
 
 /// The filters and tests of a text template.
@@ -160,6 +162,9 @@ pub(super) fn applied_in<'a>(code: &'a str, applied: &mut Applied<'a>) {
                 let word = identifier(&code[at..]).unwrap_or("");
                 let attribute = code[..at].trim_end().ends_with('.');
                 at += word.len().max(1);
+                if !attribute {
+                    applied.names.push(word);
+                }
                 if word == "is" && !attribute {
                     let rest = code.get(at..).unwrap_or("").trim_start();
                     let rest = rest.strip_prefix("not ").unwrap_or(rest).trim_start();
@@ -194,7 +199,9 @@ mod tests {
         let found = applied(
             "| no {{ a | one | two('| no') }} {% if b is not odd %}{% filter three %}x{% endfilter %}{% endif %}{% raw %}{{ a | no }}{% endraw %}",
         );
-        assert_eq!(found, Applied { filters: vec!["one", "two", "three"], tests: vec!["odd"] });
+        assert_eq!(found.filters, ["one", "two", "three"]);
+        assert_eq!(found.tests, ["odd"]);
+        assert!(found.names.contains(&"a") && !found.names.contains(&"no"));
     }
 
     #[test]

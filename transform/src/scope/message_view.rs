@@ -10,6 +10,7 @@ use minijinja::{
 
 use super::{
     Context,
+    absent::absent,
     body::{body, text},
 };
 use crate::{message::Message, query};
@@ -89,7 +90,7 @@ impl Object for Part {
                 "query_all" => Some(Self::value(&self.context, View::QueryAll, true)),
                 "method" => Some(Value::from(self.message()?.method.as_str())),
                 "path" => Some(Value::from(self.message()?.uri.path())),
-                "body" => body(self.message()?),
+                "body" => Some(body(self.message()?).unwrap_or_else(absent)),
                 "text" => text(self.message()?),
                 _ => None,
             },

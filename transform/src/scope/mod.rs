@@ -1,5 +1,6 @@
 //! What templates can see while a message is shaped. Nothing is converted before a template asks for it.
 
+mod absent;
 mod body;
 mod message_view;
 mod root;
@@ -16,6 +17,7 @@ use crate::{
     payload::Payload,
 };
 
+pub(crate) use absent::is_missing;
 pub(crate) use body::{json, raw_text};
 pub(crate) use message_view::TAIL;
 pub(crate) use root::{REQUEST_NAMES, RESPONSE_NAMES};

@@ -6,6 +6,7 @@ use minijinja::value::{Enumerator, Object, Value};
 
 use super::{
     Context,
+    absent::absent,
     body::{body, text},
     message_view::{Part, View},
 };
@@ -62,7 +63,7 @@ impl Object for Context {
             "headers" => part(View::Headers),
             "headers_all" => part(View::HeadersAll),
             "vars" => part(View::Vars),
-            "body" => body(&self.message),
+            "body" => Some(body(&self.message).unwrap_or_else(absent)),
             "text" => text(&self.message),
             "params" => part(View::Params),
             "query" => of_request(View::Query),
@@ -70,7 +71,7 @@ impl Object for Context {
             "method" => Some(Value::from(self.asked()?.method.as_str())),
             "path" => Some(Value::from(self.asked()?.uri.path())),
             "client" => part(View::Client),
-            "claims" => self.known.claims(),
+            "claims" => Some(self.known.claims().unwrap_or_else(absent)),
             "route" => Some(Value::from(&self.known.facts.route)),
             "request_id" => Some(Value::from(&self.known.facts.request_id)),
             "status" if self.side == Side::Response => Some(Value::from(self.message.status.as_u16())),

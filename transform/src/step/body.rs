@@ -22,6 +22,8 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// A compiled body form.
 #[derive(Clone, Debug)]
 pub(super) enum BodyPlan {
+    /// A body without templates, written once.
+    Constant(Bytes, HeaderValue),
     Json(Shape),
     Merge(Shape, Position),
     Text(Template),
@@ -34,11 +36,21 @@ impl BodyPlan {
             move |flaws: Vec<Flaw>| flaws.into_iter().map(|flaw| flaw.of(name)).collect::<Vec<_>>()
         };
         Ok(match form {
-            BodyForm::Json(tree) => Self::Json(Shape::compile(tree, side).map_err(of_form("`json`"))?),
+            BodyForm::Json(tree) => {
+                let shape = Shape::compile(tree, side).map_err(of_form("`json`"))?;
+                match shape.as_constant() {
+                    Some(json) => Self::Constant(json.to_string().into(), JSON),
+                    None => Self::Json(shape),
+                }
+            }
             BodyForm::Merge(tree) => Self::Merge(Shape::compile(tree, side).map_err(of_form("`merge`"))?, tree.at),
             BodyForm::Text(Located { value: Text(source), at }) => {
                 let template = Template::compile(source, *at, side, Escaping::None);
-                Self::Text(template.map_err(|flaw| vec![flaw.of("`text`")])?)
+                let template = template.map_err(|flaw| vec![flaw.of("`text`")])?;
+                match template.as_constant() {
+                    Some(text) => Self::Constant(text.to_owned().into(), TEXT),
+                    None => Self::Text(template),
+                }
             }
             BodyForm::None => Self::None,
         })
@@ -49,7 +61,7 @@ impl BodyPlan {
             Self::Json(shape) => shape.reads(),
             Self::Merge(shape, _) => shape.reads().and(Reads::BODY),
             Self::Text(template) => template.reads(),
-            Self::None => Reads::NOTHING,
+            Self::Constant(..) | Self::None => Reads::NOTHING,
         }
     }
 
@@ -59,13 +71,15 @@ impl BodyPlan {
             Self::Json(shape) => shape.render_bytes(scope).map(Bytes::from).map_err(failed),
             Self::Merge(shape, at) => merge(shape, *at, scope).map_err(failed),
             Self::Text(template) => template.render(scope).map(Bytes::from).map_err(failed),
+            Self::Constant(bytes, _) => Ok(bytes.clone()),
             Self::None => Ok(Bytes::new()),
         }
     }
 
     /// The content type that goes with the form.
-    pub(super) const fn content_type(&self) -> Option<HeaderValue> {
+    pub(super) fn content_type(&self) -> Option<HeaderValue> {
         match self {
+            Self::Constant(_, media) => Some(media.clone()),
             Self::Json(_) | Self::Merge(..) => Some(JSON),
             Self::Text(_) => Some(TEXT),
             Self::None => None,

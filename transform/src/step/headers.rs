@@ -135,7 +135,7 @@ impl HeaderTemplate {
         let template = Template::compile(source, *at, side, Escaping::None);
         let template = template.map_err(|flaw| flaw.of(&format!("header `{name}`")))?;
         match template.as_constant() {
-            Some(constant) => match HeaderValue::from_str(constant.trim_matches([' ', '\t'])) {
+            Some(constant) => match HeaderValue::from_bytes(constant.trim_matches([' ', '\t']).as_bytes()) {
                 Ok(value) => Ok(Self::Constant(value)),
                 Err(_) => Err(Flaw::new(*at, format!("header `{name}`: a value cannot have control characters"))),
             },
@@ -149,7 +149,7 @@ impl HeaderTemplate {
             Self::Template(template) => {
                 let failed = |error: TransformError| error.of(&format!("header `{name}`"));
                 let text = template.render_cow(scope).map_err(failed)?;
-                HeaderValue::from_str(text.trim_matches([' ', '\t'])).map_err(|_| {
+                HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
                     let message = "the rendered value has characters that no header can hold";
                     failed(TransformError::new(scope.side(), template.at(), message))
                 })

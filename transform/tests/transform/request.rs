@@ -8,7 +8,7 @@ use super::{exchange, request, run, steps};
 #[test]
 fn headers_are_set_appended_and_removed_by_glob() {
     let pipeline = steps(json!({"headers": {
-        "set": {"x-user": "{{ claims.sub }}", "accept": "application/json", "x-retries": 3, "x-many": ["a", "b"]},
+        "set": {"x-user": "{{ claims.sub }}", "x-city": "Köln {{ method }}", "accept": "application/json", "x-retries": 3, "x-many": ["a", "b"]},
         "append": {"x-tenant": "{{ headers.x_tenant }}-2"},
         "remove": ["cookie", "X-Internal-*"],
     }}));
@@ -19,7 +19,8 @@ fn headers_are_set_appended_and_removed_by_glob() {
     assert_eq!(all("x-retries"), ["3"]);
     assert_eq!(all("x-many"), ["a", "b"]);
     assert_eq!(all("x-tenant"), ["t-acme", "t-acme-2"]);
-    assert_eq!(headers.len(), 7);
+    assert_eq!(headers["x-city"].as_bytes(), "Köln POST".as_bytes());
+    assert_eq!(headers.len(), 8);
 }
 
 #[test]
@@ -47,6 +48,8 @@ fn a_tail_capture_keeps_its_slashes_in_a_path() {
     };
     assert_eq!(path("/new/{{ params.rest }}"), "/new/x/y%20z%3F");
     assert_eq!(path("/new/{{ params.id | safe }}"), "/new/a/b%20c");
+    assert_eq!(path("/new/{{ params.id | urlencode }}"), "/new/a%2Fb%20c");
+    assert_eq!(path("/new/{% set id = params.id %}{{ id ~ '/' }}"), "/new/a%2Fb%20c%2F");
     assert_eq!(path("/{% if params.rest == 'x/y z?' %}same{% endif %}"), "/same");
 }
 
@@ -194,6 +197,7 @@ fn a_body_that_no_step_reads_streams() {
         json!({"extract": {"x": {"body": "$.a"}}}),
         json!({"body": {"merge": {}}}),
         json!({"query": {"append": {"x": "{{ body }}"}}}),
+        json!({"body": {"text": "{% set body = body.a %}{{ body }}"}}),
     ] {
         assert!(steps(reading.clone()).reads_body(), "{reading}");
     }
@@ -215,6 +219,21 @@ fn bodies_are_parsed_by_their_type() {
 }
 
 #[test]
+fn a_body_that_is_not_there_is_undefined_and_has_a_default() {
+    let text = |template: &str| {
+        let pipeline = steps(json!({"body": {"text": template}}));
+        run(&pipeline, request().body("").unwrap()).map(|shaped| String::from_utf8(shaped.body().to_vec()).unwrap())
+    };
+    assert_eq!(text("{{ body.a | default('none') }}").unwrap(), "none");
+    assert_eq!(text("{{ body | default('none') }}").unwrap(), "none");
+    assert_eq!(text("{% if body is defined or body %}1{% else %}2{% endif %}").unwrap(), "2");
+    assert_eq!(text("[{{ text }}]").unwrap(), "[]");
+    for template in ["{{ body }}", "{{ body.a }}", "x{{ body }}", "x{{ body.a }}", "x{{ [body] }}"] {
+        assert!(text(template).unwrap_err().message.contains("undefined"), "{template}");
+    }
+}
+
+#[test]
 fn filters_and_functions_work() {
     for (expression, expected) in [
         ("'a?b' | base64_encode", json!("YT9i")),
@@ -232,6 +251,7 @@ fn filters_and_functions_work() {
         ("('{\"a\":1}' | from_json).a", json!(1)),
         ("'a b&c/é' | urlencode", json!("a%20b%26c%2F%C3%A9")),
         ("'a%20b+c' | urldecode", json!("a b c")),
+        ("{'a': 'b c', 'd': 1} | urlencode", json!("a=b%20c&d=1")),
         ("'abc' | regex_match('^a.c$')", json!(true)),
         ("'a1b2' | regex_replace('[0-9]', '-')", json!("a-b-")),
         ("'a,b' | split(',')", json!(["a", "b"])),
