@@ -23,10 +23,9 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Val
     let upstreams = upstreams(&shared).await;
     match shared.readiness.reason() {
         None => (StatusCode::OK, Json(json!({"ready": true, "upstreams": upstreams}))),
-        Some(reason) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({"ready": false, "reason": reason, "upstreams": upstreams})),
-        ),
+        Some(reason) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"ready": false, "reason": reason, "upstreams": upstreams})))
+        }
     }
 }
 

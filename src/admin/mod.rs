@@ -23,7 +23,7 @@ use axum::{
     serve::Listener,
 };
 use callgate_core::{Gateway, plan::Address};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::Handle,
@@ -35,8 +35,8 @@ use crate::server::{Readiness, ServerError, remove_stale};
 /// What the admin shows of the configuration in force.
 #[derive(Debug)]
 pub(crate) struct AdminState {
-    /// The routes in the order in which they are tried.
-    pub(crate) routes: Value,
+    /// Host, match, destination and name of every route, in the order in which they are tried.
+    pub(crate) routes: Vec<[String; 4]>,
     /// The effective document, secrets masked.
     pub(crate) config: Value,
 }
@@ -77,11 +77,7 @@ impl Admin {
     /// # Errors
     /// The address can't be listened at.
     pub(crate) fn bind(address: &Address) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Listen {
-            listener: "admin".into(),
-            address: address.clone(),
-            source,
-        };
+        let failed = |source| ServerError::Listen { listener: "admin".into(), address: address.clone(), source };
         match address {
             Address::Tcp(at) => tcp(*at).map_err(failed),
             Address::Unix(path) => {
@@ -102,12 +98,7 @@ impl Admin {
     ///
     /// # Errors
     /// The runtime can't watch the socket.
-    pub(crate) fn serve(
-        self,
-        readiness: Readiness,
-        gateway: Gateway,
-        state: Arc<AdminState>,
-    ) -> io::Result<Serving> {
+    pub(crate) fn serve(self, readiness: Readiness, gateway: Gateway, state: Arc<AdminState>) -> io::Result<Serving> {
         let router = router(Shared { readiness, gateway, state });
         let task = match self.socket {
             Socket::Tcp(socket) => spawn(TcpListener::from_std(socket)?, router),
@@ -140,6 +131,16 @@ fn router(shared: Shared) -> Router {
         .route("/config", get(async |State(shared): State<Shared>| Json(shared.state.config.clone())))
         .layer(map_response(uncached))
         .with_state(shared)
+}
+
+async fn routes(State(shared): State<Shared>) -> Json<Vec<Value>> {
+    let shown =
+        |[host, matcher, to, name]: &[String; 4]| json!({"host": host, "match": matcher, "to": to, "name": name});
+    Json(shared.state.routes.iter().map(shown).collect())
+}
+
+async fn config(State(shared): State<Shared>) -> Json<Value> {
+    Json(shared.state.config.clone())
 }
 
 /// What is shown is of this moment.

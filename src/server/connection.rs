@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use callgate_core::{Connection, edge::IpRange};
+use callgate_core::{Connection, IpRange};
 use http::{Request, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -95,7 +95,11 @@ pub(super) async fn serve<A: Answer>(
     activity.is_upgraded();
 }
 
-async fn handshake(acceptor: &TlsAcceptor, transport: Transport, activity: &Activity) -> io::Result<Stream> {
+async fn handshake(
+    acceptor: &TlsAcceptor,
+    transport: Transport,
+    activity: &Activity,
+) -> io::Result<Stream> {
     let mut accepted = pin!(acceptor.accept(transport));
     let stream = poll_fn(|cx| {
         activity.is_driven_by(cx.waker());

@@ -24,7 +24,7 @@ pub enum ServerError {
         /// The listener's name.
         listener: Arc<str>,
         /// What is wrong with them.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// The system gives no thread or no event queue for a worker.
     #[error("a worker can't be started: {0}")]

@@ -6,7 +6,6 @@ use std::time::Duration;
 ///
 /// What a route allows (time for the whole request, size of its body) is the route's policy and stands in the document.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Limits {
     /// Connections that one worker keeps open; at the bound it accepts no more until one ends. Default 10,000.
     pub connections_per_worker: usize,

@@ -14,7 +14,7 @@ use std::{
 use callgate_core::plan::{Address, Listener};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::error::ServerError;
+use super::{error::ServerError, worker::Listening};
 
 /// Connections that wait to be accepted; the system caps it (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -28,26 +28,27 @@ pub struct Bound {
     pub address: Address,
 }
 
-/// A listener's sockets, one per worker.
-#[derive(Debug)]
-pub(super) enum Sockets {
-    /// The kernel spreads connections over sockets that share the port.
-    Tcp(Vec<TcpListener>),
-    /// One socket that all workers accept from.
-    Unix(Vec<UnixListener>),
-}
-
-/// Binds a listener for so many workers.
-pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Sockets, Bound), ServerError> {
+/// Binds a listener's sockets, one per worker.
+///
+/// The kernel spreads TCP connections over sockets that share the port; a Unix socket is one that all accept from.
+pub(super) fn bind(
+    listener: &Listener,
+    workers: usize,
+) -> Result<(Vec<Listening>, Bound), ServerError> {
     let bound = match &listener.address {
-        Address::Tcp(address) => tcp(*address, workers)
-            .map(|(sockets, address)| (Sockets::Tcp(sockets), Address::Tcp(address))),
-        Address::Unix(path) => {
-            unix(path, workers).map(|sockets| (Sockets::Unix(sockets), Address::Unix(path.clone())))
-        }
+        Address::Tcp(address) => tcp(*address, workers).map(|(sockets, address)| {
+            (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))
+        }),
+        Address::Unix(path) => unix(path, workers).map(|sockets| {
+            let file = Arc::new(SocketFile(path.clone()));
+            let shared = |socket| Listening::Unix(socket, Arc::clone(&file));
+            (sockets.into_iter().map(shared).collect(), Address::Unix(path.clone()))
+        }),
     };
     bound
-        .map(|(sockets, address)| (sockets, Bound { listener: Arc::clone(&listener.name), address }))
+        .map(|(sockets, address)| {
+            (sockets, Bound { listener: Arc::clone(&listener.name), address })
+        })
         .map_err(|source| ServerError::Listen {
             listener: Arc::clone(&listener.name),
             address: listener.address.clone(),
@@ -113,15 +114,6 @@ pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
 /// The file of a Unix socket, removed when the last worker has stopped accepting from it.
 #[derive(Debug)]
 pub(super) struct SocketFile(PathBuf);
-
-impl SocketFile {
-    pub(super) fn of(address: &Address) -> Option<Self> {
-        match address {
-            Address::Unix(path) => Some(Self(path.clone())),
-            Address::Tcp(_) => None,
-        }
-    }
-}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {

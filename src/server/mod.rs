@@ -42,8 +42,7 @@ pub use tls::{check as check_tls, install_tls_provider};
 
 use connection::Origin;
 use drain::Phase;
-use listen::{SocketFile, Sockets};
-use worker::Worker;
+use worker::{Listening, Worker};
 
 /// The runtime of everything that is not a request.
 ///
@@ -74,19 +73,19 @@ impl Server {
         readiness: &Readiness,
         answer: &A,
     ) -> Result<Self, ServerError> {
-        let count = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-        let mut workers =
-            (0..count).map(|_| Worker::new(answer.clone(), limits)).collect::<Result<Vec<_>, _>>()?;
+        let count =
+            workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let mut sockets: Vec<_> = (0..count).map(|_| Vec::new()).collect();
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            addresses.push(open(listener, &mut workers)?);
+            addresses.push(open(listener, &mut sockets)?);
         }
         let (phase, follow) = watch::channel(Phase::Serving);
-        let workers = workers
-            .into_iter()
-            .enumerate()
-            .map(|(index, worker)| worker.start(index, follow.clone()))
-            .collect::<Result<_, _>>()?;
+        let workers = sockets.into_iter().enumerate().map(|(index, listeners)| {
+            let worker = Worker { answer: answer.clone(), limits: limits.clone(), listeners };
+            worker.start(index, follow.clone())
+        });
+        let workers = workers.collect::<Result<_, _>>()?;
         readiness.serves();
         Ok(Self { addresses, phase, readiness: readiness.clone(), workers })
     }
@@ -152,30 +151,23 @@ impl Server {
 }
 
 /// Binds a listener and gives each worker its socket.
-fn open<A: Answer>(listener: &Listener, workers: &mut [Worker<A>]) -> Result<Bound, ServerError> {
-    let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(|source| ServerError::Tls {
+fn open(
+    listener: &Listener,
+    workers: &mut [Vec<(Listening, Arc<Origin>)>],
+) -> Result<Bound, ServerError> {
+    let failed = |source| ServerError::Tls {
         listener: Arc::clone(&listener.name),
-        source,
-    })?;
+        source: Box::new(source),
+    };
+    let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(failed)?;
     let origin = Arc::new(Origin {
         listener: Arc::clone(&listener.name),
         tls,
         trusted_proxies: Arc::clone(&listener.trusted_proxies),
     });
     let (sockets, bound) = listen::bind(listener, workers.len())?;
-    let given = match sockets {
-        Sockets::Tcp(sockets) => workers
-            .iter_mut()
-            .zip(sockets)
-            .try_for_each(|(worker, socket)| worker.accept_tcp(socket, &origin)),
-        Sockets::Unix(sockets) => {
-            let file = Arc::new(SocketFile::of(&bound.address));
-            workers
-                .iter_mut()
-                .zip(sockets)
-                .try_for_each(|(worker, socket)| worker.accept_unix(socket, &file, &origin))
-        }
-    };
-    given.map_err(ServerError::Worker)?;
+    for (worker, socket) in workers.iter_mut().zip(sockets) {
+        worker.push((socket, Arc::clone(&origin)));
+    }
     Ok(bound)
 }

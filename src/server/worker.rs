@@ -1,6 +1,13 @@
 //! A worker: one thread, one runtime, its own listening sockets and its own connections.
 
-use std::{io, net, os::unix, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    io, net,
+    os::unix,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -21,74 +28,82 @@ use super::{
     socket::Transport,
 };
 
-/// A listening socket of this worker.
-pub(super) enum Accepting {
-    Tcp(TcpListener),
+/// A listening socket of this worker, before the worker runs.
+pub(super) enum Listening {
+    Tcp(net::TcpListener),
     /// The last worker to let go of the socket removes its file.
-    Unix { socket: UnixListener, _file: Arc<Option<SocketFile>> },
+    Unix(unix::net::UnixListener, Arc<SocketFile>),
 }
 
-/// A worker that is ready to start.
+/// What a worker is made of.
 pub(super) struct Worker<A> {
-    runtime: Runtime,
-    shared: Arc<Shared<A>>,
-    listeners: Vec<(Accepting, Arc<Origin>)>,
-    tick: Duration,
+    pub(super) answer: A,
+    pub(super) limits: Limits,
+    pub(super) listeners: Vec<(Listening, Arc<Origin>)>,
 }
 
 impl<A: Answer> Worker<A> {
-    pub(super) fn new(answer: A, limits: &Limits) -> Result<Self, ServerError> {
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Worker)?;
-        let shared = Shared {
-            answer,
-            protocol: connection::protocol(limits),
-            connections: Connections::new(limits),
-        };
-        Ok(Self { runtime, shared: Arc::new(shared), listeners: Vec::new(), tick: limits.tick() })
-    }
-
-    pub(super) fn accept_tcp(&mut self, socket: net::TcpListener, origin: &Arc<Origin>) -> io::Result<()> {
-        let _entered = self.runtime.enter();
-        let socket = Accepting::Tcp(TcpListener::from_std(socket)?);
-        self.listeners.push((socket, Arc::clone(origin)));
-        Ok(())
-    }
-
-    pub(super) fn accept_unix(
-        &mut self,
-        socket: unix::net::UnixListener,
-        file: &Arc<Option<SocketFile>>,
-        origin: &Arc<Origin>,
-    ) -> io::Result<()> {
-        let _entered = self.runtime.enter();
-        let socket = Accepting::Unix {
-            socket: UnixListener::from_std(socket)?,
-            _file: Arc::clone(file),
-        };
-        self.listeners.push((socket, Arc::clone(origin)));
-        Ok(())
-    }
-
-    /// Starts the thread. What comes back is the number of connections that had to be cut when it ended.
+    /// Starts the thread and waits until it accepts. What comes back is the number of connections that had to be cut
+    /// when it ended.
     pub(super) fn start(
         self,
         index: usize,
         phase: watch::Receiver<Phase>,
     ) -> Result<oneshot::Receiver<usize>, ServerError> {
         let (ended, when_ended) = oneshot::channel();
-        std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                let Self { runtime, shared, listeners, tick } = self;
+        let (started, has_started) = mpsc::channel();
+        let work = move || match self.prepare() {
+            Err(error) => {
+                started.send(Err(error)).ok();
+            }
+            Ok((runtime, shared, listeners, tick)) => {
+                started.send(Ok(())).ok();
                 let cut = runtime.block_on(run(&shared, listeners, tick, phase));
                 // Ends what is left of connections, and waits for no look-up of a name that still runs.
                 runtime.shutdown_background();
                 // Nobody waits any more if the server itself was dropped.
                 ended.send(cut).ok();
-            })
-            .map_err(ServerError::Worker)?;
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(work);
+        thread.map_err(ServerError::Worker)?;
+        has_started.recv().map_err(|_| ServerError::WorkerEnded)?.map_err(ServerError::Worker)?;
         Ok(when_ended)
+    }
+
+    #[allow(clippy::type_complexity, reason = "the parts are taken apart at once")]
+    fn prepare(
+        self,
+    ) -> io::Result<(Runtime, Arc<Shared<A>>, Vec<(Accepting, Arc<Origin>)>, Duration)> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let listeners =
+            self.listeners.into_iter().map(|(socket, origin)| Ok((socket.accepting()?, origin)));
+        let listeners = listeners.collect::<io::Result<_>>()?;
+        let shared = Shared {
+            answer: self.answer,
+            protocol: connection::protocol(&self.limits),
+            connections: Connections::new(&self.limits),
+        };
+        drop(entered);
+        Ok((runtime, Arc::new(shared), listeners, self.limits.tick()))
+    }
+}
+
+/// A listening socket in the worker's event queue.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix { socket: UnixListener, _file: Arc<SocketFile> },
+}
+
+impl Listening {
+    fn accepting(self) -> io::Result<Accepting> {
+        Ok(match self {
+            Self::Tcp(socket) => Accepting::Tcp(TcpListener::from_std(socket)?),
+            Self::Unix(socket, file) => {
+                Accepting::Unix { socket: UnixListener::from_std(socket)?, _file: file }
+            }
+        })
     }
 }
 
@@ -162,7 +177,11 @@ async fn accept<A: Answer>(
 }
 
 /// Accepts what the kernel has completed already: closing the socket would reset these connections.
-async fn accept_queued<A: Answer>(socket: &Accepting, origin: &Arc<Origin>, shared: &Arc<Shared<A>>) {
+async fn accept_queued<A: Answer>(
+    socket: &Accepting,
+    origin: &Arc<Origin>,
+    shared: &Arc<Shared<A>>,
+) {
     // Lets the runtime learn of them.
     tokio::task::yield_now().await;
     while let Some(place) = shared.connections.try_place() {
@@ -191,9 +210,9 @@ async fn accept_one<A>(
 impl Accepting {
     fn poll_accept(&self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(socket) => socket
-                .poll_accept(cx)
-                .map_ok(|(stream, peer)| (Transport::Tcp(stream), Some(peer))),
+            Self::Tcp(socket) => {
+                socket.poll_accept(cx).map_ok(|(stream, peer)| (Transport::Tcp(stream), Some(peer)))
+            }
             Self::Unix { socket, .. } => {
                 socket.poll_accept(cx).map_ok(|(stream, _)| (Transport::Unix(stream), None))
             }

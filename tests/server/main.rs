@@ -1,0 +1,9 @@
+//! The server over real sockets: what it does with whatever comes over the wire.
+
+mod bounds;
+mod drain;
+mod gate;
+mod http2;
+mod listeners;
+mod tls;
+mod wire;
