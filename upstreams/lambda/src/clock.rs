@@ -56,7 +56,8 @@ mod tests {
     use super::*;
 
     fn dated(time: SystemTime) -> HeaderMap {
-        let format = format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+        let format =
+            format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
         let date = OffsetDateTime::from(time).format(&format).unwrap();
         HeaderMap::from_iter([(DATE, HeaderValue::from_str(&date).unwrap())])
     }

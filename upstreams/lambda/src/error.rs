@@ -46,7 +46,11 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let document: Document = serde_json::from_slice(body).unwrap_or_default();
-        let kind = text(headers, "x-amzn-errortype").map(str::to_owned).or(document.kind).or(document.code).unwrap_or_default();
+        let kind = text(headers, "x-amzn-errortype")
+            .map(str::to_owned)
+            .or(document.kind)
+            .or(document.code)
+            .unwrap_or_default();
         // `ResourceNotFoundException:http://internal.amazon.com/...` and `com.amazonaws#Throttled` name one type each.
         let kind = kind.split(':').next().unwrap_or_default();
         let kind = kind.rsplit('#').next().unwrap_or_default();

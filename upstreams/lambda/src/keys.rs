@@ -1,8 +1,6 @@
 //! The credentials in force: one shared refresh ahead of expiry, and calls that read them without waiting.
 
 use std::{
-    error::Error,
-    fmt::Write,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,7 +10,7 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
-use callgate_core::{ErrorKind, UpstreamError};
+use callgate_core::{ErrorKind, UpstreamError, chain};
 use tokio::{
     sync::{Notify, watch},
     time::timeout,
@@ -135,20 +133,17 @@ impl Keys {
         }
     }
 
-    async fn ask(
-        &self,
-        provider: &SharedCredentialsProvider,
-    ) -> Result<Option<SystemTime>, (ErrorKind, String)> {
+    async fn ask(&self, provider: &SharedCredentialsProvider) -> Result<Option<SystemTime>, (ErrorKind, String)> {
         let credentials = match timeout(PATIENCE, provider.provide_credentials()).await {
             Ok(Ok(credentials)) => credentials,
-            Ok(Err(error)) => return Err((kind(&error), reasons(&error))),
+            Ok(Err(error)) => return Err((kind(&error), chain(&error))),
             Err(_) => {
                 let message = format!("the providers did not answer within {} s", PATIENCE.as_secs());
                 return Err((ErrorKind::Unavailable, message));
             }
         };
         let expiry = credentials.expiry();
-        self.set(credentials).map_err(|error| (error.kind(), reasons(&error)))?;
+        self.set(credentials).map_err(|error| (error.kind(), chain(&error)))?;
         Ok(expiry)
     }
 }
@@ -159,19 +154,6 @@ fn kind(error: &CredentialsError) -> ErrorKind {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => ErrorKind::Denied,
         _ => ErrorKind::Unavailable,
     }
-}
-
-/// The whole chain of causes in one line. aws-config's own messages name files, profiles and addresses, no secrets.
-fn reasons(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        if write!(text, ": {error}").is_err() {
-            break;
-        }
-        next = error.source();
-    }
-    text
 }
 
 /// Before the end by [`AHEAD`], or at half of a short life, a little earlier by chance so that gateways started together

@@ -1,8 +1,131 @@
-//! Callgate upstream kind lambda: AWS Lambda functions.
-#![allow(dead_code, unused, reason = "wip")]
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod chain;
+mod client_context;
 mod clock;
+mod config;
 mod error;
+mod event;
+mod function;
 mod keys;
 mod name;
 mod region;
+mod reply;
+mod request;
 mod sign;
+mod target;
+mod templated;
+mod trace;
+
+use std::sync::Arc;
+
+use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_http::{Endpoint, HttpClient};
+
+pub use config::{AssumeRole, Config, Credentials};
+pub use function::Function;
+pub use name::{FunctionName, NameError, Qualifier};
+pub use target::{InvocationType, Name, Target};
+
+use crate::{address::Service, chain::Chain, clock::Clock, error::Refusal, keys::Keys, sign::Timestamp};
+
+/// AWS Lambda: one region, with one set of credentials.
+#[derive(Debug)]
+pub struct Lambda {
+    client: HttpClient,
+    endpoint: Endpoint,
+    service: Service,
+    keys: Arc<Keys>,
+    clock: Clock,
+    region: String,
+    account: Option<String>,
+}
+
+impl Upstream for Lambda {
+    const KIND: &'static str = "lambda";
+    const SUMMARY: &'static str = "AWS Lambda functions";
+    type Config = Config;
+    type Target = Target;
+    type Function = Function;
+
+    async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
+        let region = config.effective_region().ok_or_else(|| wrong("no AWS region is set"))?;
+        let address = config.endpoint.clone().unwrap_or_else(|| region::endpoint(&region));
+        let endpoint = Endpoint::parse(&address).map_err(|error| wrong("the endpoint is none").with_source(error))?;
+        let client = HttpClient::new(config.http(), &context)
+            .map_err(|error| wrong("no client can be set up").with_source(error))?;
+        let keys = Arc::new(Keys::new(&region));
+        let chain = Chain::new(&config, &region);
+        match chain.fixed() {
+            Some(credentials) => keys.set(credentials.clone())?,
+            None => {
+                let (keys, upstream) = (Arc::clone(&keys), context.name().to_owned());
+                context.spawn(async move { keys.refresh(chain.provider().await, &upstream).await });
+            }
+        }
+        let service = Service::new(&endpoint);
+        let account = config.account.map(callgate_core::document::Text::into_string);
+        Ok(Self { client, endpoint, service, keys, clock: Clock::default(), region, account })
+    }
+
+    fn bind(&self, target: Target) -> Result<Function, Invalid> {
+        Function::new(target, &self.service, &self.region, self.account.as_deref())
+    }
+
+    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let Invocation { request, context } = invocation;
+        let (head, body) = request.into_parts();
+        let body = body.collect(context.max_body()).await.map_err(error::request_body)?;
+        let event = function.event(&self.service, &head, &body, &context)?;
+        let mut repeated = false;
+        loop {
+            let Some(request) = self.signed(function, &event)? else {
+                self.keys.wait().await?;
+                continue;
+            };
+            let (head, body) = self.client.send(&self.endpoint, request).await?.into_parts();
+            let payload = body.collect(context.max_body()).await.map_err(error::reply_body)?;
+            if head.status.is_success() {
+                return function.reply(&head, &payload, &context);
+            }
+            let refusal = Refusal::read(head.status, &head.headers, &payload);
+            if refusal.is_clock_skew() && !repeated && self.clock.adjust(&head.headers) {
+                tracing::warn!(function = function.label(), "The clock differs from AWS's; the call is signed again.");
+                repeated = true;
+                continue;
+            }
+            if refusal.is_expired_token() {
+                self.keys.expired();
+            }
+            return Err(refusal.into_error(function.label()));
+        }
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        self.keys.wait().await?;
+        Ok(self.client.probe(&self.endpoint).await?)
+    }
+
+    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
+        event::preview(target, invocation)
+    }
+}
+
+impl Lambda {
+    /// `None` while there are no credentials.
+    fn signed(
+        &self,
+        function: &Function,
+        event: &request::Event,
+    ) -> Result<Option<http::Request<callgate_core::Body>>, UpstreamError> {
+        let signer = self.keys.current();
+        let time = Timestamp::at(self.clock.now());
+        signer.as_ref().map(|signer| function.request(&self.service, event, signer, &time)).transpose()
+    }
+}
+
+/// Settings that the check has let pass but that can't be connected with.
+fn wrong(message: &'static str) -> UpstreamError {
+    UpstreamError::new(ErrorKind::Denied, message)
+}

@@ -59,14 +59,14 @@ impl FunctionName {
         self.location.as_ref().map(|location| &*location.region)
     }
 
+    /// The account that an ARN names.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
     /// The qualifier that stands in the name itself.
     pub(crate) fn qualifier(&self) -> Option<&Qualifier> {
         self.qualifier.as_ref()
-    }
-
-    /// The name without account, region and qualifier.
-    pub(crate) fn bare(&self) -> &str {
-        &self.name
     }
 
     /// The name as the service is asked for it, without its qualifier: the full ARN as soon as an account is known,
@@ -163,11 +163,7 @@ impl FromStr for Qualifier {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let fits = (1..=128).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if fits || text == "$LATEST" {
-            Ok(Self(text.into()))
-        } else {
-            Err(NameError::Qualifier(text.to_owned()))
-        }
+        if fits || text == "$LATEST" { Ok(Self(text.into())) } else { Err(NameError::Qualifier(text.to_owned())) }
     }
 }
 

@@ -27,9 +27,8 @@ pub(crate) struct Timestamp {
 impl Timestamp {
     pub(crate) fn at(time: SystemTime) -> Self {
         let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let utc = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::seconds(
-            i64::try_from(seconds.as_secs()).unwrap_or(i64::MAX),
-        ));
+        let utc = OffsetDateTime::UNIX_EPOCH
+            .saturating_add(time::Duration::seconds(i64::try_from(seconds.as_secs()).unwrap_or(i64::MAX)));
         let mut text = *b"00000000T000000Z";
         digits(&mut text[0..4], u32::from(utc.year().unsigned_abs() as u16));
         digits(&mut text[4..6], u32::from(u8::from(utc.month())));
@@ -96,13 +95,7 @@ impl Signer {
             None => None,
         };
         let key = derive(&credentials, &Timestamp::at(SystemTime::now()), region, service);
-        Ok(Self {
-            credentials,
-            session_token,
-            region: region.into(),
-            service,
-            day: ArcSwap::from_pointee(key),
-        })
+        Ok(Self { credentials, session_token, region: region.into(), service, day: ArcSwap::from_pointee(key) })
     }
 
     /// The value of `x-amz-security-token`, which has to be among the signed headers.
@@ -313,11 +306,10 @@ mod tests {
             .build()
             .unwrap()
             .into();
-        let request =
-            SignableRequest::new("POST", uri, headers.iter().copied(), SignableBody::Bytes(body)).unwrap();
+        let request = SignableRequest::new("POST", uri, headers.iter().copied(), SignableBody::Bytes(body)).unwrap();
         let (instructions, _) = sign(request, &params).unwrap().into_parts();
-        let found = instructions.headers().find(|(name, _)| *name == "authorization").unwrap().1.to_owned();
-        found
+        let (_, value) = instructions.headers().find(|(name, _)| *name == "authorization").unwrap();
+        value.to_owned()
     }
 
     proptest! {

@@ -1,0 +1,96 @@
+//! Where credentials come from: fixed ones, or the chain of aws-config, and roles assumed on top.
+
+use aws_config::{
+    BehaviorVersion, Region, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig,
+    sts::AssumeRoleProvider,
+};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::config::{AssumeRole, Config};
+
+/// A chain of providers that is set up on first use, in the background, because setting it up reads files.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    fixed: Option<Credentials>,
+    profile: Option<String>,
+    region: String,
+    assume_role: Option<AssumeRole>,
+}
+
+impl Chain {
+    pub(crate) fn new(config: &Config, region: &str) -> Self {
+        Self {
+            fixed: config.credentials.fixed(),
+            profile: config.credentials.profile.clone(),
+            region: region.to_owned(),
+            assume_role: config.assume_role.clone(),
+        }
+    }
+
+    /// The credentials, where they are written in the configuration and nothing has to be asked for.
+    pub(crate) fn fixed(&self) -> Option<&Credentials> {
+        self.fixed.as_ref().filter(|_| self.assume_role.is_none())
+    }
+
+    /// Builds the providers. None of them is asked yet.
+    pub(crate) async fn provider(&self) -> SharedCredentialsProvider {
+        let region = Region::new(self.region.clone());
+        let client = client();
+        let base = match (&self.fixed, &self.profile) {
+            (Some(credentials), _) => SharedCredentialsProvider::new(credentials.clone()),
+            (None, Some(profile)) => {
+                let surroundings =
+                    ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(client.clone());
+                let provider =
+                    ProfileFileCredentialsProvider::builder().configure(&surroundings).profile_name(profile).build();
+                SharedCredentialsProvider::new(provider)
+            }
+            (None, None) => {
+                let surroundings =
+                    ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(client.clone());
+                let provider = aws_config::default_provider::credentials::DefaultCredentialsChain::builder()
+                    .configure(surroundings)
+                    .region(region.clone())
+                    .build()
+                    .await;
+                SharedCredentialsProvider::new(provider)
+            }
+        };
+        match &self.assume_role {
+            Some(role) => assume(role, base, region, client).await,
+            None => base,
+        }
+    }
+}
+
+/// Puts one provider on top of the other: each role is assumed with the credentials of the one before.
+async fn assume(
+    settings: &AssumeRole,
+    base: SharedCredentialsProvider,
+    region: Region,
+    client: SharedHttpClient,
+) -> SharedCredentialsProvider {
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(client).no_credentials();
+    if let Some(endpoint) = &settings.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    let surroundings = loader.load().await;
+    let mut provider = base;
+    for role in settings.arn.iter() {
+        let mut builder = AssumeRoleProvider::builder(role)
+            .configure(&surroundings)
+            .session_name(settings.session_name.as_deref().unwrap_or("callgate"));
+        if let Some(id) = &settings.external_id {
+            builder = builder.external_id(&**id);
+        }
+        provider = SharedCredentialsProvider::new(builder.build_from_provider(provider).await);
+    }
+    provider
+}
+
+fn client() -> SharedHttpClient {
+    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
+}

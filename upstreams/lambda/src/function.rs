@@ -1,0 +1,152 @@
+//! A function, bound: everything about it that doesn't change from call to call is ready.
+
+use bytes::Bytes;
+use callgate_aws_event::{Shape as EventShape, decode};
+use callgate_core::{Body, CallContext, ErrorKind, Invalid, Response, UpstreamError};
+use callgate_transform::{Payload, Scope, Shape};
+use http::{Request, request, response};
+
+use crate::{
+    address::{Address, Service, resolve},
+    client_context, error, event,
+    name::{FunctionName, Qualifier},
+    reply,
+    request::{Event, Options, build},
+    sign::{Signer, Timestamp},
+    target::{InvocationType, Name, Target},
+    templated::Templated,
+    trace,
+};
+
+/// A function of an upstream, with its address ready to be sent and signed.
+#[derive(Debug)]
+pub struct Function {
+    /// The name as it was configured, for the log.
+    label: String,
+    route: Route,
+    options: Options,
+    client_context: Option<Shape>,
+    invocation: InvocationType,
+    shape: EventShape,
+    region: String,
+    account: Option<String>,
+}
+
+/// Where invocations go.
+#[derive(Debug)]
+enum Route {
+    Fixed(Address),
+    Templated(Templated, Option<Qualifier>),
+}
+
+impl Function {
+    pub(crate) fn new(target: Target, service: &Service, region: &str, account: Option<&str>) -> Result<Self, Invalid> {
+        let shape = target.shape();
+        let fixed = target.name.fixed();
+        if let Some(other) = fixed.and_then(FunctionName::region).filter(|other| *other != region) {
+            let message = format!("the function is in the region `{other}`, the upstream in `{region}`");
+            return Err(Invalid::new(message).at("name").hint("functions of another region need an upstream there"));
+        }
+        let owner = fixed.and_then(FunctionName::account).or(account).map(str::to_owned);
+        let route = match &target.name {
+            Name::Fixed(name) => {
+                let (name, qualifier) = resolve(name, target.qualifier.as_ref(), region, account);
+                let unfit = |error| Invalid::new(format!("the name makes no path: {error}")).at("name");
+                Route::Fixed(service.invocations(&name, qualifier).map_err(unfit)?)
+            }
+            Name::Template(source) => Route::Templated(Templated::compile(source, &target.allow)?, target.qualifier),
+        };
+        Ok(Self {
+            label: target.name.into(),
+            route,
+            options: Options { invocation: target.invocation.header(), log_tail: target.log_tail },
+            client_context: target.client_context.as_ref().map(client_context::compile).transpose()?,
+            invocation: target.invocation,
+            shape,
+            region: region.to_owned(),
+            account: owner,
+        })
+    }
+
+    /// The function's name for the log.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// What is sent for a request.
+    pub(crate) fn event(
+        &self,
+        service: &Service,
+        head: &request::Parts,
+        body: &Bytes,
+        context: &CallContext,
+    ) -> Result<Event, UpstreamError> {
+        let payload = event::encode(self.shape.payload, head, body, context, self.account.as_deref());
+        let limit = self.invocation.limit();
+        if payload.len() > limit {
+            return Err(error::payload_too_large(&self.label, payload.len(), limit));
+        }
+        let mut event = Event { payload, address: None, client_context: None, trace: trace::header(&head.headers) };
+        if self.client_context.is_some() || matches!(self.route, Route::Templated(..)) {
+            let scope = Scope::of_request(head, &Payload::from(body.clone()), context.exchange());
+            self.render(service, &scope, &mut event)?;
+        }
+        Ok(event)
+    }
+
+    /// Fills in what depends on the request's values.
+    fn render(&self, service: &Service, scope: &Scope, event: &mut Event) -> Result<(), UpstreamError> {
+        if let Some(shape) = &self.client_context {
+            event.client_context = Some(client_context::header(shape, scope)?);
+        }
+        if let Route::Templated(template, qualifier) = &self.route {
+            let name = template.render(scope)?;
+            tracing::debug!(function = %name, template = self.label, "The function's name was rendered.");
+            let unfit = |error: http::uri::InvalidUri| {
+                UpstreamError::new(ErrorKind::BadInput, "the function's name makes no path").with_source(error)
+            };
+            let (name, qualifier) = resolve(&name, qualifier.as_ref(), &self.region, self.account.as_deref());
+            event.address = Some(service.invocations(&name, qualifier).map_err(unfit)?);
+        }
+        Ok(())
+    }
+
+    /// The signed request for an event.
+    pub(crate) fn request(
+        &self,
+        service: &Service,
+        event: &Event,
+        signer: &Signer,
+        time: &Timestamp,
+    ) -> Result<Request<Body>, UpstreamError> {
+        let address = match (&event.address, &self.route) {
+            (Some(address), _) | (None, Route::Fixed(address)) => address,
+            (None, Route::Templated(..)) => {
+                return Err(UpstreamError::new(ErrorKind::BadInput, "the function's name was not rendered"));
+            }
+        };
+        build(service, address, &self.options, event, signer, time)
+    }
+
+    /// The response for a reply of the service that is no refusal.
+    pub(crate) fn reply(
+        &self,
+        head: &response::Parts,
+        payload: &Bytes,
+        context: &CallContext,
+    ) -> Result<Response, UpstreamError> {
+        reply::log(&self.label, &head.headers);
+        if let Some(how) = head.headers.get("x-amz-function-error") {
+            let how = String::from_utf8_lossy(how.as_bytes());
+            return Err(error::function_error(&self.label, &how, &head.headers, payload));
+        }
+        match self.invocation {
+            InvocationType::RequestResponse => decode(self.shape, payload).map_err(|error| {
+                let message = format!("the reply of the function {} is outside its contract: {error}", self.label);
+                UpstreamError::new(ErrorKind::BadReply, message).with_source(error)
+            }),
+            InvocationType::Event => Ok(reply::accepted(context)),
+            InvocationType::DryRun => Ok(reply::permitted()),
+        }
+    }
+}
