@@ -296,6 +296,8 @@ impl Composer<'_> {
         let line = text.split('\n').nth(at.line.saturating_sub(1) as usize).unwrap_or("");
         self.flaws.push(if line.contains("${") {
             flaw.with_hint("within `{...}` and `[...]` a reference must be quoted: \"${NAME}\"")
+        } else if line.contains("/{") {
+            flaw.with_hint("within `{...}` and `[...]` a path with braces must be quoted: \"GET /items/{id}\"")
         } else if line.contains('\t') {
             flaw.with_hint("indent with spaces, not with tabs")
         } else if line.contains("{{") {
