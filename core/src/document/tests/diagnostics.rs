@@ -514,7 +514,7 @@ fn braces_that_must_be_quoted_are_told_so() {
 
     1 error in callgate.yaml
     "#);
-    assert_snapshot!(refused("routes: [{match: GET /a/{id}, to: a/b}]\n"), @"");
+    assert!(refused("routes: [{match: GET /a/{id}, to: a/b}]\n").contains("must be quoted: \"GET /items/{id}\""));
     assert_snapshot!(refused("a: {port: ${PORT}}\n"), @r#"
     error: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}' in a
       --> callgate.yaml:1:12
