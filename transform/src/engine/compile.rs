@@ -7,6 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, Expression, Template};
 use super::{
     ENVIRONMENT,
     scan::{self, Applied},
+    suggest::{FILTERS, nearest},
 };
 use crate::{
     error::Side,
@@ -100,15 +101,18 @@ pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression
 
 fn check_applied(applied: &Applied<'_>) -> Result<(), Refusal> {
     let mut state = ENVIRONMENT.empty_state();
-    let unknown = |kind: &str, name: &str| Refusal { message: format!("there is no {kind} `{name}`"), hint: None };
+    let unknown = |kind: &str, name: &str, meant: Option<&str>| Refusal {
+        message: format!("there is no {kind} `{name}`"),
+        hint: meant.map(did_you_mean),
+    };
     for name in &applied.filters {
         if matches!(state.apply_filter(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownFilter) {
-            return Err(unknown("filter", name));
+            return Err(unknown("filter", name, nearest(name, FILTERS)));
         }
     }
     for name in &applied.tests {
         if matches!(state.perform_test(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownTest) {
-            return Err(unknown("test", name));
+            return Err(unknown("test", name, None));
         }
     }
     Ok(())
@@ -126,6 +130,8 @@ fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusa
     let Some(name) = unknown.first() else { return Ok(()) };
     let hint = if matches!(name.as_str(), "status" | "request" | "error") {
         format!("`{name}` is in reach of response steps only")
+    } else if let Some(meant) = nearest(name, known) {
+        did_you_mean(meant)
     } else {
         format!(
             "in reach are {}; extracted values are under `vars`, and a name with a dash is written `headers['x-name']` \
@@ -134,6 +140,10 @@ fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusa
         )
     };
     Err(Refusal { message: format!("there is no value `{name}`"), hint: Some(hint) })
+}
+
+fn did_you_mean(name: &str) -> String {
+    format!("did you mean `{name}`?")
 }
 
 fn refusal(error: &Error, source: &str) -> Refusal {

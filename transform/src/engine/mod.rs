@@ -6,6 +6,7 @@ mod encoding;
 mod formatter;
 mod functions;
 mod scan;
+mod suggest;
 mod text;
 
 use std::sync::LazyLock;

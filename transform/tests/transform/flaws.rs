@@ -51,6 +51,8 @@ fn a_flaw_says_where_in_a_template_of_several_lines() {
 fn names_out_of_reach_are_explained() {
     assert!(flaws(json!({"when": "status == 200"}))[0].contains("response steps only"));
     assert!(flaws(json!({"when": "headers.x-user == 'a'"}))[0].contains("headers.x_name"));
+    assert!(flaws(json!({"when": "header.x == 'a'"}))[0].contains("did you mean `headers`?"));
+    assert!(flaws(json!({"path": "/{{ params.id | urlencod }}"}))[0].contains("did you mean `urlencode`?"));
     assert!(flaws(json!({"when": "method is nothing"}))[0].contains("no test `nothing`"));
     assert!(flaws(json!({"path": "/a?b=1"}))[0].contains("query: {set"));
     let steps: ResponseSteps = serde_json::from_value(json!({"status": 99, "extract": {"a": {"query": "x"}}})).unwrap();
