@@ -1,1 +1,40 @@
 //! Callgate, a serverless-function-first API gateway.
+//!
+//! A build with kinds of one's own is a `main` of three lines:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     callgate::run(callgate::registry()) // .with::<Redis>()
+//! }
+//! ```
+
+mod admin;
+mod cli;
+mod log;
+pub mod server;
+
+use std::process::ExitCode;
+
+pub use callgate_core as core;
+use callgate_core::Registry;
+
+/// The kinds that this build brings: one for each Cargo feature, and those of the core.
+pub fn registry() -> Registry {
+    let registry = Registry::new();
+    #[cfg(feature = "lambda")]
+    let registry = registry.with::<callgate_lambda::Lambda>();
+    #[cfg(feature = "local")]
+    let registry = registry.with::<callgate_local::Local>();
+    #[cfg(feature = "rest")]
+    let registry = registry.with::<callgate_rest::Rest>();
+    registry
+}
+
+/// Runs the command line with these kinds. Exit codes: 0 fine, 1 an invalid configuration or a drain that had to
+/// force, 2 a wrong command line.
+pub fn run(registry: Registry) -> ExitCode {
+    server::install_tls_provider();
+    cli::main(&registry)
+}

@@ -1,3 +1,7 @@
 //! The `callgate` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callgate::run(callgate::registry())
+}

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts, uri::Scheme};
@@ -22,7 +22,7 @@ pub(crate) fn origin(parts: &Parts, connection: &Connection) -> Origin {
         host: requested_host(parts),
         version: parts.version,
         received: SystemTime::now(),
-        started: Instant::now(),
+        started: tokio::time::Instant::now().into_std(),
     };
     if connection.trusted {
         believe(&mut origin, &parts.headers, connection);

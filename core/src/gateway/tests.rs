@@ -55,7 +55,9 @@ impl Answer {
     }
 }
 
-async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
+async fn send(gateway: &Gateway, mut request: Request<Body>) -> Answer {
+    let host = request.uri().authority().map_or("any.test", |authority| authority.as_str()).parse().unwrap();
+    request.headers_mut().entry("host").or_insert(host);
     let response = gateway.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let text = String::from_utf8(body.collect(1 << 24).await.unwrap().to_vec()).unwrap();
@@ -82,7 +84,7 @@ async fn the_function_gets_what_was_matched() {
 #[tokio::test]
 async fn failures_are_problem_documents() {
     let gateway =
-        gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: 'POST /a', to: e}, {match: /{x}/b, to: e}]").await;
+        gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: 'POST /a', to: e}, {match: '/{x}/b', to: e}]").await;
     let answer = get(&gateway, "/nowhere").await;
     assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (404, "no_route"));
     assert_eq!(answer.header("content-type"), "application/problem+json");

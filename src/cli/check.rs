@@ -1,0 +1,47 @@
+//! `callgate check`.
+
+use std::path::Path;
+
+use callgate_core::{Registry, Snapshot, plan::Plan};
+
+use super::{Failed, load};
+use crate::server::background;
+
+pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<String, Failed> {
+    let plan = load::plan(config, registry)?;
+    let mut text = String::new();
+    if !plan.warnings().is_empty() {
+        text.push_str(&format!("{}\n", plan.warnings()));
+    }
+    let summary = format!("{} is valid: {}\n", config.display(), plan.summary());
+    if connect {
+        text.push_str(&connected(plan)?);
+    }
+    Ok(text + &summary)
+}
+
+/// Connects, binds, and tells of each upstream whether it is ready.
+fn connected(plan: Plan) -> Result<String, Failed> {
+    let invalid = |error: &dyn std::fmt::Display| Failed::Invalid(error.to_string());
+    let runtime = background().map_err(|error| invalid(&error))?;
+    runtime.block_on(async {
+        let snapshot =
+            Snapshot::load(plan, runtime.handle()).await.map_err(|error| invalid(&error))?;
+        let mut lines = String::new();
+        let mut failed = false;
+        for (name, ready) in snapshot.ready().await {
+            match ready {
+                Ok(()) => lines.push_str(&format!("upstream {name} is ready\n")),
+                Err(error) => {
+                    failed = true;
+                    lines.push_str(&format!(
+                        "upstream {name} is not ready: {}\n",
+                        callgate_core::chain(&error)
+                    ));
+                }
+            }
+        }
+        snapshot.close().await;
+        if failed { Err(Failed::Invalid(lines)) } else { Ok(lines) }
+    })
+}

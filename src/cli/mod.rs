@@ -1,0 +1,147 @@
+//! The command line.
+
+mod check;
+mod config;
+mod explain;
+mod load;
+mod run;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use callgate_core::{Registry, plan::schema};
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::log::LogFormat;
+
+/// The configuration is invalid, or the gateway could not end cleanly.
+const FAILED: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+/// A serverless-function-first API gateway.
+#[derive(Debug, Parser)]
+#[command(name = "callgate", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves a configuration: a YAML file, or a folder of them.
+    Run {
+        /// The configuration.
+        config: PathBuf,
+        /// How many workers serve, each on a core of its own. Default: one for each core.
+        #[arg(long)]
+        workers: Option<std::num::NonZeroUsize>,
+        /// What is logged, like `info,callgate::access=info`; the access log is off by default.
+        #[arg(
+            long,
+            env = "CALLGATE_LOG",
+            default_value = "info,callgate::access=off",
+            value_name = "FILTER"
+        )]
+        log: String,
+        /// How log lines look. Default: text on a terminal, else json.
+        #[arg(long, value_enum)]
+        log_format: Option<LogFormat>,
+    },
+    /// Says everything that is wrong with a configuration; needs no network.
+    Check {
+        /// The configuration.
+        config: PathBuf,
+        /// Also connects the upstreams, asks whether they are ready, and binds every function.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Prints the configuration in force: defaults filled in, secrets masked.
+    Config {
+        /// The configuration.
+        config: PathBuf,
+    },
+    /// Prints the routes in the order in which they are tried.
+    Routes {
+        /// The configuration.
+        config: PathBuf,
+    },
+    /// Says which route serves a request, why, and what its function would get.
+    Explain {
+        /// The configuration.
+        config: PathBuf,
+        /// The request's method.
+        method: String,
+        /// The request's URL, or its path and query.
+        url: String,
+        /// A header of the request: `name: value`.
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+    },
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Lists the kinds of upstream.
+    Kinds,
+}
+
+/// Runs the command line that the process was started with.
+pub(crate) fn main(registry: &Registry) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return match error.print() {
+                Ok(()) if !usage => ExitCode::SUCCESS,
+                _ => ExitCode::from(USAGE),
+            };
+        }
+    };
+    let done = match cli.command {
+        Command::Run { config, workers, log, log_format } => {
+            return run::run(&config, registry, workers, &log, log_format);
+        }
+        Command::Check { config, connect } => check::check(&config, registry, connect),
+        Command::Config { config } => config::config(&config, registry),
+        Command::Routes { config } => explain::routes(&config, registry),
+        Command::Explain { config, method, url, headers } => {
+            explain::explain(&config, registry, &method, &url, &headers)
+        }
+        Command::Schema => Ok(format!("{:#}", schema(registry))),
+        Command::Kinds => {
+            Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect())
+        }
+    };
+    match done {
+        Ok(text) => print(&text),
+        Err(Failed::Invalid(text)) => fail(text, FAILED),
+        Err(Failed::Usage(text)) => fail(text, USAGE),
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+enum Failed {
+    /// The configuration is invalid.
+    Invalid(String),
+    /// An argument is wrong.
+    Usage(String),
+}
+
+/// Prints to standard output. A reader that went away (`| head`) is no failure.
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints to standard error.
+fn fail(text: impl Display, code: u8) -> ExitCode {
+    // Nothing is left to be done where even this fails.
+    writeln!(io::stderr().lock(), "{}", text.to_string().trim_end()).ok();
+    ExitCode::from(code)
+}

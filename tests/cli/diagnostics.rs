@@ -1,0 +1,51 @@
+//! What `callgate check` says of wrong documents: each file in `wrong/` with its snapshot.
+
+use std::path::Path;
+
+use super::{callgate, ran};
+
+/// Checks one file of `wrong/`, from that folder.
+fn checked(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/wrong");
+    let failed = ran(callgate(&["check", name]).current_dir(folder));
+    assert_eq!(failed.code, Some(1), "{name} is wrong: {}", failed.out);
+    assert_eq!(failed.out, "", "errors go to standard error");
+    failed.err
+}
+
+macro_rules! wrong {
+    ($($test:ident: $file:literal),* $(,)?) => {$(
+        #[test]
+        fn $test() {
+            insta::assert_snapshot!($file, checked($file));
+        }
+    )*};
+}
+
+wrong! {
+    an_unknown_field_is_named_with_the_nearest: "unknown-field.yaml",
+    a_wrong_type_says_what_was_expected: "wrong-type.yaml",
+    an_unknown_upstream_is_named_with_the_nearest: "unknown-upstream.yaml",
+    an_unknown_kind_is_named_with_the_nearest: "unknown-kind.yaml",
+    a_duplicate_name_names_both_places: "duplicate-name.yaml",
+    a_bad_template_names_its_place: "bad-template.yaml",
+    a_bad_regex_is_explained: "bad-regex.yaml",
+    a_missing_secret_is_named: "missing-secret.yaml",
+    an_unreachable_include_is_named: "unreachable-include.yaml",
+    a_bad_path_is_explained: "bad-path.yaml",
+    no_yaml_at_all_is_explained: "no-yaml.yaml",
+    a_route_that_does_nothing_is_told: "route-does-nothing.yaml",
+    two_kinds_are_one_too_many: "two-kinds.yaml",
+    everything_is_told_at_once: "many-at-once.yaml",
+    targets_are_checked_by_their_kind: "targets.yaml",
+}
+
+#[test]
+fn a_route_that_is_never_reached_is_a_warning() {
+    let folder = super::configured(
+        "routes:\n  - {match: GET /a/{x}, respond: {status: 200}}\n  - {match: GET /a/{y}, respond: {status: 201}}\n",
+    );
+    let checked = super::on(folder.path(), &["check"], &[]);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    insta::assert_snapshot!(checked.out, @"");
+}

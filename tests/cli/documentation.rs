@@ -1,0 +1,76 @@
+//! Every YAML example of the documentation is a valid configuration.
+
+use std::path::{Path, PathBuf};
+
+use super::{configured, on};
+
+fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_dir()
+            && !name.starts_with('.')
+            && !["target", "node_modules", "tests"].contains(&name.as_str())
+        {
+            markdown(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The fenced blocks of a language, each with the line that it begins at.
+fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, bool, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (None, Some(info)) => open = Some((number + 1, info.trim() == language, String::new())),
+            (Some(_), Some(_)) => {
+                if let Some((start, true, block)) = open.take() {
+                    blocks.push((start, block));
+                }
+            }
+            (Some((_, _, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_yaml_example_is_valid() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    markdown(root, &mut files);
+    let mut checked = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        for (line, block) in blocks(&text, "yaml") {
+            let folder = configured(&block);
+            // Examples may name the files of the quickstart.
+            let done = on(folder.path(), &["check"], &[]);
+            assert_eq!(done.code, Some(0), "{}:{line}\n{block}\n{}", file.display(), done.err);
+            checked += 1;
+        }
+    }
+    assert!(checked > 2, "the examples were found");
+}
+
+#[test]
+fn every_example_configuration_is_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(examples).expect("examples") {
+        let folder = entry.expect("an entry").path();
+        if folder.join("callgate.yaml").exists() {
+            let done = on(&folder, &["check"], &[]);
+            assert_eq!(done.code, Some(0), "{}: {}", folder.display(), done.err);
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "the examples were found");
+}
