@@ -17,11 +17,10 @@ pub(crate) enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The filter is malformed.
-    #[error("the log filter `{filter}` is invalid: {source}; write a level (error, warn, info, debug, trace, off), or targets with levels like info,callgate::access=off")]
-    Filter {
-        filter: String,
-        source: ParseError,
-    },
+    #[error(
+        "the log filter `{filter}` is invalid: {source}; write a level (error, warn, info, debug, trace, off), or targets with levels like info,callgate::access=off"
+    )]
+    Filter { filter: String, source: ParseError },
     /// A log is running already.
     #[error("the log was started twice: {0}")]
     Started(#[from] tracing_subscriber::util::TryInitError),
@@ -32,8 +31,7 @@ pub(crate) enum LogError {
 /// # Errors
 /// A malformed filter; a log that runs already.
 pub(crate) fn start(filter: &str, format: Option<LogFormat>) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
+    let filter = EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
     let terminal = io::stderr().is_terminal();
     let default = if terminal { LogFormat::Text } else { LogFormat::Json };
     let registry = tracing_subscriber::registry().with(filter);

@@ -127,8 +127,8 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
-        .route("/routes", get(async |State(shared): State<Shared>| Json(shared.state.routes.clone())))
-        .route("/config", get(async |State(shared): State<Shared>| Json(shared.state.config.clone())))
+        .route("/routes", get(routes))
+        .route("/config", get(config))
         .layer(map_response(uncached))
         .with_state(shared)
 }
@@ -147,4 +147,65 @@ async fn config(State(shared): State<Shared>) -> Json<Value> {
 async fn uncached(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use callgate_core::{
+        Registry, Snapshot,
+        document::{Document, System},
+        plan::Plan,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    async fn get(path: &str, readiness: &Readiness) -> (String, Value) {
+        let text = "upstreams: {e: {echo: {}}}\nroutes: [{name: pong, match: GET /pong, to: e}]";
+        let document = Document::parse("test.yaml", text, &System).unwrap_or_else(|report| panic!("{report}"));
+        let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
+        let state = AdminState { routes: plan.route_list(), config: plan.effective().clone() };
+        let gateway = Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap());
+        let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        let Address::Tcp(address) = *admin.address() else { unreachable!() };
+        let _serving = admin.serve(readiness.clone(), gateway, Arc::new(state)).unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), serde_json::from_str(body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn says_why_it_is_not_ready() {
+        let readiness = Readiness::starting();
+        let (head, body) = get("/ready", &readiness).await;
+        assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+        assert_eq!((&body["ready"], &body["reason"]), (&json!(false), &json!("the gateway is starting")));
+        let (head, _) = get("/live", &readiness).await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn shows_upstreams_beside_readiness_and_lets_nobody_cache_it() {
+        let readiness = Readiness::starting();
+        readiness.serves();
+        let (head, body) = get("/ready", &readiness).await;
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("cache-control: no-store"), "{head}");
+        assert_eq!(body, json!({"ready": true, "upstreams": {"e": "ready"}}));
+    }
+
+    #[tokio::test]
+    async fn shows_routes_and_the_configuration() {
+        let readiness = Readiness::starting();
+        let (_, routes) = get("/routes", &readiness).await;
+        assert_eq!((&routes[0]["name"], &routes[0]["host"]), (&json!("pong"), &json!("any")));
+        let (_, config) = get("/config", &readiness).await;
+        assert!(config["routes"].is_array() && config["listeners"].is_object(), "{config}");
+    }
 }

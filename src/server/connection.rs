@@ -95,11 +95,7 @@ pub(super) async fn serve<A: Answer>(
     activity.is_upgraded();
 }
 
-async fn handshake(
-    acceptor: &TlsAcceptor,
-    transport: Transport,
-    activity: &Activity,
-) -> io::Result<Stream> {
+async fn handshake(acceptor: &TlsAcceptor, transport: Transport, activity: &Activity) -> io::Result<Stream> {
     let mut accepted = pin!(acceptor.accept(transport));
     let stream = poll_fn(|cx| {
         activity.is_driven_by(cx.waker());

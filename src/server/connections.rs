@@ -53,9 +53,8 @@ pub(super) struct Seat {
 impl Connections {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
         let tick = limits.tick();
-        let ticks = |time: std::time::Duration| {
-            u32::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u32::MAX)
-        };
+        let ticks =
+            |time: std::time::Duration| u32::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u32::MAX);
         Arc::new(Self {
             places: Arc::new(Semaphore::new(limits.connections_per_worker)),
             patience: Patience {

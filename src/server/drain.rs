@@ -47,7 +47,7 @@ impl Readiness {
         }
     }
 
-    pub(super) fn serves(&self) {
+    pub(crate) fn serves(&self) {
         self.0.store(SERVING, Ordering::Relaxed);
     }
 

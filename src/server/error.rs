@@ -84,7 +84,9 @@ fn explain(error: &io::Error) -> String {
             "the address is in use by another process; stop it or choose another address".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            format!("{error}; ports below 1024 need the capability CAP_NET_BIND_SERVICE, a socket a folder that this user may write to")
+            format!(
+                "{error}; ports below 1024 need the capability CAP_NET_BIND_SERVICE, a socket a folder that this user may write to"
+            )
         }
         io::ErrorKind::AddrNotAvailable => {
             "no network interface of this machine has the address; 0.0.0.0 and [::] stand for all of them".to_owned()

@@ -31,29 +31,23 @@ pub struct Bound {
 /// Binds a listener's sockets, one per worker.
 ///
 /// The kernel spreads TCP connections over sockets that share the port; a Unix socket is one that all accept from.
-pub(super) fn bind(
-    listener: &Listener,
-    workers: usize,
-) -> Result<(Vec<Listening>, Bound), ServerError> {
+pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Vec<Listening>, Bound), ServerError> {
     let bound = match &listener.address {
-        Address::Tcp(address) => tcp(*address, workers).map(|(sockets, address)| {
-            (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))
-        }),
+        Address::Tcp(address) => tcp(*address, workers)
+            .map(|(sockets, address)| (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))),
         Address::Unix(path) => unix(path, workers).map(|sockets| {
             let file = Arc::new(SocketFile(path.clone()));
             let shared = |socket| Listening::Unix(socket, Arc::clone(&file));
             (sockets.into_iter().map(shared).collect(), Address::Unix(path.clone()))
         }),
     };
-    bound
-        .map(|(sockets, address)| {
-            (sockets, Bound { listener: Arc::clone(&listener.name), address })
-        })
-        .map_err(|source| ServerError::Listen {
+    bound.map(|(sockets, address)| (sockets, Bound { listener: Arc::clone(&listener.name), address })).map_err(
+        |source| ServerError::Listen {
             listener: Arc::clone(&listener.name),
             address: listener.address.clone(),
             source,
-        })
+        },
+    )
 }
 
 fn tcp(address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
@@ -76,8 +70,7 @@ fn tcp(address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, Soc
 }
 
 fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     if address.is_ipv6() {

@@ -73,8 +73,7 @@ impl Server {
         readiness: &Readiness,
         answer: &A,
     ) -> Result<Self, ServerError> {
-        let count =
-            workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let count = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let mut sockets: Vec<_> = (0..count).map(|_| Vec::new()).collect();
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {
@@ -151,14 +150,8 @@ impl Server {
 }
 
 /// Binds a listener and gives each worker its socket.
-fn open(
-    listener: &Listener,
-    workers: &mut [Vec<(Listening, Arc<Origin>)>],
-) -> Result<Bound, ServerError> {
-    let failed = |source| ServerError::Tls {
-        listener: Arc::clone(&listener.name),
-        source: Box::new(source),
-    };
+fn open(listener: &Listener, workers: &mut [Vec<(Listening, Arc<Origin>)>]) -> Result<Bound, ServerError> {
+    let failed = |source| ServerError::Tls { listener: Arc::clone(&listener.name), source: Box::new(source) };
     let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(failed)?;
     let origin = Arc::new(Origin {
         listener: Arc::clone(&listener.name),

@@ -18,10 +18,7 @@ impl Signals {
     /// The system refuses the handler.
     pub fn new() -> Result<Self, ServerError> {
         let catch = |kind| signal(kind).map_err(ServerError::Signals);
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
     }
 
     /// Waits for the next one and says its name.

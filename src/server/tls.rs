@@ -45,9 +45,8 @@ fn server_config(tls: &ListenerTls) -> Result<ServerConfig, TlsError> {
             for authority in certificates(path)? {
                 roots.add(authority).map_err(|error| refused(error.to_string()))?;
             }
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
-                .build()
-                .map_err(|error| refused(error.to_string()))?;
+            let verifier =
+                WebPkiClientVerifier::builder(Arc::new(roots)).build().map_err(|error| refused(error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
     };

@@ -72,13 +72,10 @@ impl<A: Answer> Worker<A> {
     }
 
     #[allow(clippy::type_complexity, reason = "the parts are taken apart at once")]
-    fn prepare(
-        self,
-    ) -> io::Result<(Runtime, Arc<Shared<A>>, Vec<(Accepting, Arc<Origin>)>, Duration)> {
+    fn prepare(self) -> io::Result<(Runtime, Arc<Shared<A>>, Vec<(Accepting, Arc<Origin>)>, Duration)> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let listeners =
-            self.listeners.into_iter().map(|(socket, origin)| Ok((socket.accepting()?, origin)));
+        let listeners = self.listeners.into_iter().map(|(socket, origin)| Ok((socket.accepting()?, origin)));
         let listeners = listeners.collect::<io::Result<_>>()?;
         let shared = Shared {
             answer: self.answer,
@@ -100,9 +97,7 @@ impl Listening {
     fn accepting(self) -> io::Result<Accepting> {
         Ok(match self {
             Self::Tcp(socket) => Accepting::Tcp(TcpListener::from_std(socket)?),
-            Self::Unix(socket, file) => {
-                Accepting::Unix { socket: UnixListener::from_std(socket)?, _file: file }
-            }
+            Self::Unix(socket, file) => Accepting::Unix { socket: UnixListener::from_std(socket)?, _file: file },
         })
     }
 }
@@ -177,11 +172,7 @@ async fn accept<A: Answer>(
 }
 
 /// Accepts what the kernel has completed already: closing the socket would reset these connections.
-async fn accept_queued<A: Answer>(
-    socket: &Accepting,
-    origin: &Arc<Origin>,
-    shared: &Arc<Shared<A>>,
-) {
+async fn accept_queued<A: Answer>(socket: &Accepting, origin: &Arc<Origin>, shared: &Arc<Shared<A>>) {
     // Lets the runtime learn of them.
     tokio::task::yield_now().await;
     while let Some(place) = shared.connections.try_place() {
@@ -210,12 +201,8 @@ async fn accept_one<A>(
 impl Accepting {
     fn poll_accept(&self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(socket) => {
-                socket.poll_accept(cx).map_ok(|(stream, peer)| (Transport::Tcp(stream), Some(peer)))
-            }
-            Self::Unix { socket, .. } => {
-                socket.poll_accept(cx).map_ok(|(stream, _)| (Transport::Unix(stream), None))
-            }
+            Self::Tcp(socket) => socket.poll_accept(cx).map_ok(|(stream, peer)| (Transport::Tcp(stream), Some(peer))),
+            Self::Unix { socket, .. } => socket.poll_accept(cx).map_ok(|(stream, _)| (Transport::Unix(stream), None)),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod drain;
 mod gate;
+mod gateway;
 mod http2;
 mod listeners;
 mod tls;
