@@ -58,6 +58,7 @@ mod extract;
 mod flaw;
 mod glob;
 mod json;
+mod lookup;
 mod message;
 mod one_or_many;
 mod payload;

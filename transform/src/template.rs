@@ -11,6 +11,7 @@ use crate::{
     engine::{self, Reads},
     error::{Side, TransformError},
     flaw::Flaw,
+    lookup::Lookup,
     position::{Located, Position},
     scope::{Scope, is_missing},
     tree::Text,
@@ -42,8 +43,30 @@ pub(crate) enum Escaping {
 enum Form {
     Constant(Arc<str>),
     /// A lone expression, which renders without the engine's output.
-    Lone(Arc<minijinja::Expression<'static, 'static>>, Arc<str>),
+    Lone(Expression),
+    /// A text with mere lookups in it, which renders without the engine.
+    Lookups(Arc<[Piece]>),
     Program(Arc<Program>),
+}
+
+enum Piece {
+    Literal(Box<str>),
+    Lookup(Lookup, Box<str>),
+}
+
+impl Form {
+    /// The form of a text that needs nothing of the engine but expressions.
+    fn without_engine(source: &str, at: Position, side: Side) -> Result<Option<Self>, Flaw> {
+        let Some(pieces) = engine::expressions_in_text(source) else { return Ok(None) };
+        if let [Err(lone)] = pieces[..] {
+            return Expression::compile(lone, at, side).map(|expression| Some(Self::Lone(expression)));
+        }
+        let piece = |piece| match piece {
+            Ok(literal) => Some(Piece::Literal(Box::from(literal))),
+            Err(source) => Some(Piece::Lookup(Lookup::parse(source, engine::names(side))?, source.into())),
+        };
+        Ok(pieces.into_iter().map(piece).collect::<Option<_>>().map(Self::Lookups))
+    }
 }
 
 /// A text with Jinja tags (`{{ }}`, `{% %}`), compiled. Text without tags is a constant.
@@ -86,14 +109,10 @@ impl Template {
             return Ok(Self { form: Form::Constant(source.into()), escaping, at, reads: Reads::NOTHING });
         }
         let flaw = |refusal| flaw(refusal, at);
-        let lone = (escaping == Escaping::None).then(|| engine::is_lone_expression(source)).flatten();
         let (program, reads) = engine::compile_text(source, escaping, side).map_err(flaw)?;
-        let form = match lone.filter(|_| source.trim() == source) {
-            Some(expression) => {
-                let (compiled, _) = engine::compile_expression(expression, side).map_err(flaw)?;
-                Form::Lone(Arc::new(compiled), expression.into())
-            }
-            None => Form::Program(Arc::new(program)),
+        let form = match Form::without_engine(source, at, side)? {
+            Some(form) if escaping == Escaping::None => form,
+            _ => Form::Program(Arc::new(program)),
         };
         Ok(Self { form, escaping, at, reads })
     }
@@ -109,10 +128,11 @@ impl Template {
     pub(crate) fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
         let (rendered, source): (Result<String, Error>, &str) = match &self.form {
             Form::Constant(text) => return Ok(Cow::Borrowed(text)),
-            Form::Lone(expression, source) => {
-                let text = expression.eval(scope.root()).and_then(|value| engine::text_of(&value).map(Cow::into_owned));
-                (text, source)
+            Form::Lone(expression) => {
+                let value = expression.evaluate(scope);
+                (value.and_then(|value| engine::text_of(&value).map(Cow::into_owned)), &expression.source)
             }
+            Form::Lookups(pieces) => return self.look_up(pieces, scope).map(Cow::Owned),
             Form::Program(program) => {
                 let root = if self.escaping == Escaping::None { scope.root() } else { scope.path_root() };
                 (program.borrow_dependent().render(root), program.borrow_owner())
@@ -127,12 +147,27 @@ impl Template {
         Ok(Cow::Owned(rendered))
     }
 
+    fn look_up(&self, pieces: &[Piece], scope: &Scope) -> Result<String, TransformError> {
+        let mut text = String::with_capacity(64);
+        for piece in pieces {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Lookup(lookup, source) => {
+                    let fail = |error: &Error| failure(error, source, scope.side(), self.at);
+                    let value = lookup.eval(&scope.context).map_err(|error| fail(&error))?;
+                    text.push_str(&engine::text_of(&value).map_err(|error| fail(&error))?);
+                }
+            }
+        }
+        Ok(text)
+    }
+
     /// The text that is rendered for every message, when it is always the same.
     #[must_use]
     pub fn as_constant(&self) -> Option<&str> {
         match &self.form {
             Form::Constant(text) => Some(text),
-            Form::Lone(..) | Form::Program(_) => None,
+            Form::Lone(_) | Form::Lookups(_) | Form::Program(_) => None,
         }
     }
 
@@ -184,10 +219,15 @@ impl JsonSchema for Template {
 /// An expression of the template language without braces, compiled. A clone is cheap.
 #[derive(Clone)]
 pub struct Expression {
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
+    evaluator: Arc<Evaluator>,
     source: Arc<str>,
     at: Position,
     reads: Reads,
+}
+
+enum Evaluator {
+    Lookup(Lookup),
+    Engine(minijinja::Expression<'static, 'static>),
 }
 
 impl Expression {
@@ -201,7 +241,11 @@ impl Expression {
 
     pub(crate) fn compile(source: &str, at: Position, side: Side) -> Result<Self, Flaw> {
         let (compiled, reads) = engine::compile_expression(source, side).map_err(|refusal| flaw(refusal, at))?;
-        Ok(Self { compiled: Arc::new(compiled), source: source.into(), at, reads })
+        let evaluator = match Lookup::parse(source, engine::names(side)) {
+            Some(lookup) => Evaluator::Lookup(lookup),
+            None => Evaluator::Engine(compiled),
+        };
+        Ok(Self { evaluator: Arc::new(evaluator), source: source.into(), at, reads })
     }
 
     /// Whether the expression holds for a message.
@@ -209,14 +253,21 @@ impl Expression {
     /// # Errors
     /// As [`Template::render`].
     pub fn holds(&self, scope: &Scope) -> Result<bool, TransformError> {
-        let value = self.compiled.eval(scope.root()).map_err(|error| self.failure(&error, scope))?;
+        let value = self.evaluate(scope).map_err(|error| self.failure(&error, scope))?;
         if value.is_undefined() { Err(self.undefined(scope)) } else { Ok(value.is_true()) }
     }
 
     /// The value for a message; never an undefined one.
     pub(crate) fn eval(&self, scope: &Scope) -> Result<Value, TransformError> {
-        let value = self.compiled.eval(scope.root()).map_err(|error| self.failure(&error, scope))?;
+        let value = self.evaluate(scope).map_err(|error| self.failure(&error, scope))?;
         if is_missing(&value) { Err(self.undefined(scope)) } else { Ok(value) }
+    }
+
+    fn evaluate(&self, scope: &Scope) -> Result<Value, Error> {
+        match &*self.evaluator {
+            Evaluator::Lookup(lookup) => lookup.eval(&scope.context),
+            Evaluator::Engine(expression) => expression.eval(scope.root()),
+        }
     }
 
     fn failure(&self, error: &Error, scope: &Scope) -> TransformError {

@@ -118,11 +118,16 @@ fn check_applied(applied: &Applied<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusal> {
-    let known = match side {
+/// The names in reach.
+pub(crate) const fn names(side: Side) -> &'static [&'static str] {
+    match side {
         Side::Request => REQUEST_NAMES,
         Side::Response => RESPONSE_NAMES,
-    };
+    }
+}
+
+fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusal> {
+    let known = names(side);
     let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
     let mut unknown: Vec<_> =
         variables.iter().filter(|name| !known.contains(&name.as_str()) && !is_global(name)).collect();

@@ -58,6 +58,7 @@ pub(crate) fn text_of(value: &Value) -> Result<Cow<'_, str>, Error> {
     match value.kind() {
         _ if scope::is_missing(value) => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::String => Ok(Cow::Borrowed(value.as_str().unwrap_or(""))),
+        ValueKind::Invalid => Err(unreadable(value)),
         ValueKind::None => Ok(Cow::Borrowed("null")),
         ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() { "true" } else { "false" })),
         ValueKind::Bytes => match std::str::from_utf8(value.as_bytes().unwrap_or(&[])) {
@@ -70,6 +71,13 @@ pub(crate) fn text_of(value: &Value) -> Result<Cow<'_, str>, Error> {
         }
         _ => Ok(Cow::Owned(value.to_string())),
     }
+}
+
+/// Why an invalid value is one. The engine tells it only of the items of a list.
+pub(crate) fn unreadable(value: &Value) -> Error {
+    let list = Value::from(vec![value.clone()]);
+    let reason = list.try_iter().and_then(|items| items.checked().collect::<Result<Vec<_>, _>>()).err();
+    reason.unwrap_or_else(|| Error::new(ErrorKind::InvalidOperation, "the value cannot be read"))
 }
 
 /// A path of which the characters that may not stand in one are escaped; `/` and valid escapes are kept.

@@ -11,11 +11,11 @@ mod text;
 
 use std::sync::LazyLock;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig};
 
-pub(crate) use compile::{Reads, Refusal, compile_expression, compile_text, problem};
-pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of};
-pub(crate) use scan::{has_statements, is_lone_expression, literals, looks_like_template};
+pub(crate) use compile::{Reads, Refusal, compile_expression, compile_text, names, problem};
+pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of, unreadable};
+pub(crate) use scan::{expressions_in_text, has_statements, is_lone_expression, literals, looks_like_template};
 
 use crate::template::Escaping;
 
@@ -37,6 +37,9 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> =
         environment.set_recursion_limit(RECURSION);
         // Errors then name the undefined expression. What it costs is paid by templates that fail only.
         environment.set_debug(true);
+        // A text ends as it is written, with tags in it or without.
+        let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+        environment.set_syntax(syntax.unwrap_or_default());
         environment.set_auto_escape_callback(|name| {
             if name == PATH { AutoEscape::Custom(PATH.into()) } else { AutoEscape::None }
         });

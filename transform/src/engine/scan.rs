@@ -113,6 +113,19 @@ pub(crate) fn is_lone_expression(text: &str) -> Option<&str> {
     }
 }
 
+/// The pieces of a text that has expressions alone, and leaves white space as it is: literals and expressions.
+pub(crate) fn expressions_in_text(text: &str) -> Option<Vec<Result<&str, &str>>> {
+    if ["{%", "{#", "{{-", "{{+", "-}}", "+}}"].iter().any(|mark| text.contains(mark)) {
+        return None;
+    }
+    let piece = |piece| match piece {
+        Piece::Literal(literal) => Some(Ok(literal)),
+        Piece::Expression(expression) => Some(Err(expression)),
+        Piece::Statement(_) | Piece::Comment => None,
+    };
+    pieces(text).into_iter().map(piece).collect()
+}
+
 /// Filters, tests and values that a template names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Applied<'a> {

@@ -13,7 +13,7 @@ use super::{
     absent::absent,
     body::{body, text},
 };
-use crate::{message::Message, query};
+use crate::{exchange::Params, message::Message, query};
 
 /// The key under which a path's formatter finds the tail capture, whatever its name. No capture can have it.
 pub(crate) const TAIL: &str = "*";
@@ -46,18 +46,60 @@ impl Part {
     }
 
     fn message(&self) -> Option<&Message> {
-        if self.of_request { self.context.request.as_deref() } else { Some(&self.context.message) }
+        self.view.message(&self.context, self.of_request)
+    }
+}
+
+impl View {
+    fn message(self, context: &Context, of_request: bool) -> Option<&Message> {
+        if of_request { context.request.as_deref() } else { Some(&context.message) }
     }
 
-    fn param(&self, name: &str) -> Option<Value> {
-        let params = &self.context.known.facts.params;
-        if name == TAIL && self.view == View::PathParams {
-            return params.tail().map(Value::from);
+    /// A member of the mapping.
+    pub(super) fn member(self, context: &Arc<Context>, of_request: bool, key: &str) -> Option<Value> {
+        let message = || self.message(context, of_request);
+        let part = |view| Some(Part::value(context, view, of_request));
+        match self {
+            Self::Headers => message()?.header(key).map(header_text),
+            Self::HeadersAll => all_values(message()?, key),
+            Self::Query => query::first(message()?.uri.query()?, key).map(decoded),
+            Self::QueryAll => {
+                let values: Vec<_> = query::all(message()?.uri.query()?, key).map(decoded).collect();
+                (!values.is_empty()).then(|| Value::from(values))
+            }
+            Self::Params => context.known.facts.params.get(key).map(Value::from),
+            Self::PathParams => path_param(&context.known.facts.params, key),
+            Self::Vars => {
+                let mut vars = context.vars.iter().rev();
+                vars.find(|(name, _)| &**name == key).map(|(_, value)| value.clone())
+            }
+            Self::Client => match key {
+                "ip" => context.known.facts.client_ip.map(|ip| Value::from(ip.to_string())),
+                _ => None,
+            },
+            Self::Request => match key {
+                "headers" => part(Self::Headers),
+                "headers_all" => part(Self::HeadersAll),
+                "query" => part(Self::Query),
+                "query_all" => part(Self::QueryAll),
+                "method" => Some(Value::from(message()?.method.as_str())),
+                "path" => Some(Value::from(message()?.uri.path())),
+                "body" => Some(body(message()?).unwrap_or_else(absent)),
+                "text" => text(message()?),
+                _ => None,
+            },
         }
-        let value = params.get(name)?;
-        let tail = self.view == View::PathParams && params.tail.as_deref() == Some(name);
-        Some(if tail { Value::from_safe_string(value.to_owned()) } else { Value::from(value) })
     }
+}
+
+/// A capture as a path's template gets it: the tail capture is marked as safe.
+fn path_param(params: &Params, name: &str) -> Option<Value> {
+    if name == TAIL {
+        return params.tail().map(Value::from);
+    }
+    let value = params.get(name)?;
+    let tail = params.tail.as_deref() == Some(name);
+    Some(if tail { Value::from_safe_string(value.to_owned()) } else { Value::from(value) })
 }
 
 impl Object for Part {
@@ -66,35 +108,7 @@ impl Object for Part {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        match self.view {
-            View::Headers => self.message()?.header(key).map(header_text),
-            View::HeadersAll => all_values(self.message()?, key),
-            View::Query => query::first(self.message()?.uri.query()?, key).map(decoded),
-            View::QueryAll => {
-                let values: Vec<_> = query::all(self.message()?.uri.query()?, key).map(decoded).collect();
-                (!values.is_empty()).then(|| Value::from(values))
-            }
-            View::Params | View::PathParams => self.param(key),
-            View::Vars => {
-                let vars = self.context.vars.iter().rev();
-                vars.into_iter().find(|(name, _)| &**name == key).map(|(_, value)| value.clone())
-            }
-            View::Client => match key {
-                "ip" => self.context.known.facts.client_ip.map(|ip| Value::from(ip.to_string())),
-                _ => None,
-            },
-            View::Request => match key {
-                "headers" => Some(Self::value(&self.context, View::Headers, true)),
-                "headers_all" => Some(Self::value(&self.context, View::HeadersAll, true)),
-                "query" => Some(Self::value(&self.context, View::Query, true)),
-                "query_all" => Some(Self::value(&self.context, View::QueryAll, true)),
-                "method" => Some(Value::from(self.message()?.method.as_str())),
-                "path" => Some(Value::from(self.message()?.uri.path())),
-                "body" => Some(body(self.message()?).unwrap_or_else(absent)),
-                "text" => text(self.message()?),
-                _ => None,
-            },
-        }
+        self.view.member(&self.context, self.of_request, key)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -92,6 +92,24 @@ impl Object for Context {
 }
 
 impl Context {
+    /// A name in reach; undefined when there is nothing of that name.
+    pub(crate) fn named(self: &Arc<Self>, name: &str) -> Value {
+        self.get_value_by_str(name).unwrap_or(Value::UNDEFINED)
+    }
+
+    /// A member of one of the message's own mappings, undefined when it has none of that name, or nothing when the
+    /// name is no such mapping. Saves making the mapping.
+    pub(crate) fn member(self: &Arc<Self>, mapping: &str, name: &str) -> Option<Value> {
+        let view = match mapping {
+            "headers" => View::Headers,
+            "params" => View::Params,
+            "vars" => View::Vars,
+            "query" => View::Query,
+            _ => return None,
+        };
+        Some(view.member(self, view == View::Query && self.side == Side::Response, name).unwrap_or(Value::UNDEFINED))
+    }
+
     /// The request that is, or was, asked.
     fn asked(&self) -> Option<&crate::message::Message> {
         match self.side {

@@ -32,6 +32,21 @@ proptest! {
         prop_assert_eq!(run(&pipeline, request).unwrap().json(), json!({"copy": body, "text": format!("<{text}>")}));
     }
 
+    /// Mere lookups are evaluated beside the engine; in brackets they are the engine's.
+    #[test]
+    fn lookups_are_what_the_engine_says(
+        a in any_json(),
+        lookup in "(body|body.a|body.a.b|body.a\\[0\\]|body\\['a'\\]\\['b'\\]|headers.x|headers.x_tenant|query.page|query.no|params.id|params.no|vars.no|claims.sub|claims.no|client.ip|method|text|headers_all.accept|query_all.page\\[1\\])",
+    ) {
+        let render = |expression: &str| {
+            let pipeline = steps(json!({"body": {"json": ["{{ X }}".replace('X', expression), "-{{ X }}".replace('X', expression)]}}));
+            let body = json!({"a": a}).to_string();
+            let request = request().header("content-type", "application/json").body(body).unwrap();
+            run(&pipeline, request).map(|shaped| shaped.json()).map_err(|_| ())
+        };
+        prop_assert_eq!(render(&lookup), render(&format!("({lookup})")));
+    }
+
     #[test]
     fn no_body_panics(body in any::<Vec<u8>>(), media in "(application/json|application/x-www-form-urlencoded|text/plain|)") {
         let pipeline = steps(json!([
