@@ -10,7 +10,7 @@ use std::{
 };
 
 use callgate_core::{Body, Context};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, client::conn::http2::SendRequest, upgrade::OnUpgrade};
 use tokio::{runtime::Handle, sync::OnceCell};
 
@@ -22,15 +22,13 @@ use crate::{
     h1::{self, Connection, Link},
     h2, pool,
     pool::{Home, Key, Shared},
+    sent,
     settings::{HttpSettings, TlsSettings},
     tls::{SetupError, Tls},
     upgrade,
 };
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
-
-/// The largest body in memory that is copied so that the request can be sent again.
-const MAX_COPY: usize = 64 << 10;
 
 /// An HTTP client with pooled connections, for HTTP/1.1 and HTTP/2.
 ///
@@ -121,25 +119,31 @@ impl HttpClient {
         {
             match h2::send(endpoint, &mut sender, request).await {
                 Ok(reply) => return Ok(reply),
-                Err(h2::Lost { unsent: Some(unsent), .. }) => request = unsent,
+                Err(h2::Lost { unsent: Some(unsent), .. }) => {
+                    // The peer takes no more requests on it.
+                    pool::forget_http2(&key);
+                    request = unsent;
+                }
                 Err(lost) => return Err(lost.error.into()),
             }
         } else if let Some(mut connection) = pool::take(&key) {
-            let spare = copy(&request);
-            match connection.link.exchange(request).await {
+            let repeatable = is_repeatable(&request);
+            match connection.link.exchange(request, repeatable).await {
                 Ok(reply) => return Ok(self.receive(endpoint, connection, reply, upgrade).await?),
                 Err(lost) => {
-                    let spare = if lost.silent { spare } else { None };
-                    match (failed(endpoint, lost), spare) {
-                        ((HttpError::Send { .. }, Some(unsent)), _) => request = unsent,
-                        ((HttpError::Send { .. }, None), Some(spare)) => request = spare,
-                        ((error, _), _) => return Err(error.into()),
-                    }
+                    let silent = lost.silent;
+                    let (error, unsent) = failed(endpoint, lost);
+                    let again = match error {
+                        HttpError::Send { .. } if unsent.is_some() => unsent,
+                        HttpError::Send { .. } if repeatable && silent => connection.link.into_request(),
+                        _ => None,
+                    };
+                    request = again.ok_or(error)?;
                 }
             }
         }
-        match Box::pin(self.open(endpoint, key, upgrade.is_some())).await {
-            Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request).await {
+        match Box::pin(self.open_in_turn(endpoint, key, upgrade.is_some())).await {
+            Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request, false).await {
                 Ok(reply) => Ok(self.receive(endpoint, connection, reply, upgrade).await?),
                 Err(lost) => Err(failed(endpoint, lost).0.into()),
             },
@@ -178,6 +182,25 @@ impl HttpClient {
         self.0.http2.unwrap_or_else(|| endpoint.is_tls())
     }
 
+    /// Opens a connection. Where it may be shared, others wait for it instead of opening their own.
+    async fn open_in_turn(&self, endpoint: &Endpoint, key: Key, upgrade: bool) -> Result<Opened, HttpError> {
+        if upgrade || !self.may_speak_http2(endpoint) {
+            return self.open(endpoint, key, upgrade).await;
+        }
+        let Some(turn) = pool::turn(key, &self.0.shared) else {
+            return self.open(endpoint, key, upgrade).await;
+        };
+        let _turn = turn.lock().await;
+        if let Some(sender) = pool::http2(&key) {
+            return Ok(Opened::Http2(sender));
+        }
+        let opened = self.open(endpoint, key, upgrade).await?;
+        if matches!(opened, Opened::Http1(_)) {
+            pool::end_turns(&key);
+        }
+        Ok(opened)
+    }
+
     async fn open(&self, endpoint: &Endpoint, key: Key, upgrade: bool) -> Result<Opened, HttpError> {
         let tls = if endpoint.is_tls() { Some(self.tls(endpoint).await?) } else { None };
         let (stream, chosen) = connect(endpoint, tls, upgrade, self.0.connect_timeout).await?;
@@ -189,7 +212,7 @@ impl HttpClient {
         }
         let link = Link::new(stream).await.map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
         let home = Arc::new(Home { shared: shared.clone(), key });
-        Ok(Opened::Http1(Box::new(Connection { link, home })))
+        Ok(Opened::Http1(Box::new(Connection { link, home, reusable: true })))
     }
 
     /// The TLS settings. Without options of their own they are made at the first use, away from the worker.
@@ -211,11 +234,14 @@ impl HttpClient {
     async fn receive(
         &self,
         endpoint: &Endpoint,
-        connection: Box<Connection>,
+        mut connection: Box<Connection>,
         reply: Response<Incoming>,
         upgrade: Option<OnUpgrade>,
     ) -> Result<Response<Body>, HttpError> {
         let (mut head, body) = reply.into_parts();
+        // The codec would speak HTTP/1.0 from now on, in which a streamed body can't be sent.
+        let reusable = head.version == Version::HTTP_11;
+        head.version = Version::HTTP_11;
         let host = || endpoint.authority().to_string();
         if let Err(flaw) = framing::check(&mut head, upgrade.is_some()) {
             return Err(HttpError::Reply { host: host(), source: flaw.into() });
@@ -228,6 +254,7 @@ impl HttpClient {
             upgrade::join(&self.0.shared.context, client, stream, early);
             return Ok(Response::from_parts(head, Body::empty()));
         }
+        connection.reusable = reusable;
         Ok(Response::from_parts(head, h1::receive(connection, body)))
     }
 }
@@ -252,22 +279,9 @@ fn failed(endpoint: &Endpoint, lost: h1::Lost) -> (HttpError, Option<Request<Bod
     (error, lost.unsent)
 }
 
-/// The same request once more, where sending it twice does no harm (RFC 9110 9.2.2) and its body is in memory.
-fn copy(request: &Request<Body>) -> Option<Request<Body>> {
-    if !is_idempotent(request.method()) {
-        return None;
-    }
-    let body = match request.body().as_bytes()? {
-        [] => Body::empty(),
-        bytes if bytes.len() <= MAX_COPY => Body::from(bytes.to_vec()),
-        _ => return None,
-    };
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.version_mut() = request.version();
-    Some(copy)
+/// Whether sending the request twice does no harm (RFC 9110 9.2.2) and its body is in memory.
+fn is_repeatable(request: &Request<Body>) -> bool {
+    is_idempotent(request.method()) && request.body().as_bytes().is_some_and(|body| body.len() < sent::MAX)
 }
 
 fn is_idempotent(method: &Method) -> bool {

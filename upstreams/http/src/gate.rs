@@ -28,6 +28,21 @@ pub(crate) struct Gate {
     head: AtomicUsize,
     /// Whether the request's streamed body is still being sent.
     uploading: AtomicBool,
+    /// Whether the request's bytes are kept: one of the three below.
+    keeping: AtomicU8,
+}
+
+const KEEP_NOTHING: u8 = 0;
+const KEEP_FROM_HERE: u8 = 1;
+const KEEP_ON: u8 = 2;
+
+/// What a connection does with the bytes that it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Nothing,
+    /// A request begins, and is kept.
+    FromHere,
+    On,
 }
 
 /// Read limit outside of heads.
@@ -40,6 +55,7 @@ impl Gate {
             state: AtomicU8::new(CLOSED),
             head: AtomicUsize::new(UNLIMITED),
             uploading: AtomicBool::new(false),
+            keeping: AtomicU8::new(KEEP_NOTHING),
         })
     }
 
@@ -79,6 +95,23 @@ impl Gate {
         }
         self.head.store(left.saturating_sub(bytes), Ordering::Relaxed);
         bytes < left
+    }
+
+    /// A request begins, whose bytes are kept or not.
+    pub(crate) fn keep(&self, keep: bool) {
+        self.keeping.store(if keep { KEEP_FROM_HERE } else { KEEP_NOTHING }, Ordering::Relaxed);
+    }
+
+    /// What to do with bytes that are written now.
+    pub(crate) fn keeping(&self) -> Keeping {
+        match self.keeping.load(Ordering::Relaxed) {
+            KEEP_NOTHING => Keeping::Nothing,
+            KEEP_FROM_HERE => {
+                self.keeping.store(KEEP_ON, Ordering::Relaxed);
+                Keeping::FromHere
+            }
+            _ => Keeping::On,
+        }
     }
 
     pub(crate) fn set_uploading(&self, uploading: bool) {

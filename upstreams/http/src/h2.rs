@@ -75,7 +75,10 @@ pub(crate) async fn send(
             let host = endpoint.authority().to_string();
             Err(Lost { error: HttpError::Reply { host, source: Malformed::Upgrade.into() }, unsent: None })
         }
-        Ok(reply) => Ok(reply.map(Body::new)),
+        Ok(mut reply) => {
+            *reply.version_mut() = Version::HTTP_11;
+            Ok(reply.map(Body::new))
+        }
         Err(mut lost) => {
             let unsent = lost.take_message().map(revert);
             let error = HttpError::exchange(endpoint.authority(), lost.into_error(), unsent.is_some());

@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::gate::Gate;
+use crate::{
+    gate::{Gate, Keeping},
+    sent::Sent,
+};
 
 /// A connected socket.
 #[derive(Debug)]
@@ -72,15 +75,31 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// A stream whose reads are counted while the head of a reply is awaited, so that neither a head without end nor a flood
-/// of interim replies goes on for ever.
+/// The stream of an HTTP/1.1 connection.
+///
+/// Reads are counted while the head of a reply is awaited, so that neither a head without end nor a flood of interim
+/// replies goes on for ever; what is written of a request is kept where it may have to be sent again.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct Watched {
     pub(crate) stream: Stream,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) sent: Sent,
 }
 
-impl AsyncRead for Counted {
+impl Watched {
+    /// Keeps what is about to be written; false when nothing is to be kept.
+    fn keep<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> bool {
+        match self.gate.keeping() {
+            Keeping::Nothing => return false,
+            Keeping::FromHere => self.sent.clear(),
+            Keeping::On => {}
+        }
+        self.sent.offer(parts);
+        true
+    }
+}
+
+impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -91,9 +110,14 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let kept = self.keep([bytes].into_iter());
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let (true, Poll::Ready(Ok(count))) = (kept, &polled) {
+            self.sent.take(*count);
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -101,7 +125,12 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let kept = self.keep(parts.iter().map(|part| &**part));
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        if let (true, Poll::Ready(Ok(count))) = (kept, &polled) {
+            self.sent.take(*count);
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

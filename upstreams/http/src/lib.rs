@@ -10,6 +10,7 @@ mod h1;
 mod h2;
 mod io;
 mod pool;
+mod sent;
 mod settings;
 mod tls;
 mod upgrade;

@@ -13,7 +13,11 @@ use std::{
 use callgate_core::{Body, Context};
 use foldhash::fast::RandomState;
 use hyper::client::conn::http2::SendRequest;
-use tokio::{runtime, sync::Notify, time::timeout};
+use tokio::{
+    runtime,
+    sync::{Mutex, Notify},
+    time::timeout,
+};
 
 use crate::h1::Connection;
 
@@ -52,6 +56,18 @@ pub(crate) struct Home {
 struct Slot {
     idle: Vec<Idle>,
     http2: Option<Multiplexed>,
+    turns: Turns,
+}
+
+/// Who may open a connection that others could share.
+#[derive(Default)]
+enum Turns {
+    /// One at a time: it is not known yet whether the peer speaks HTTP/2, or it does.
+    #[default]
+    Unused,
+    OneAtATime(Arc<Mutex<()>>),
+    /// Everyone: the peer speaks HTTP/1.1.
+    AllAtOnce,
 }
 
 struct Idle {
@@ -139,6 +155,36 @@ pub(crate) fn put_http2(key: Key, shared: &Arc<Shared>, sender: SendRequest<Body
     }
     let mut replaced = None;
     with(|slots| replaced = slot(slots, key, shared).http2.replace(Multiplexed { sender, age: 0 }));
+}
+
+/// Drops an HTTP/2 connection that takes no more requests; those under way go on.
+pub(crate) fn forget_http2(key: &Key) {
+    let _forgotten = with(|slots| slots.get_mut(key)?.http2.take());
+}
+
+/// What has to be locked to open a connection that others could share; `None` where the peer is known not to.
+pub(crate) fn turn(key: Key, shared: &Arc<Shared>) -> Option<Arc<Mutex<()>>> {
+    with(|slots| {
+        let turns = &mut slot(slots, key, shared).turns;
+        match turns {
+            Turns::AllAtOnce => None,
+            Turns::OneAtATime(turn) => Some(turn.clone()),
+            Turns::Unused => {
+                let turn = Arc::<Mutex<()>>::default();
+                *turns = Turns::OneAtATime(turn.clone());
+                Some(turn)
+            }
+        }
+    })?
+}
+
+/// The peer speaks HTTP/1.1: nobody has to wait for another's connection.
+pub(crate) fn end_turns(key: &Key) {
+    with(|slots| {
+        if let Some(slot) = slots.get_mut(key) {
+            slot.turns = Turns::AllAtOnce;
+        }
+    });
 }
 
 /// The endpoint's slot; the first one of a client starts the task that empties them again.

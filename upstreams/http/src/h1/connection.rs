@@ -9,12 +9,14 @@ use crate::pool::{self, Home};
 pub(crate) struct Connection {
     pub(crate) link: Link,
     pub(crate) home: Arc<Home>,
+    /// Whether another request may follow, as far as the last reply's head says.
+    pub(crate) reusable: bool,
 }
 
 impl Connection {
     /// Ends the use of the connection: into the pool if the exchange is complete, else it is closed.
     pub(crate) fn give_back(mut self: Box<Self>) {
-        if self.link.is_idle() {
+        if self.reusable && self.link.is_idle() {
             pool::put(self);
         }
     }

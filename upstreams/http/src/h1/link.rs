@@ -22,7 +22,8 @@ use hyper_util::rt::TokioIo;
 use super::upload::Upload;
 use crate::{
     gate::Gate,
-    io::{Counted, Stream},
+    io::{Stream, Watched},
+    sent::Sent,
 };
 
 /// The longest head of a reply, trailers too.
@@ -34,7 +35,7 @@ const MAX_READ_FOR_HEAD: usize = 1 << 20;
 /// A connection and both ends of hyper's channel to it.
 pub(crate) struct Link {
     sender: SendRequest<Upload>,
-    driver: Connection<TokioIo<Counted>, Upload>,
+    driver: Connection<TokioIo<Watched>, Upload>,
     gate: Arc<Gate>,
     /// The gate, as the driver sees it.
     waker: Waker,
@@ -56,15 +57,16 @@ pub(crate) struct Lost {
 impl Link {
     pub(crate) async fn new(stream: Stream) -> Result<Self, hyper::Error> {
         let gate = Gate::new();
-        let io = TokioIo::new(Counted { stream, gate: gate.clone() });
+        let io = TokioIo::new(Watched { stream, gate: gate.clone(), sent: Sent::default() });
         let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).handshake(io).await?;
         let waker = Waker::from(gate.clone());
         Ok(Self { sender, driver, gate, waker, end: None })
     }
 
-    /// Sends a request and reads the head of its reply.
-    pub(crate) async fn exchange(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Lost> {
+    /// Sends a request and reads the head of its reply. With `keep`, [`Self::into_request`] has it after a failure.
+    pub(crate) async fn exchange(&mut self, request: Request<Body>, keep: bool) -> Result<Response<Incoming>, Lost> {
         self.gate.close();
+        self.gate.keep(keep);
         self.gate.await_head(MAX_READ_FOR_HEAD);
         let request = request.map(|body| Upload::new(body, &self.gate));
         let mut reply = pin!(self.sender.try_send_request(request));
@@ -156,6 +158,11 @@ impl Link {
         self.end.as_mut().and_then(|end| std::mem::replace(end, Ok(())).err())
     }
 
+    /// The request that was sent last, if it was kept.
+    pub(crate) fn into_request(self) -> Option<Request<Body>> {
+        self.driver.into_parts().io.into_inner().sent.request()
+    }
+
     /// After 101: finishes the exchange and takes the stream out, with what was read beyond the head.
     pub(crate) async fn into_stream(mut self) -> Result<(Stream, Bytes), hyper::Error> {
         std::future::poll_fn(|cx| {
@@ -177,7 +184,7 @@ impl Link {
 }
 
 /// Does what can be done on the connection now.
-fn drive(driver: &mut Connection<TokioIo<Counted>, Upload>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
+fn drive(driver: &mut Connection<TokioIo<Watched>, Upload>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
     if end.is_none()
         && let Poll::Ready(ended) = driver.poll_without_shutdown(&mut Context::from_waker(waker))
     {

@@ -70,6 +70,7 @@ async fn connections_that_the_server_ends_are_not_used_again() {
     for reply in [
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
         "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello",
     ] {
         let (server, client) = (Raw::replying(reply), client());
         for _ in 0..2 {

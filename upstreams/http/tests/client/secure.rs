@@ -234,6 +234,8 @@ async fn files_that_hold_no_certificate_are_named() {
 async fn http2_by_prior_knowledge_shares_one_connection() {
     let server = serve(None, true);
     let client = HttpClient::new(HttpSettings { http2: Some(true), ..HttpSettings::default() }, &context()).unwrap();
+    // The first requests, all at once, don't open one each.
+    futures_util::future::join_all((0..20).map(|_| fetch(&client, &server.endpoint, post("/")))).await;
     let reply = client.send(&server.endpoint, post("/")).await.unwrap();
     assert_eq!(reply.headers()["x-authority"], server.endpoint.authority().as_str());
     let collected = BodyExt::collect(reply.into_body()).await.unwrap();
