@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod call;
 mod event;
 mod reply;
 mod shape;
 
+pub use call::{encode_call, preview};
 pub use event::{ASYNC_LIMIT, EventInput, SYNC_LIMIT, encode};
 pub use reply::{HTTP_INTEGRATION, Head, Prelude, ReplyError, decode};
 pub use shape::{Payload, Reply, Shape};

@@ -1,11 +1,9 @@
-//! A function that a route calls: its pool, and the shapes of event and reply.
+//! A function that a route calls.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use callgate_aws_event::{EventInput, Payload, Shape, encode};
-use callgate_core::CallContext;
-use http::{HeaderMap, HeaderValue, request::Parts};
+use callgate_aws_event::Shape;
+use http::{HeaderMap, HeaderValue};
 
 use crate::pool::Pool;
 
@@ -14,32 +12,6 @@ use crate::pool::Pool;
 pub struct LocalFunction {
     pub(crate) pool: Arc<Pool>,
     pub(crate) shape: Shape,
-}
-
-/// Writes the event for a request.
-pub(crate) fn event(payload: Payload, parts: &Parts, body: &Bytes, context: &CallContext) -> Bytes {
-    let facts = context.exchange().facts();
-    let captures: Vec<_> = facts.params.iter().collect();
-    let origin = context.origin();
-    encode(
-        payload,
-        &EventInput {
-            method: &parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            headers: &parts.headers,
-            body,
-            route_path: &context.route().path,
-            path_parameters: &captures,
-            host: context.host(),
-            client_ip: origin.client.map(|client| client.ip()),
-            version: origin.version,
-            request_id: context.request_id().as_str(),
-            time: origin.received,
-            claims: facts.claims.as_deref(),
-            account: None,
-        },
-    )
 }
 
 /// The W3C trace of a request in the form of X-Ray, as functions of AWS know it.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use callgate_aws_event::{Payload, decode};
+use callgate_aws_event::{Payload, decode, encode_call, preview};
 use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
 use http::HeaderValue;
 use tokio::{sync::oneshot, time::Instant};
@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     config::{LocalConfig, LocalTarget},
     environment, error,
-    function::{LocalFunction, event, trace},
+    function::{LocalFunction, trace},
     job::{Job, Outcome},
     pool::Pool,
     process::Spec,
@@ -85,7 +85,7 @@ impl Upstream for Local {
         })?;
         let (answer, answered) = oneshot::channel();
         function.pool.submit(Job {
-            event: event(function.shape.payload, &parts, &body, &context),
+            event: encode_call(function.shape.payload, &parts, &body, &context, None),
             id: context.request_id(),
             trace: trace(&parts.headers),
             deadline: context.deadline().map(Instant::from_std),
@@ -113,18 +113,6 @@ impl Upstream for Local {
     }
 
     fn preview(target: &LocalTarget, invocation: &Invocation) -> Option<String> {
-        let (parts, ()) = clone_head(&invocation.request);
-        let body = invocation.request.body().as_bytes().map(bytes::Bytes::copy_from_slice).unwrap_or_default();
-        let event = event(target.payload, &parts, &body, &invocation.context);
-        let event: serde_json::Value = serde_json::from_slice(&event).ok()?;
-        serde_json::to_string_pretty(&event).ok()
+        Some(preview(target.payload, invocation, None))
     }
-}
-
-fn clone_head<B>(request: &http::Request<B>) -> (http::request::Parts, ()) {
-    let mut head = http::Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
-    *head.headers_mut() = request.headers().clone();
-    head.into_parts()
 }

@@ -77,7 +77,9 @@ impl Site {
     }
 
     pub(crate) async fn open(&self, path: &str) -> Response<Body> {
-        self.gateway.handle(Request::get(path).header("host", "local.test").body(Body::empty()).unwrap(), &self.connection).await
+        self.gateway
+            .handle(Request::get(path).header("host", "local.test").body(Body::empty()).unwrap(), &self.connection)
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
