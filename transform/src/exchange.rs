@@ -71,6 +71,12 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// One claim, without converting all; undefined when there is none of that name.
+    pub(crate) fn claim(&self, name: &str) -> Value {
+        let claim = self.facts.claims.as_deref().and_then(|claims| claims.get(name));
+        claim.map_or(Value::UNDEFINED, |claim| Value::from(minijinja::value::Serde(claim)))
+    }
+
     pub(crate) fn claims(&self) -> Option<Value> {
         let claims = self.facts.claims.as_ref()?;
         Some(self.claims.get_or_init(|| Value::from(minijinja::value::Serde(&**claims))).clone())

@@ -105,6 +105,7 @@ impl Context {
             "params" => View::Params,
             "vars" => View::Vars,
             "query" => View::Query,
+            "claims" => return Some(self.known.claim(name)),
             _ => return None,
         };
         Some(view.member(self, view == View::Query && self.side == Side::Response, name).unwrap_or(Value::UNDEFINED))

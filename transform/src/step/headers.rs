@@ -38,12 +38,9 @@ enum Removal {
     Glob(Glob),
 }
 
-/// Rendered values of a plan, in the plan's order.
+/// The rendered values of a plan: all of `set`, then all of `append`, in the plan's order.
 #[derive(Debug, Default)]
-pub(super) struct RenderedHeaders {
-    set: Vec<Vec<HeaderValue>>,
-    append: Vec<Vec<HeaderValue>>,
-}
+pub(super) struct RenderedHeaders(Vec<HeaderValue>);
 
 impl HeaderPlan {
     pub(super) fn compile(edits: &Edits, side: Side) -> Result<Self, Vec<Flaw>> {
@@ -65,13 +62,13 @@ impl HeaderPlan {
     }
 
     pub(super) fn render(&self, scope: &Scope) -> Result<RenderedHeaders, TransformError> {
-        let render = |edits: &[(HeaderName, Vec<HeaderTemplate>)]| {
-            let values = |(name, values): &(HeaderName, Vec<HeaderTemplate>)| {
-                values.iter().map(|value| value.render(name, scope)).collect()
-            };
-            edits.iter().map(values).collect::<Result<Vec<_>, _>>()
-        };
-        Ok(RenderedHeaders { set: render(&self.set)?, append: render(&self.append)? })
+        let mut rendered = Vec::with_capacity(self.set.len() + self.append.len());
+        for (name, values) in self.set.iter().chain(&self.append) {
+            for value in values {
+                rendered.push(value.render(name, scope)?);
+            }
+        }
+        Ok(RenderedHeaders(rendered))
     }
 
     /// Whether the step says itself what the content type is.
@@ -80,8 +77,9 @@ impl HeaderPlan {
     }
 
     pub(super) fn apply(&self, rendered: RenderedHeaders, headers: &mut HeaderMap) {
-        for ((name, _), values) in self.set.iter().zip(rendered.set) {
-            let mut values = values.into_iter();
+        let mut rendered = rendered.0.into_iter();
+        for (name, values) in &self.set {
+            let mut values = rendered.by_ref().take(values.len());
             match values.next() {
                 Some(first) => drop(headers.insert(name, first)),
                 None => drop(headers.remove(name)),
@@ -90,8 +88,8 @@ impl HeaderPlan {
                 headers.append(name, value);
             }
         }
-        for ((name, _), values) in self.append.iter().zip(rendered.append) {
-            for value in values {
+        for (name, values) in &self.append {
+            for value in rendered.by_ref().take(values.len()) {
                 headers.append(name, value);
             }
         }
