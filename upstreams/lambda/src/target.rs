@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use callgate_aws_event::{ASYNC_LIMIT, Payload, Reply, SYNC_LIMIT, Shape};
 use callgate_core::{Invalid, Settings};
-use callgate_transform::Tree;
+use callgate_transform::{Located, Tree};
 use http::HeaderValue;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct Target {
     pub name: Name,
     /// Globs of the names that a template may render.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allow: Vec<String>,
+    pub allow: Vec<Located<String>>,
     /// A version or an alias. Default: what the name says, else `$LATEST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<Qualifier>,

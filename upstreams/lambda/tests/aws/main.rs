@@ -1,0 +1,12 @@
+//! Lambda through a whole gateway: against emulators that run real functions, and against a stand-in for what they
+//! can't do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod functions;
+mod gateway;
+mod localstack;
+mod ministack;
+mod stand_in;
+mod suite;
+mod wire;
