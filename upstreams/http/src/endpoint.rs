@@ -184,7 +184,32 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_as_it_was(
+            tls: bool,
+            host in "[a-z][a-z0-9-]{0,20}(\\.[a-z]{2,5})?|\\[::[0-9a-f]{1,4}\\]|127\\.0\\.0\\.[1-9]",
+            port in proptest::option::of(1_u16..),
+            path in "(/[a-zA-Z0-9._~%21-]{1,8}){0,3}",
+        ) {
+            let port = port.map_or(String::new(), |port| format!(":{port}"));
+            let url = format!("{}://{host}{port}{path}", if tls { "https" } else { "http" });
+            let endpoint = Endpoint::parse(&url).unwrap();
+            prop_assert_eq!(endpoint.to_string(), url);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(https?://)?[\\PC]{0,40}") {
+            if let Ok(endpoint) = Endpoint::parse(&text) {
+                prop_assert!(endpoint.port() != 0 && !endpoint.host().is_empty());
+                prop_assert!(!endpoint.host_header().as_bytes().contains(&b'@'));
+            }
+        }
+    }
 
     #[test]
     fn reads_the_parts() {

@@ -84,12 +84,47 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sent(parts: &[&[u8]]) -> Sent {
         let mut sent = Sent::default();
         sent.offer(parts.iter().copied());
         sent
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_survives_any_partial_writes(
+            path in "/[a-z0-9%=&?.]{0,30}",
+            values in proptest::collection::vec(proptest::collection::vec(0x20_u8..0x7f, 0..40), 0..8),
+            body in proptest::collection::vec(any::<u8>(), 0..100),
+            takes in proptest::collection::vec(1_usize..50, 0..20),
+        ) {
+            let mut wire = format!("PUT {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len()).into_bytes();
+            for value in &values {
+                wire.extend_from_slice(b"x-value: ");
+                wire.extend_from_slice(value);
+                wire.extend_from_slice(b"\r\n");
+            }
+            wire.extend_from_slice(b"\r\n");
+            wire.extend_from_slice(&body);
+            let mut sent = Sent::default();
+            let mut left = wire.as_slice();
+            for count in takes {
+                sent.offer([left].into_iter());
+                let count = count.min(left.len());
+                sent.take(count);
+                left = &left[count..];
+            }
+            sent.offer([left].into_iter());
+            let request = sent.request().unwrap();
+            prop_assert_eq!(request.uri().to_string(), path);
+            let read: Vec<_> = request.headers().get_all("x-value").iter().map(|value| value.as_bytes().to_vec()).collect();
+            prop_assert_eq!(read, values);
+            prop_assert_eq!(request.body().as_bytes(), Some(body.as_slice()));
+        }
     }
 
     #[test]

@@ -24,6 +24,24 @@ async fn one_connection_serves_requests_in_turn() {
     }
 }
 
+/// A request on a pooled connection is one turn to send and one to receive: the channels between the codec's halves wake
+/// nobody, and nothing runs beside the request.
+#[tokio::test]
+async fn a_request_takes_two_turns_of_its_own_task() {
+    let server = Raw::replying("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    let client = client();
+    for number in 0..5 {
+        let mut turns = 0;
+        let mut call = Box::pin(client.send(&server.endpoint, get("/")));
+        let reply = soon(std::future::poll_fn(|cx| {
+            turns += 1;
+            call.as_mut().poll(cx)
+        }));
+        assert_eq!(reply.await.unwrap().body().as_bytes(), Some(b"hello".as_slice()));
+        assert!(number == 0 || turns <= 2, "request {number} took {turns} turns");
+    }
+}
+
 #[tokio::test]
 async fn a_reply_in_pieces_gives_its_connection_back() {
     let server = Raw::start(|_, mut peer| {
