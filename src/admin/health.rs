@@ -38,7 +38,7 @@ async fn upstreams(shared: &Shared) -> Value {
                     Ok(()) => "ready".to_owned(),
                     Err(error) => format!("not ready: {error}"),
                 };
-                (name.to_string(), Value::String(state))
+                (name, Value::String(state))
             });
             Value::Object(states.collect::<Map<_, _>>())
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate::server::Limits;
+use callgate::{core::plan::Shutdown, server::Limits};
 
 use crate::gate::{Gate, LARGE, SOON};
 
@@ -100,4 +100,23 @@ async fn at_the_bound_of_connections_the_next_one_waits() {
     // Each of the two workers serves one.
     let most = gate.answers.most_at_once();
     assert!((1..=2).contains(&most), "{most} connections were served at once");
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_belongs_to_its_protocol() {
+    let limits = Limits { head_timeout: SHORT, idle_timeout: SHORT, connections_per_worker: 1, ..Limits::default() };
+    let gate = Gate::with(&limits, None);
+    let mut wire = gate.connect().await;
+    wire.send("GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await.unwrap();
+    let head = wire.read_until(SOON, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
+    assert_eq!(head.status(), Some(101), "{}", head.text());
+    assert!(!wire.read_to_end(SHORT * 3).await.closed, "it was closed as if it were an idle one");
+    wire.send("still here").await.unwrap();
+    let echo = wire.read_until(SOON, |bytes| bytes.ends_with(b"still here")).await;
+    assert_eq!(echo.text(), "still here");
+
+    let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: SHORT };
+    let drained = gate.server.run(shutdown, async {}, std::future::pending()).await.unwrap();
+    assert_eq!(drained.cut, 1, "it counts as open until its socket closes");
+    assert!(wire.read_to_end(SOON).await.closed);
 }

@@ -23,6 +23,7 @@ use callgate::{
 use callgate_testkit::peers::{Received, Wire};
 use http::{Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
+use hyper_util::rt::TokioIo;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
@@ -54,7 +55,7 @@ impl Answers {
         self.seen.send(what).ok();
     }
 
-    async fn read(self, request: Request<Body>) -> Response<Body> {
+    async fn read(self, mut request: Request<Body>) -> Response<Body> {
         let line = format!("{} {}", request.method(), request.uri());
         match request.uri().path() {
             "/early" => {
@@ -68,6 +69,15 @@ impl Answers {
                 self.most.fetch_max(now, SeqCst);
                 self.gate.acquire().await.unwrap().forget();
                 self.waiting.fetch_sub(1, SeqCst);
+            }
+            "/upgrade" => {
+                let upgraded = hyper::upgrade::on(&mut request);
+                tokio::runtime::Handle::current().spawn(async move {
+                    let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
+                    tokio::io::copy(&mut read, &mut write).await.ok();
+                });
+                let response = Response::builder().status(101).header("upgrade", "echo");
+                return response.header("connection", "upgrade").body(Body::empty()).unwrap();
             }
             "/large" => return Response::new(Body::new(Large { left: LARGE, seen: self.seen })),
             _ => {}
