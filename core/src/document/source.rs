@@ -1,13 +1,22 @@
 //! The texts that a document was read from.
 
+use std::fmt;
+
 use super::Span;
 
 /// One file of a document.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Source {
     /// The name that diagnostics give it.
     pub(super) name: String,
     pub(super) text: String,
+}
+
+/// Shows no text: it may hold a secret.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// The files of a document, numbered as [`Span::source`] counts them.
