@@ -25,8 +25,12 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
     headers.remove(header::TRANSFER_ENCODING);
     match length {
         Some(length) => {
-            let stated = stated_length(headers);
-            if stated.is_some_and(|stated| stated != Some(length)) || (stated.is_none() && expects_length) {
+            let right = match stated_length(headers) {
+                Stated::Nothing => !expects_length,
+                Stated::Once(stated) => stated == length,
+                Stated::Otherwise => false,
+            };
+            if !right {
                 headers.insert(header::CONTENT_LENGTH, length.into());
             }
         }
@@ -59,41 +63,45 @@ pub(crate) fn check(reply: &mut response::Parts, upgrade: bool) -> Result<(), Ma
         headers.remove(header::TRANSFER_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
     }
+    let has_body = reply.status != StatusCode::NO_CONTENT;
     match stated_length(headers) {
-        None | Some(Some(_)) if reply.status != StatusCode::NO_CONTENT => {}
-        None => {}
+        Stated::Nothing => {}
+        Stated::Once(_) if has_body => {}
         // hyper has refused lengths that differ, except where there is no body to read.
-        Some(_) => {
-            let first = headers.get(header::CONTENT_LENGTH).map(HeaderValue::as_bytes).unwrap_or_default();
-            let first = first.split(|byte| *byte == b',').next().and_then(parse_length);
-            match first {
-                Some(length) if reply.status != StatusCode::NO_CONTENT && all_equal(headers, length) => {
-                    headers.insert(header::CONTENT_LENGTH, length.into());
-                }
-                _ => {
-                    headers.remove(header::CONTENT_LENGTH);
-                }
-            }
-        }
+        Stated::Once(_) | Stated::Otherwise => match repeated_length(headers).filter(|_| has_body) {
+            Some(length) => drop(headers.insert(header::CONTENT_LENGTH, length.into())),
+            None => drop(headers.remove(header::CONTENT_LENGTH)),
+        },
     }
     Ok(())
 }
 
-/// The one length that the headers state; `Some(None)` when they state several or nonsense.
-fn stated_length(headers: &HeaderMap) -> Option<Option<u64>> {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let first = values.next()?;
-    if values.next().is_some() {
-        return Some(None);
-    }
-    Some(parse_length(first.as_bytes()))
+/// What the headers say of the body's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stated {
+    Nothing,
+    Once(u64),
+    /// Several times, or not as a number.
+    Otherwise,
 }
 
-fn all_equal(headers: &HeaderMap, length: u64) -> bool {
+fn stated_length(headers: &HeaderMap) -> Stated {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else {
+        return Stated::Nothing;
+    };
+    match parse_length(first.as_bytes()) {
+        Some(length) if values.next().is_none() => Stated::Once(length),
+        _ => Stated::Otherwise,
+    }
+}
+
+/// The length that is stated again and again, if it is always the same.
+fn repeated_length(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(header::CONTENT_LENGTH).iter();
-    values
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .all(|value| parse_length(value) == Some(length))
+    let mut lengths = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(parse_length);
+    let first = lengths.next()??;
+    lengths.all(|length| length == Some(first)).then_some(first)
 }
 
 /// Digits alone: a sign or a blank between them is no length (RFC 9110 8.6).
