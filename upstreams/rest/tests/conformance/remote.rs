@@ -5,31 +5,41 @@ use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 
 type Reply = Response<Either<Incoming, Full<Bytes>>>;
 
-/// An HTTP/1.1 server.
+/// A server of HTTP/1.1 or, by prior knowledge, HTTP/2.
 pub(crate) struct Service {
     address: SocketAddr,
     tasks: JoinSet<()>,
 }
 
 impl Service {
-    pub(crate) async fn start(address: &str) -> io::Result<Self> {
+    pub(crate) async fn start(address: &str, http2: bool) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(http1::Builder::new().serve_connection(
-                    TokioIo::new(stream),
-                    service_fn(async |request| Ok::<_, Infallible>(answer(request).await)),
-                ));
+                connections.spawn(async move {
+                    let service = service_fn(async |request| Ok::<_, Infallible>(answer(request).await));
+                    let io = TokioIo::new(stream);
+                    // A connection that the test or the suite breaks is no failure of the service.
+                    let _served = if http2 {
+                        http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
+                    } else {
+                        http1::Builder::new().serve_connection(io, service).await
+                    };
+                });
             }
         });
         Ok(Self { address, tasks })
