@@ -77,7 +77,7 @@ impl Admin {
     /// # Errors
     /// The address can't be listened at.
     pub(crate) fn bind(address: &Address) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Listen { listener: "admin".into(), address: address.clone(), source };
+        let failed = |reason| ServerError::Listen { listener: "admin".into(), address: address.clone(), reason };
         match address {
             Address::Tcp(at) => tcp(*at).map_err(failed),
             Address::Unix(path) => {

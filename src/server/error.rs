@@ -5,36 +5,38 @@ use std::{io, path::PathBuf, sync::Arc};
 use callgate_core::plan::Address;
 
 /// Why a server can't start or go on.
+///
+/// The message is whole: what the system or rustls says is in it, so there is no source to be printed after it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// The address can't be listened at.
-    #[error("listener `{listener}` can't listen on {address}: {}", explain(.source))]
+    #[error("listener `{listener}` can't listen on {address}: {}", explain(.reason))]
     Listen {
         /// The listener's name.
         listener: Arc<str>,
         /// The address as configured.
         address: Address,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The files of a TLS listener can't be used.
-    #[error("listener `{listener}`: {source}")]
+    #[error("listener `{listener}`: {reason}")]
     Tls {
         /// The listener's name.
         listener: Arc<str>,
         /// What is wrong with them.
-        source: Box<TlsError>,
+        reason: Box<TlsError>,
     },
     /// The system gives no thread or no event queue for a worker.
     #[error("a worker can't be started: {0}")]
-    Worker(#[source] io::Error),
+    Worker(io::Error),
     /// A worker ended although nobody asked it to: a defect of Callgate.
     #[error("a worker ended unexpectedly; the log has its panic")]
     WorkerEnded,
     /// The process can't listen for signals.
     #[error("signals can't be received: {0}")]
-    Signals(#[source] io::Error),
+    Signals(io::Error),
 }
 
 /// Why the files of a TLS listener can't be used.
@@ -42,12 +44,12 @@ pub enum ServerError {
 #[non_exhaustive]
 pub enum TlsError {
     /// The file can't be read, or is not PEM.
-    #[error("{} can't be read: {source}", .path.display())]
+    #[error("{} can't be read: {reason}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: rustls_pki_types::pem::Error,
+        reason: rustls_pki_types::pem::Error,
     },
     /// The file is PEM but lacks what is needed.
     #[error("{} holds no {expected} in PEM form", .path.display())]
@@ -58,14 +60,14 @@ pub enum TlsError {
         expected: &'static str,
     },
     /// The certificate and its key are refused.
-    #[error("the certificate {} can't be used with the key {}: {source}", .certificate.display(), .private_key.display())]
+    #[error("the certificate {} can't be used with the key {}: {reason}", .certificate.display(), .private_key.display())]
     Pair {
         /// The certificate chain's file.
         certificate: PathBuf,
         /// The key's file.
         private_key: PathBuf,
         /// What rustls says.
-        source: rustls::Error,
+        reason: rustls::Error,
     },
     /// The certificates of the clients' authorities are refused.
     #[error("clients can't be verified with {}: {reason}", .path.display())]

@@ -42,10 +42,10 @@ pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Vec<Listening
         }),
     };
     bound.map(|(sockets, address)| (sockets, Bound { listener: Arc::clone(&listener.name), address })).map_err(
-        |source| ServerError::Listen {
+        |reason| ServerError::Listen {
             listener: Arc::clone(&listener.name),
             address: listener.address.clone(),
-            source,
+            reason,
         },
     )
 }

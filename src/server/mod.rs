@@ -151,7 +151,7 @@ impl Server {
 
 /// Binds a listener and gives each worker its socket.
 fn open(listener: &Listener, workers: &mut [Vec<(Listening, Arc<Origin>)>]) -> Result<Bound, ServerError> {
-    let failed = |source| ServerError::Tls { listener: Arc::clone(&listener.name), source: Box::new(source) };
+    let failed = |reason| ServerError::Tls { listener: Arc::clone(&listener.name), reason: Box::new(reason) };
     let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(failed)?;
     let origin = Arc::new(Origin {
         listener: Arc::clone(&listener.name),

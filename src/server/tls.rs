@@ -35,7 +35,7 @@ fn server_config(tls: &ListenerTls) -> Result<ServerConfig, TlsError> {
     install_tls_provider();
     let chain = certificates(&tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&tls.private_key)
-        .map_err(|source| unreadable(&tls.private_key, "private key", source))?;
+        .map_err(|reason| unreadable(&tls.private_key, "private key", reason))?;
     let builder = ServerConfig::builder();
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
@@ -50,10 +50,10 @@ fn server_config(tls: &ListenerTls) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|source| TlsError::Pair {
+    let mut config = builder.with_single_cert(chain, key).map_err(|reason| TlsError::Pair {
         certificate: tls.certificate.clone(),
         private_key: tls.private_key.clone(),
-        source,
+        reason,
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
@@ -61,17 +61,17 @@ fn server_config(tls: &ListenerTls) -> Result<ServerConfig, TlsError> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
-    let chain = read().map_err(|source| unreadable(path, "certificate", source))?;
+    let chain = read().map_err(|reason| unreadable(path, "certificate", reason))?;
     if chain.is_empty() {
         return Err(unreadable(path, "certificate", pem::Error::NoItemsFound));
     }
     Ok(chain)
 }
 
-fn unreadable(path: &Path, expected: &'static str, source: pem::Error) -> TlsError {
+fn unreadable(path: &Path, expected: &'static str, reason: pem::Error) -> TlsError {
     let path = PathBuf::from(path);
-    match source {
+    match reason {
         pem::Error::NoItemsFound => TlsError::Empty { path, expected },
-        source => TlsError::Read { path, source },
+        reason => TlsError::Read { path, reason },
     }
 }

@@ -166,6 +166,13 @@ async fn requests_in_one_packet_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn lines_of_a_head_may_end_in_lf_alone() {
+    let gate = Gate::start();
+    let received = gate.send("GET /lf HTTP/1.1\nhost: a\nconnection: close\n\n").await;
+    assert!(received.closed && received.text().ends_with("GET /lf 0"), "{}", received.text());
+}
+
+#[tokio::test]
 async fn http_1_0_works_and_closes() {
     let gate = Gate::start();
     let received = gate.send("GET /old HTTP/1.0\r\n\r\n").await;
