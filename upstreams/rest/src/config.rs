@@ -3,12 +3,14 @@
 use std::fmt;
 
 use callgate_core::{Invalid, Period, Settings};
-use callgate_http::{Endpoint as HttpEndpoint, EndpointError, HttpSettings, TlsSettings};
+use callgate_http::{Endpoint as HttpEndpoint, HttpSettings, TlsSettings};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+use crate::error::Unusable;
 
 /// The largest weight of an endpoint.
 const MAX_WEIGHT: u32 = 1000;
@@ -107,17 +109,17 @@ impl Endpoint {
 }
 
 impl Config {
-    /// The endpoints with their weights; an error comes with the path of its field.
-    pub(crate) fn parsed(&self) -> Result<Vec<(HttpEndpoint, u32)>, (String, EndpointError)> {
-        if let Some(url) = &self.url {
-            let endpoint = HttpEndpoint::parse(url).map_err(|error| ("url".to_owned(), error))?;
-            return Ok(vec![(endpoint, 1)]);
-        }
-        let parse = |(index, endpoint): (usize, &Endpoint)| match HttpEndpoint::parse(endpoint.url()) {
-            Ok(parsed) => Ok((parsed, endpoint.weight())),
-            Err(error) => Err((format!("endpoints[{index}]"), error)),
+    /// The endpoints with their weights.
+    pub(crate) fn parsed(&self) -> Result<Vec<(HttpEndpoint, u32)>, Unusable> {
+        let parse = |field: String, url: &str, weight| match HttpEndpoint::parse(url) {
+            Ok(endpoint) => Ok((endpoint, weight)),
+            Err(source) => Err(Unusable::Endpoint { field, source }),
         };
-        self.endpoints.iter().enumerate().map(parse).collect()
+        if let Some(url) = &self.url {
+            return Ok(vec![parse("url".to_owned(), url, 1)?]);
+        }
+        let endpoints = self.endpoints.iter().enumerate();
+        endpoints.map(|(index, one)| parse(format!("endpoints[{index}]"), one.url(), one.weight())).collect()
     }
 
     pub(crate) fn http(&self) -> HttpSettings {

@@ -2,15 +2,17 @@
 
 mod balance;
 mod config;
+mod error;
 mod in_flight;
 
-use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_http::HttpClient;
 use futures_util::future::select_ok;
 
 pub use config::{Balance, Config, Endpoint, Target};
 
 use balance::Balancer;
+use error::Unusable;
 
 /// The kind `rest`: HTTP services.
 #[derive(Debug)]
@@ -28,10 +30,11 @@ impl Upstream for Rest {
     type Function = ();
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
-        let unusable = |message: String| UpstreamError::new(ErrorKind::Unavailable, message);
-        let endpoints = config.parsed().map_err(|(_, error)| unusable(error.to_string()))?;
-        let client =
-            HttpClient::new(config.http(), &context).map_err(|error| unusable(error.to_string()).with_source(error))?;
+        let endpoints = config.parsed()?;
+        if endpoints.is_empty() {
+            return Err(Unusable::NoEndpoint.into());
+        }
+        let client = HttpClient::new(config.http(), &context).map_err(Unusable::from)?;
         Ok(Self { client, balancer: Balancer::new(endpoints, config.balance) })
     }
 
