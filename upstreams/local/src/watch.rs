@@ -3,6 +3,7 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,8 +17,10 @@ use tokio::{
 const EVERY: Duration = Duration::from_millis(500);
 /// A folder of more files is watched in part.
 const FILES: usize = 20_000;
-/// What runtimes and tools write.
+/// Folders that runtimes and tools write.
 const IGNORED: [&str; 3] = ["__pycache__", "node_modules", "target"];
+/// Files that functions themselves write; they would restart for ever.
+const WRITTEN: [&str; 8] = ["db", "lock", "log", "out", "pid", "sqlite", "sqlite3", "tmp"];
 
 /// Tells of every change below the directory.
 pub(crate) async fn run(directory: PathBuf, context: Context, changed: mpsc::Sender<()>) {
@@ -54,7 +57,7 @@ fn fingerprint(directory: &Path) -> u64 {
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if is_source(&entry.path(), &metadata) {
                 let mut hasher = DefaultHasher::new();
                 (entry.path(), metadata.modified().ok(), metadata.len()).hash(&mut hasher);
                 // A sum, since the order of a folder's entries is not defined.
@@ -63,6 +66,14 @@ fn fingerprint(directory: &Path) -> u64 {
         }
     }
     sum
+}
+
+/// A file without an extension is a source when it can be run, as a bootstrap is.
+fn is_source(file: &Path, metadata: &fs::Metadata) -> bool {
+    match file.extension() {
+        Some(extension) => !WRITTEN.iter().any(|written| extension.eq_ignore_ascii_case(written)),
+        None => metadata.permissions().mode() & 0o111 != 0,
+    }
 }
 
 #[cfg(test)]
@@ -82,9 +93,15 @@ mod tests {
         let one = fingerprint(folder.path());
         assert_ne!(empty, one);
         write("__pycache__/a.pyc", "x");
-        write(".cache", "x");
+        for written in [".cache", "log", "state.db", "out/x.log"] {
+            write(written, "x");
+        }
         assert_eq!(one, fingerprint(folder.path()));
         write("deep/er/b.py", "1");
-        assert_ne!(one, fingerprint(folder.path()));
+        let two = fingerprint(folder.path());
+        assert_ne!(one, two);
+        write("bootstrap", "");
+        fs::set_permissions(folder.path().join("bootstrap"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_ne!(two, fingerprint(folder.path()));
     }
 }
