@@ -34,6 +34,19 @@ impl Chain {
         self.fixed.as_ref().filter(|_| self.assume_role.is_none())
     }
 
+    /// Where the credentials come from, for messages.
+    pub(crate) fn source(&self) -> String {
+        let base = match (&self.fixed, &self.profile) {
+            (Some(_), _) => "the configured access key".to_owned(),
+            (None, Some(profile)) => format!("the profile `{profile}`"),
+            (None, None) => "the environment, the AWS profile, web identity, ECS or EKS, and the instance".to_owned(),
+        };
+        match &self.assume_role {
+            Some(roles) => roles.arn.iter().fold(base, |from, role| format!("the role {role} by way of {from}")),
+            None => base,
+        }
+    }
+
     /// Builds the providers. None of them is asked yet.
     pub(crate) async fn provider(&self) -> SharedCredentialsProvider {
         let region = Region::new(self.region.clone());

@@ -36,6 +36,8 @@ pub(crate) struct Keys {
     outcome: watch::Sender<Outcome>,
     stale: Notify,
     region: Box<str>,
+    /// Where the credentials come from, for messages.
+    source: String,
 }
 
 /// What the last question to the chain brought.
@@ -48,12 +50,13 @@ enum Outcome {
 
 impl Keys {
     /// No credentials yet; [`refresh`](Self::refresh) gets them.
-    pub(crate) fn new(region: &str) -> Self {
+    pub(crate) fn new(region: &str, source: String) -> Self {
         Self {
             signer: ArcSwapOption::empty(),
             outcome: watch::Sender::new(Outcome::Asking),
             stale: Notify::new(),
             region: region.into(),
+            source,
         }
     }
 
@@ -92,7 +95,7 @@ impl Keys {
                 return Ok(());
             }
             if let Outcome::Failed(kind, reason) = &*outcome.borrow_and_update() {
-                let message = format!("there are no AWS credentials: {reason}");
+                let message = format!("there are no AWS credentials from {}: {reason}", self.source);
                 return Err(UpstreamError::new(*kind, message));
             }
             if outcome.changed().await.is_err() {
@@ -122,7 +125,14 @@ impl Keys {
                     failures = failures.saturating_add(1);
                     let wait = backoff(failures);
                     let seconds = wait.as_secs();
-                    tracing::warn!(upstream, reason, retry_in = seconds, "The AWS credentials could not be loaded.");
+                    let source = &*self.source;
+                    tracing::warn!(
+                        upstream,
+                        source,
+                        reason,
+                        retry_in = seconds,
+                        "The AWS credentials could not be loaded."
+                    );
                     self.outcome.send_replace(Outcome::Failed(kind, reason.into()));
                     wait
                 }
@@ -205,7 +215,7 @@ mod tests {
     }
 
     fn start(failures: usize, life: Duration) -> (Arc<Keys>, Arc<AtomicUsize>) {
-        let keys = Arc::new(Keys::new("eu-west-1"));
+        let keys = Arc::new(Keys::new("eu-west-1", "a test".to_owned()));
         let asked = Arc::new(AtomicUsize::new(0));
         let source = Source { asked: Arc::clone(&asked), failures, life };
         let task = Arc::clone(&keys);

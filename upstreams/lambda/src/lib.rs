@@ -55,8 +55,8 @@ impl Upstream for Lambda {
         let endpoint = Endpoint::parse(&address).map_err(|error| wrong("the endpoint is none").with_source(error))?;
         let client = HttpClient::new(config.http(), &context)
             .map_err(|error| wrong("no client can be set up").with_source(error))?;
-        let keys = Arc::new(Keys::new(&region));
         let chain = Chain::new(&config, &region);
+        let keys = Arc::new(Keys::new(&region, chain.source()));
         match chain.fixed() {
             Some(credentials) => keys.set(credentials.clone())?,
             None => {

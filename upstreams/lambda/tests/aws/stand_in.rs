@@ -192,6 +192,17 @@ async fn a_service_that_is_not_there_is_unreachable_and_comes_back() {
 }
 
 #[tokio::test]
+async fn without_credentials_calls_are_denied_and_the_reason_is_known_to_the_operator_alone() {
+    let lambda = "{region: eu-west-1, endpoint: 'http://127.0.0.1:9', credentials: {profile: no-such-profile}}";
+    let bed = Bed::start(&format!("upstreams: {{aws: {{lambda: {lambda}}}}}\nroutes: [{{match: /, to: aws/f}}]")).await;
+    let reply = bed.get("/").await;
+    reply.is_problem(502, "upstream_denied");
+    assert!(!reply.text().contains("no-such-profile"), "{reply:?}");
+    let reason = bed.ready("aws").await.unwrap_err();
+    assert!(reason.contains("no AWS credentials") && reason.contains("no-such-profile"), "{reason}");
+}
+
+#[tokio::test]
 async fn mistakes_in_a_document_are_found_without_a_network() {
     let error = |lambda: &str, to: &str| {
         let yaml = format!("upstreams: {{aws: {{lambda: {lambda}}}}}\nroutes: [{{match: /, to: {to}}}]");

@@ -9,7 +9,6 @@ use callgate_testkit::{
     conformance::{self, Abilities, Fixture, Remote},
     peers::{AwsPeer, Fault, FaultProxy, MiniStack, PeerError, absent},
 };
-use serde_json::json;
 use tokio::runtime::Handle;
 
 struct Aws {
@@ -34,13 +33,12 @@ impl Fixture for Aws {
     }
 
     fn upstream(&self) -> String {
-        let (key, secret) = (&self.peer.access_key_id, &self.peer.secret_access_key);
-        json!({"lambda": {
-            "region": self.peer.region,
-            "endpoint": format!("http://{}", self.proxy.address()),
-            "credentials": {"access_key_id": key, "secret_access_key": secret},
-        }})
-        .to_string()
+        let AwsPeer { region, access_key_id, secret_access_key, .. } = &self.peer;
+        let endpoint = self.proxy.address();
+        format!(
+            "{{lambda: {{region: {region}, endpoint: \"http://{endpoint}\", credentials: \
+             {{access_key_id: \"{access_key_id}\", secret_access_key: \"{secret_access_key}\"}}}}}}"
+        )
     }
 
     fn to(&self, _remote: Remote) -> String {
