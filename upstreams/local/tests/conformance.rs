@@ -25,9 +25,12 @@ impl Fixture for Functions {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions");
         let functions = Remote::ALL.map(|remote| {
             let name = remote.name();
-            format!("{name}: {{runtime: python3, handler: remote.{name}, environment: {{KEY: hush-hush}}}}")
+            format!("{name}: {{runtime: python3, handler: remote.{name}}}")
         });
-        format!("{{local: {{directory: {directory:?}}}, functions: {{{}}}}}", functions.join(", "))
+        format!(
+            "{{local: {{directory: {directory:?}, environment: {{KEY: hush-hush}}}}, functions: {{{}}}}}",
+            functions.join(", ")
+        )
     }
 
     fn to(&self, remote: Remote) -> String {
