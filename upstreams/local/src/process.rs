@@ -150,7 +150,7 @@ impl Process {
 
     /// What the process still said before its end; `None` once that is all.
     pub(crate) async fn rest(&mut self, until: Instant) -> Option<Happened> {
-        if self.io.is_over() {
+        if self.io.is_over() || Instant::now() >= until {
             return None;
         }
         timeout_at(until, self.io.next_or_over()).await.ok().flatten()

@@ -99,6 +99,13 @@ impl Worker {
             let is_idle = matches!(state, State::Idle(_));
             select! {
                 biased;
+                // First, so that a process that writes without end can't hide its time.
+                () = sleep_until(limit), if !is_idle => break End::Killed(self.late(&state)),
+                _ = measure.tick(), if self.spec.memory_limit.is_some() => {
+                    if let Some(error) = self.oversized(&process) {
+                        break End::Killed(error);
+                    }
+                }
                 happened = process.next() => match happened {
                     Happened::Exited(status) => break End::Exited(status),
                     Happened::Wrote(stream, line) => self.log(&mut process, &state, stream, line),
@@ -112,12 +119,6 @@ impl Worker {
                         break End::Retired;
                     }
                 },
-                () = sleep_until(limit), if !is_idle => break End::Killed(self.late(&state)),
-                _ = measure.tick(), if self.spec.memory_limit.is_some() => {
-                    if let Some(error) = self.oversized(&process) {
-                        break End::Killed(error);
-                    }
-                }
             }
         };
         self.end(process, state, end).await
@@ -178,7 +179,11 @@ impl Worker {
                 self.spec.name,
                 INIT_LIMIT.as_secs()
             )),
-            State::Idle(_) | State::Busy(_) => {
+            State::Busy(None) => error::timed_out(format!(
+                "the process of the function `{}` answered, and did not ask for the next invocation in time; it was killed",
+                self.spec.name
+            )),
+            State::Idle(_) | State::Busy(Some(_)) => {
                 let limit = self.spec.timeout.map(|limit| format!(" of {limit:?}")).unwrap_or_default();
                 error::timed_out(format!(
                     "the function `{}` did not answer within its time{limit}; its process was killed",
@@ -258,7 +263,9 @@ impl Worker {
     async fn stop(&self, process: &mut Process, state: State) {
         process.terminate();
         let until = Instant::now() + STOP_LIMIT;
-        while let Ok(happened) = timeout_at(until, process.next()).await {
+        while Instant::now() < until
+            && let Ok(happened) = timeout_at(until, process.next()).await
+        {
             match happened {
                 Happened::Exited(_) => break,
                 Happened::Wrote(stream, line) => self.log(process, &state, stream, line),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it can't go on")]
 
 mod clients;
+mod documents;
 mod failures;
 mod pool;
 mod runtimes;

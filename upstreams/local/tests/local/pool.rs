@@ -106,6 +106,21 @@ async fn a_call_that_nobody_waits_for_still_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_that_the_queue_does_not_hold_are_told_to_come_again() {
+    let site = Site::start(&[("once", &function("once", "processes: {max: 1}"))], &[("at.py", FUNCTION)]).await;
+    let calls = join_all((0..1100).map(|_| site.get("/once/x")));
+    // Those that are refused are answered while the function still waits.
+    let refused = async {
+        let more = join_all((0..20).map(|_| site.get("/once/x"))).await;
+        assert!(more.iter().all(|answer| answer.code.as_deref() == Some("upstream_unavailable")), "{more:?}");
+        std::fs::write(site.path("go"), "").unwrap();
+    };
+    let (answers, ()) = tokio::join!(calls, refused);
+    let served = answers.iter().filter(|answer| answer.body == "done").count();
+    assert!((1000..1100).contains(&served), "{served}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_kills_processes_and_their_children() {
     let script = "sleep 600 & echo $! > child; echo $$ > parent; wait";
     let command = format!("command: [sh, -c, '{script}']");

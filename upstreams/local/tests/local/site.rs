@@ -2,7 +2,11 @@
 
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use callgate_core::{Body, Connection, Gateway, Registry, Snapshot, document::References, plan::Plan};
+use callgate_core::{
+    Body, Connection, Gateway, Registry, Snapshot,
+    document::{Document, References},
+    plan::Plan,
+};
 use callgate_local::Local;
 use callgate_testkit::peers::until;
 use http::{Request, Response};
@@ -101,6 +105,12 @@ impl Site {
         assert!(until(PATIENCE, async || path.exists()).await, "no {name}");
         fs::read_to_string(path).unwrap()
     }
+}
+
+/// Reads a document, without connecting anything.
+pub(crate) fn plan(document: &str) -> Result<Plan, String> {
+    let document = Document::parse("callgate.yaml", document, &Files).map_err(|report| report.to_string())?;
+    Plan::read(&document, &Registry::new().with::<Local>()).map_err(|report| report.to_string())
 }
 
 /// Whether the process runs; a zombie does not.

@@ -1,0 +1,22 @@
+//! The documentation's own examples, and what is said of wrong ones.
+
+use crate::site::plan;
+
+#[test]
+fn the_example_of_the_readme_is_valid() {
+    let readme = include_str!("../../README.md");
+    let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    plan(example).unwrap();
+}
+
+#[test]
+fn a_function_that_nobody_described_is_told_how() {
+    let document = "upstreams: {at: {local: {}}}\nroutes: [{match: GET /, to: at/greet}]\n";
+    let message = plan(document).unwrap_err();
+    assert!(message.contains("nothing says how to run the function `greet`"), "{message}");
+    assert!(message.contains("`command`, or `runtime` and `handler`"), "{message}");
+
+    let document = "upstreams: {at: {local: {}, functions: {a: {command: \"run 'a\"}}}}\nroutes: []\n";
+    let message = plan(document).unwrap_err();
+    assert!(message.contains("a quote of the command is not closed"), "{message}");
+}
