@@ -40,8 +40,6 @@ async fn launch(python: &Python, port: u16) -> Result<Process, PeerError> {
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port.to_string())
         .env("LOG_LEVEL", "WARNING")
-        // Each of its threads starts a process of its own for a function: many calls at once would be many starts.
-        .env("MINISTACK_WORKER_THREADS", "8")
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path());
     let mut process = Process::spawn("MiniStack", command, folder)?;

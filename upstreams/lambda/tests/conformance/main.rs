@@ -1,6 +1,8 @@
 //! The conformance suite against MiniStack. The remote is killed and comes back by a proxy before it: MiniStack itself
 //! would forget its functions.
 
+mod relay;
+
 use std::{net::SocketAddr, process::ExitCode};
 
 use callgate_core::Registry;
@@ -9,11 +11,13 @@ use callgate_testkit::{
     conformance::{self, Abilities, Fixture, Remote},
     peers::{AwsPeer, Fault, FaultProxy, MiniStack, PeerError, absent},
 };
+use relay::Relay;
 use tokio::runtime::Handle;
 
 struct Aws {
     peer: AwsPeer,
     proxy: FaultProxy,
+    _relay: Relay,
 }
 
 impl Fixture for Aws {
@@ -76,8 +80,9 @@ async fn start() -> Result<Option<Aws>, String> {
     create.await.map_err(|error| error.to_string())?;
     let address = peer.endpoint.trim_start_matches("http://").parse::<SocketAddr>();
     let address = address.map_err(|error| format!("{}: {error}", peer.endpoint))?;
-    let proxy = FaultProxy::start(address).await.map_err(|error| error.to_string())?;
-    Ok(Some(Aws { peer, proxy }))
+    let relay = Relay::start(address).await.map_err(|error| error.to_string())?;
+    let proxy = FaultProxy::start(relay.address()).await.map_err(|error| error.to_string())?;
+    Ok(Some(Aws { peer, proxy, _relay: relay }))
 }
 
 fn main() -> ExitCode {
