@@ -137,6 +137,11 @@ impl Process {
         self.child.id()
     }
 
+    /// How the process ended, asked of the system.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// Asks the process to end.
     pub(crate) fn terminate(&self) {
         self.group.signal(Signal::TERM);

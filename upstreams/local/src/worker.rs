@@ -113,7 +113,14 @@ impl Worker {
                     Happened::Called(call) => state = self.called(&process, state, call, &mut limit),
                 },
                 job = self.jobs.recv(), if is_idle => match (job, state) {
-                    (Some(job), State::Idle(responder)) => state = self.deliver(&process, job, responder, &mut limit),
+                    (Some(job), State::Idle(responder)) => {
+                        // The news of its end may be on the way; the job must not be lost to it.
+                        if let Some(status) = process.ended() {
+                            state = State::Waiting { job, fresh: false };
+                            break End::Exited(Some(status));
+                        }
+                        state = self.deliver(&process, job, responder, &mut limit);
+                    }
                     (_, other) => {
                         state = other;
                         break End::Retired;
