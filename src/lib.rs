@@ -34,6 +34,7 @@ pub fn registry() -> Registry {
 
 /// Runs the command line with these kinds. Exit codes: 0 fine, 1 an invalid configuration or a drain that had to
 /// force, 2 a wrong command line.
+#[allow(clippy::needless_pass_by_value, reason = "the call is the whole of a main: run(registry().with::<Kind>())")]
 pub fn run(registry: Registry) -> ExitCode {
     server::install_tls_provider();
     cli::main(&registry)

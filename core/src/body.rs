@@ -42,7 +42,12 @@ impl BodyError {
             if let Some(found) = error.downcast_ref::<Self>() {
                 return Some(found);
             }
-            next = error.source();
+            // An I/O error names what is inside its own inner error as its source, and passes that one over.
+            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            next = match inner {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
         }
         None
     }

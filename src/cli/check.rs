@@ -5,13 +5,20 @@ use std::path::Path;
 use callgate_core::{Registry, Snapshot, plan::Plan};
 
 use super::{Failed, load};
-use crate::server::background;
+use crate::server::{background, check_tls};
 
 pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<String, Failed> {
     let plan = load::plan(config, registry)?;
     let mut text = String::new();
     if !plan.warnings().is_empty() {
         text.push_str(&format!("{}\n", plan.warnings()));
+    }
+    for listener in plan.listeners() {
+        if let Some(tls) = &listener.tls {
+            check_tls(tls).map_err(|error| {
+                Failed::Invalid(format!("error: listeners.{}.tls: {}", listener.name, callgate_core::chain(&error)))
+            })?;
+        }
     }
     let summary = format!("{} is valid: {}\n", config.display(), plan.summary());
     if connect {
@@ -25,8 +32,7 @@ fn connected(plan: Plan) -> Result<String, Failed> {
     let invalid = |error: &dyn std::fmt::Display| Failed::Invalid(error.to_string());
     let runtime = background().map_err(|error| invalid(&error))?;
     runtime.block_on(async {
-        let snapshot =
-            Snapshot::load(plan, runtime.handle()).await.map_err(|error| invalid(&error))?;
+        let snapshot = Snapshot::load(plan, runtime.handle()).await.map_err(|error| invalid(&error))?;
         let mut lines = String::new();
         let mut failed = false;
         for (name, ready) in snapshot.ready().await {
@@ -34,10 +40,7 @@ fn connected(plan: Plan) -> Result<String, Failed> {
                 Ok(()) => lines.push_str(&format!("upstream {name} is ready\n")),
                 Err(error) => {
                     failed = true;
-                    lines.push_str(&format!(
-                        "upstream {name} is not ready: {}\n",
-                        callgate_core::chain(&error)
-                    ));
+                    lines.push_str(&format!("upstream {name} is not ready: {}\n", callgate_core::chain(&error)));
                 }
             }
         }

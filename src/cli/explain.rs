@@ -10,8 +10,7 @@ use super::{Failed, load};
 pub(super) fn routes(config: &Path, registry: &Registry) -> Result<String, Failed> {
     let plan = load::plan(config, registry)?;
     let rows: Vec<_> = plan.route_list();
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (host, matches) = (width(0), width(1));
     let lines = rows.iter().map(|[h, m, to, name]| {
         let name = if name == m || *name == format!("{h} {m}") { "" } else { name };
@@ -29,9 +28,8 @@ pub(super) fn explain(
 ) -> Result<String, Failed> {
     let plan = load::plan(config, registry)?;
     let mut request = Request::new(Body::empty());
-    *request.method_mut() = method.parse().map_err(|_| {
-        Failed::Usage(format!("`{method}` is no request method: write GET, POST, ..."))
-    })?;
+    *request.method_mut() =
+        method.parse().map_err(|_| Failed::Usage(format!("`{method}` is no request method: write GET, POST, ...")))?;
     *request.uri_mut() = uri(url)?;
     for line in headers {
         let wrong = || Failed::Usage(format!("`{line}` is no header: write -H 'name: value'"));
@@ -44,8 +42,7 @@ pub(super) fn explain(
 }
 
 fn uri(url: &str) -> Result<Uri, Failed> {
-    let parsed: Uri =
-        url.parse().map_err(|error| Failed::Usage(format!("`{url}` is no URL: {error}")))?;
+    let parsed: Uri = url.parse().map_err(|error| Failed::Usage(format!("`{url}` is no URL: {error}")))?;
     if parsed.scheme().is_some() || url.starts_with('/') {
         return Ok(parsed);
     }

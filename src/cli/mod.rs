@@ -41,12 +41,7 @@ enum Command {
         #[arg(long)]
         workers: Option<std::num::NonZeroUsize>,
         /// What is logged, like `info,callgate::access=info`; the access log is off by default.
-        #[arg(
-            long,
-            env = "CALLGATE_LOG",
-            default_value = "info,callgate::access=off",
-            value_name = "FILTER"
-        )]
+        #[arg(long, env = "CALLGATE_LOG", default_value = "info,callgate::access=off", value_name = "FILTER")]
         log: String,
         /// How log lines look. Default: text on a terminal, else json.
         #[arg(long, value_enum)]
@@ -111,9 +106,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
             explain::explain(&config, registry, &method, &url, &headers)
         }
         Command::Schema => Ok(format!("{:#}", schema(registry))),
-        Command::Kinds => {
-            Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect())
-        }
+        Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
     };
     match done {
         Ok(text) => print(&text),

@@ -34,7 +34,11 @@ pub(super) fn run(
             error!(cut, "The time to drain was over; connections were cut.");
             ExitCode::from(FAILED)
         }
-        Err(problem) => fail(format!("error: {}", callgate_core::chain(&*problem)), FAILED),
+        Err(problem) => {
+            let text = callgate_core::chain(&*problem);
+            // A report of flaws has its own beginning.
+            fail(if text.starts_with("error") { text } else { format!("error: {text}") }, FAILED)
+        }
     }
 }
 
@@ -61,13 +65,16 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<usize, Box<dyn std
     }
     info!("Serving {summary}.");
     let drained = runtime.block_on(async {
-        let admin = admin.map(|admin| {
-            info!(address = %admin.address(), "The admin listens.");
-            admin.serve(readiness.clone(), gateway.clone(), Arc::new(state))
-        });
-        let drained = until_signalled(server, shutdown).await;
-        drop(admin);
-        drained
+        let serving = match admin {
+            Some(admin) => {
+                info!(address = %admin.address(), "The admin listens.");
+                Some(admin.serve(readiness.clone(), gateway.clone(), Arc::new(state))?)
+            }
+            None => None,
+        };
+        let drained = until_signalled(server, shutdown).await?;
+        drop(serving);
+        Ok::<_, Box<dyn std::error::Error>>(drained)
     })?;
     runtime.block_on(gateway.snapshot().close());
     info!("Ended.");
@@ -75,10 +82,7 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<usize, Box<dyn std
 }
 
 /// The first signal begins the drain, a second one ends it at once.
-async fn until_signalled(
-    server: Server,
-    shutdown: callgate_core::plan::Shutdown,
-) -> Result<usize, ServerError> {
+async fn until_signalled(server: Server, shutdown: callgate_core::plan::Shutdown) -> Result<usize, ServerError> {
     let mut signals = Signals::new()?;
     let (first, drains) = tokio::sync::oneshot::channel();
     let (second, ends) = tokio::sync::oneshot::channel();
@@ -91,8 +95,7 @@ async fn until_signalled(
         second.send(()).ok();
         std::future::pending::<()>().await;
     };
-    let ended = server
-        .run(shutdown, async { drains.await.unwrap_or(()) }, async { ends.await.unwrap_or(()) });
+    let ended = server.run(shutdown, async { drains.await.unwrap_or(()) }, async { ends.await.unwrap_or(()) });
     tokio::select! {
         drained = ended => Ok(drained?.cut),
         () = watching => Ok(0),

@@ -6,7 +6,7 @@ const SHOP: &str = r#"
 upstreams:
   shop: {echo: {}, functions: {slow: {delay: 2s}}}
 routes:
-  - {match: GET /orders/{id}, to: shop}
+  - {match: "GET /orders/{id}", to: shop}
   - {match: GET /orders/latest, to: shop/slow, name: latest}
   - match: {path: /orders, methods: [POST], headers: {x-tier: gold}}
     to: [{upstream: shop, weight: 3}, {upstream: shop, status: 201}]
@@ -22,40 +22,32 @@ fn routes_are_listed_in_the_order_in_which_they_are_tried() {
     let folder = configured(SHOP);
     let listed = on(folder.path(), &["routes"], &[]);
     assert_eq!(listed.code, Some(0), "{}", listed.err);
-    insta::assert_snapshot!(listed.out, @"");
+    insta::assert_snapshot!("routes", listed.out);
 }
 
 #[test]
 fn explain_says_which_route_why_and_what_the_function_gets() {
     let folder = configured(SHOP);
-    let explained = on(
-        folder.path(),
-        &["explain"],
-        &["GET", "http://shop.test/orders/latest?page=2", "-H", "x-a: 1"],
-    );
+    let explained = on(folder.path(), &["explain"], &["GET", "http://shop.test/orders/latest?page=2", "-H", "x-a: 1"]);
     assert_eq!(explained.code, Some(0), "{}", explained.err);
-    let stable: Vec<_> = explained
-        .out
-        .lines()
-        .filter(|line| !line.contains("x-request-id") && !line.contains("traceparent"))
-        .collect();
-    insta::assert_snapshot!(stable.join("\n"), @"");
+    let stable: Vec<_> =
+        explained.out.lines().filter(|line| !line.contains("x-request-id") && !line.contains("traceparent")).collect();
+    insta::assert_snapshot!("explain", stable.join("\n"));
 }
 
 #[test]
 fn explain_says_how_the_gateway_itself_answers() {
     let folder = configured(SHOP);
     let explained = on(folder.path(), &["explain"], &["DELETE", "/orders/7"]);
-    insta::assert_snapshot!(explained.out, @"");
+    insta::assert_snapshot!("explain-wrong-method", explained.out);
     let explained = on(folder.path(), &["explain"], &["GET", "/orders/%zz"]);
-    insta::assert_snapshot!(explained.out, @"");
+    insta::assert_snapshot!("explain-bad-path", explained.out);
 }
 
 #[test]
 fn explain_refuses_a_wrong_request_as_a_usage_error() {
     let folder = configured(SHOP);
-    for (after, expected) in
-        [(["G T", "/x"], "`G T` is no request method"), (["GET", "orders"], "`orders` is no URL")]
+    for (after, expected) in [(["G T", "/x"], "`G T` is no request method"), (["GET", "orders"], "`orders` is no URL")]
     {
         let explained = on(folder.path(), &["explain"], &after);
         assert_eq!(explained.code, Some(2));
@@ -70,12 +62,10 @@ fn config_prints_the_effective_document_without_secrets() {
     let folder = configured(
         "routes:\n  - match: /a\n    respond: {headers: {set: {authorization: \"Bearer ${TOKEN}\"}}, status: 204}\n  - {match: /b, to: x}\nupstreams: {x: {echo: {}}}\n",
     );
-    let printed = ran(callgate(&["config", "callgate.yaml"])
-        .current_dir(folder.path())
-        .env("TOKEN", "s3cr3t-value"));
+    let printed = ran(callgate(&["config", "callgate.yaml"]).current_dir(folder.path()).env("TOKEN", "s3cr3t-value"));
     assert_eq!(printed.code, Some(0), "{}", printed.err);
     assert!(!printed.out.contains("s3cr3t"), "{}", printed.out);
-    insta::assert_snapshot!(printed.out, @"");
+    insta::assert_snapshot!("config", printed.out);
 }
 
 #[test]
@@ -130,8 +120,7 @@ fn a_missing_configuration_is_named() {
 #[test]
 fn a_folder_is_one_configuration() {
     let folder = configured("upstreams: {shop: {echo: {}}}\n");
-    std::fs::write(folder.path().join("routes.yaml"), "routes: [{match: /a, to: shop}]\n")
-        .expect("written");
+    std::fs::write(folder.path().join("routes.yaml"), "routes: [{match: /a, to: shop}]\n").expect("written");
     let checked = ran(callgate(&["check", "."]).current_dir(folder.path()));
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     assert!(checked.out.contains("1 upstream, 1 route"), "{}", checked.out);
@@ -139,9 +128,8 @@ fn a_folder_is_one_configuration() {
 
 #[test]
 fn check_with_connect_asks_whether_upstreams_are_ready() {
-    let folder = configured(
-        "upstreams: {gone: {rest: {url: \"http://127.0.0.1:1\"}}}\nroutes: [{match: /a, to: gone}]\n",
-    );
+    let folder =
+        configured("upstreams: {gone: {rest: {url: \"http://127.0.0.1:1\"}}}\nroutes: [{match: /a, to: gone}]\n");
     let checked = on(folder.path(), &["check"], &["--connect"]);
     assert_eq!(checked.code, Some(1), "{}", checked.out);
     assert!(checked.err.contains("upstream gone is not ready"), "{}", checked.err);

@@ -28,6 +28,7 @@ wrong! {
     an_unknown_upstream_is_named_with_the_nearest: "unknown-upstream.yaml",
     an_unknown_kind_is_named_with_the_nearest: "unknown-kind.yaml",
     a_duplicate_name_names_both_places: "duplicate-name.yaml",
+    a_repeated_route_name_names_both_places: "duplicate-route-name.yaml",
     a_bad_template_names_its_place: "bad-template.yaml",
     a_bad_regex_is_explained: "bad-regex.yaml",
     a_missing_secret_is_named: "missing-secret.yaml",
@@ -43,9 +44,9 @@ wrong! {
 #[test]
 fn a_route_that_is_never_reached_is_a_warning() {
     let folder = super::configured(
-        "routes:\n  - {match: GET /a/{x}, respond: {status: 200}}\n  - {match: GET /a/{y}, respond: {status: 201}}\n",
+        "routes:\n  - {match: \"GET /a/{x}\", respond: {status: 200}}\n  - {match: \"GET /a/{y}\", respond: {status: 201}}\n",
     );
     let checked = super::on(folder.path(), &["check"], &[]);
     assert_eq!(checked.code, Some(0), "{}", checked.err);
-    insta::assert_snapshot!(checked.out, @"");
+    insta::assert_snapshot!("hidden-route", checked.out);
 }

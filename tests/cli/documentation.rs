@@ -8,10 +8,7 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.is_dir()
-            && !name.starts_with('.')
-            && !["target", "node_modules", "tests"].contains(&name.as_str())
-        {
+        if path.is_dir() && !name.starts_with('.') && !["target", "node_modules", "tests"].contains(&name.as_str()) {
             markdown(&path, found);
         } else if name.ends_with(".md") {
             found.push(path);

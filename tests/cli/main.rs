@@ -1,5 +1,7 @@
 //! The command line, through the real binary.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 mod commands;
 mod diagnostics;
 mod documentation;

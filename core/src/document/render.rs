@@ -17,14 +17,15 @@ pub(super) fn flaw(f: &mut fmt::Formatter<'_>, flaw: &Flaw, sources: &Sources) -
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    write!(f, "{severity}: {}", flaw.message)?;
-    if !flaw.path.is_empty() {
-        write!(f, " in {}", flaw.path)?;
-    }
-    writeln!(f)?;
+    // A message of several lines keeps its shape below its first.
+    writeln!(f, "{severity}: {}", flaw.message.replace('\n', "\n  "))?;
     let gutter = if flaw.at.line == 0 { 1 } else { flaw.at.line.to_string().len() };
     if flaw.at.line != 0 || flaw.label.is_some() {
-        writeln!(f, "{:gutter$} --> {}", "", sources.place(flaw.at))?;
+        write!(f, "{:gutter$} --> {}", "", sources.place(flaw.at))?;
+        if !flaw.path.is_empty() {
+            write!(f, " in {}", flaw.path)?;
+        }
+        writeln!(f)?;
     }
     if let Some(line) = sources.line(flaw.at) {
         let (shown, before, width) = excerpt(line, flaw.at);

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan};
-use crate::policy::{Policies, Timeout};
+use crate::{
+    document::{Period, Size},
+    policy::{Policies, Timeout},
+};
 
 /// The whole document. Values that came from references are masked by the caller.
 pub(super) fn document(top: &Root, upstreams: &BTreeMap<String, UpstreamPlan>, routes: &[RoutePlan]) -> Value {
@@ -13,8 +16,8 @@ pub(super) fn document(top: &Root, upstreams: &BTreeMap<String, UpstreamPlan>, r
         "listeners": top.listeners,
         "admin": top.admin.as_ref().map(|address| json!({"address": address})),
         "shutdown": {
-            "lame_duck": crate::document::Period::from(top.shutdown.lame_duck),
-            "grace": crate::document::Period::from(top.shutdown.grace),
+            "lame_duck": Period::from(top.shutdown.lame_duck),
+            "grace": Period::from(top.shutdown.grace),
         },
         "upstreams": upstreams.iter().map(|(name, plan)| (name.clone(), upstream(plan))).collect::<Map<_, _>>(),
         "routes": routes.iter().filter(|plan| plan.host.is_none()).map(route).collect::<Vec<_>>(),
@@ -57,6 +60,9 @@ fn route(plan: &RoutePlan) -> Value {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), Value::from(&*plan.info.name));
     merge(&mut fields, &plan.settings);
+    for policy in ["timeout", "limits"] {
+        fields.shift_remove(policy);
+    }
     let calls: Vec<_> = plan
         .destinations
         .iter()
@@ -88,11 +94,11 @@ fn route(plan: &RoutePlan) -> Value {
 }
 
 fn effective_policies(policies: Policies) -> Value {
-    let mut fields = json!({"limits": {"max_body": crate::document::Size::from_bytes(policies.max_body)}});
-    if let (Timeout::Exchange(limit), Value::Object(fields)) = (policies.timeout, &mut fields) {
-        fields.insert("timeout".to_owned(), json!(crate::document::Period::from(limit)));
+    let limits = json!({"max_body": Size::from_bytes(policies.max_body)});
+    match policies.timeout {
+        Timeout::Exchange(limit) => json!({"timeout": Period::from(limit), "limits": limits}),
+        Timeout::Head(_) => json!({"limits": limits}),
     }
-    fields
 }
 
 fn merge(fields: &mut Map<String, Value>, more: &Value) {

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
 };
@@ -45,6 +45,17 @@ pub struct ListenerTls {
     pub client_ca: Option<PathBuf>,
 }
 
+impl ListenerTls {
+    /// The same with the document's folder before relative paths.
+    fn below(&self, directory: &Path) -> Self {
+        Self {
+            certificate: directory.join(&self.certificate),
+            private_key: directory.join(&self.private_key),
+            client_ca: self.client_ca.as_ref().map(|path| directory.join(path)),
+        }
+    }
+}
+
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -52,7 +63,7 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: Address,
-    /// TLS, if it speaks TLS. Relative paths start at the document's folder.
+    /// TLS, if it speaks TLS; the document's folder stands before paths that were relative.
     pub tls: Option<ListenerTls>,
     /// The proxies whose forwarding headers are believed.
     pub trusted_proxies: Arc<[IpRange]>,
@@ -134,7 +145,7 @@ impl JsonSchema for Address {
 }
 
 /// Turns the settings into listeners; two of them, or one and the admin, can't share an address.
-pub(super) fn read_all(top: &Root, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
+pub(super) fn read_all(top: &Root, directory: &Path, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (name, settings) in &top.listeners {
         let path = root().key("listeners").key(name);
@@ -154,7 +165,7 @@ pub(super) fn read_all(top: &Root, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
         listeners.push(Listener {
             name: name.as_str().into(),
             address: settings.address.clone(),
-            tls: settings.tls.clone(),
+            tls: settings.tls.as_ref().map(|tls| tls.below(directory)),
             trusted_proxies: settings.trusted_proxies.clone().into(),
         });
     }

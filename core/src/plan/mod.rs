@@ -84,7 +84,8 @@ impl Plan {
         let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
         let routes = route::read_all(document.root(), &root, &known, &mut flaws);
-        let listeners = listener::read_all(&root, &mut flaws);
+        let directory = document.folder(Span::default()).to_owned();
+        let listeners = listener::read_all(&root, &directory, &mut flaws);
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);
         flaws.extend(route::unreachable(&table, &routes));
@@ -100,7 +101,7 @@ impl Plan {
             upstreams,
             routes,
             table,
-            directory: document.folder(Span::default()).to_owned(),
+            directory,
             effective,
             report,
             sources: Arc::clone(document.sources()),

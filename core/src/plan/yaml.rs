@@ -70,7 +70,9 @@ fn pad(indent: usize, out: &mut String) {
 
 /// A text plain where it reads back as the same text, else in double quotes, which YAML shares with JSON.
 fn scalar(text: &str) -> String {
-    let plain = text.chars().next().is_some_and(|first| first.is_alphabetic() || first == '/')
+    let number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o");
+    let plain = !number
+        && text.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '/')
         && text.chars().all(|c| c.is_alphanumeric() || "-_./ {}*,=~+%@()".contains(c))
         && !text.ends_with(' ')
         && !matches!(

@@ -79,8 +79,8 @@ upstreams:
   orders:
     lambda: {regoin: eu-west-1}
 "), @r"
-    error: unknown field `regoin` in upstreams.orders.lambda
-      --> callgate.yaml:4:14
+    error: unknown field `regoin`
+      --> callgate.yaml:4:14 in upstreams.orders.lambda
        |
      4 |     lambda: {regoin: eu-west-1}
        |              ^^^^^^ expected one of `region`, `endpoint`, `key`, `payload`
@@ -118,76 +118,76 @@ routes:
 hosts: [x]
 weights: [-1, 0, 1.5, x]
 "), @r#"
-    error: expected text, found the number `1.10` in upstreams.a.lambda.region
-      --> callgate.yaml:3:24
+    error: expected text, found the number `1.10`
+      --> callgate.yaml:3:24 in upstreams.a.lambda.region
        |
      3 |   a: {lambda: {region: 1.10, endpoint: [x]}, attempts: fast}
        |                        ^^^^
        = help: quote it: "1.10"
 
-    error: expected text, found a list in upstreams.a.lambda.endpoint
-      --> callgate.yaml:3:40
+    error: expected text, found a list
+      --> callgate.yaml:3:40 in upstreams.a.lambda.endpoint
        |
      3 |   a: {lambda: {region: 1.10, endpoint: [x]}, attempts: fast}
        |                                        ^
 
-    error: expected a whole number, found text `fast` in upstreams.a.attempts
-      --> callgate.yaml:3:56
+    error: expected a whole number, found text `fast`
+      --> callgate.yaml:3:56 in upstreams.a.attempts
        |
      3 |   a: {lambda: {region: 1.10, endpoint: [x]}, attempts: fast}
        |                                                        ^^^^
 
-    error: expected a mapping, found text `eu` in upstreams.b.lambda
-      --> callgate.yaml:4:15
+    error: expected a mapping, found text `eu`
+      --> callgate.yaml:4:15 in upstreams.b.lambda
        |
      4 |   b: {lambda: eu, attempts: 300}
        |               ^^
 
-    error: expected a whole number from 0 to 255, found the number `300` in upstreams.b.attempts
-      --> callgate.yaml:4:29
+    error: expected a whole number from 0 to 255, found the number `300`
+      --> callgate.yaml:4:29 in upstreams.b.attempts
        |
      4 |   b: {lambda: eu, attempts: 300}
        |                             ^^^
 
-    error: expected true or false, found text `yes` in routes[0].enabled
-      --> callgate.yaml:6:34
+    error: expected true or false, found text `yes`
+      --> callgate.yaml:6:34 in routes[0].enabled
        |
      6 |   - {match: /, to: a/b, enabled: yes}
        |                                  ^^^
        = help: write `true`
 
-    error: expected a mapping, found text `just text` in routes[1]
-      --> callgate.yaml:7:5
+    error: expected a mapping, found text `just text`
+      --> callgate.yaml:7:5 in routes[1]
        |
      7 |   - just text
        |     ^^^^^^^^^
 
-    error: expected a mapping, found a list in hosts
-      --> callgate.yaml:8:8
+    error: expected a mapping, found a list
+      --> callgate.yaml:8:8 in hosts
        |
      8 | hosts: [x]
        |        ^
 
-    error: expected a whole number, 0 or more, found the number `-1` in weights[0]
-      --> callgate.yaml:9:11
+    error: expected a whole number, 0 or more, found the number `-1`
+      --> callgate.yaml:9:11 in weights[0]
        |
      9 | weights: [-1, 0, 1.5, x]
        |           ^^
 
-    error: expected a whole number other than 0, found the number `0` in weights[1]
-      --> callgate.yaml:9:15
+    error: expected a whole number other than 0, found the number `0`
+      --> callgate.yaml:9:15 in weights[1]
        |
      9 | weights: [-1, 0, 1.5, x]
        |               ^
 
-    error: expected a whole number, found the number `1.5` in weights[2]
-      --> callgate.yaml:9:18
+    error: expected a whole number, found the number `1.5`
+      --> callgate.yaml:9:18 in weights[2]
        |
      9 | weights: [-1, 0, 1.5, x]
        |                  ^^^
 
-    error: expected a whole number, found text `x` in weights[3]
-      --> callgate.yaml:9:23
+    error: expected a whole number, found text `x`
+      --> callgate.yaml:9:23 in weights[3]
        |
      9 | weights: [-1, 0, 1.5, x]
        |                       ^
@@ -203,28 +203,28 @@ upstreams:
   a: {lambda: {region: x}, timeout: 5, max_body: 1024}
   b: {lambda: {region: x}, timeout: 5 minutes, max_body: 10mb}
 "), @r"
-    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `5` in upstreams.a.timeout
-      --> callgate.yaml:3:37
+    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `5`
+      --> callgate.yaml:3:37 in upstreams.a.timeout
        |
      3 |   a: {lambda: {region: x}, timeout: 5, max_body: 1024}
        |                                     ^
        = help: write `5s` for seconds
 
-    error: expected a size such as `512B`, `64KiB` or `10MiB`, found `1024` in upstreams.a.max_body
-      --> callgate.yaml:3:50
+    error: expected a size such as `512B`, `64KiB` or `10MiB`, found `1024`
+      --> callgate.yaml:3:50 in upstreams.a.max_body
        |
      3 |   a: {lambda: {region: x}, timeout: 5, max_body: 1024}
        |                                                  ^^^^
        = help: write `1024B` for bytes
 
-    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `5 minutes` in upstreams.b.timeout
-      --> callgate.yaml:4:37
+    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `5 minutes`
+      --> callgate.yaml:4:37 in upstreams.b.timeout
        |
      4 |   b: {lambda: {region: x}, timeout: 5 minutes, max_body: 10mb}
        |                                     ^^^^^^^^^
 
-    error: expected a size such as `512B`, `64KiB` or `10MiB`, found `10mb` in upstreams.b.max_body
-      --> callgate.yaml:4:58
+    error: expected a size such as `512B`, `64KiB` or `10MiB`, found `10mb`
+      --> callgate.yaml:4:58 in upstreams.b.max_body
        |
      4 |   b: {lambda: {region: x}, timeout: 5 minutes, max_body: 10mb}
        |                                                          ^^^^
@@ -244,41 +244,41 @@ upstreams:
   e: {lambda: {region: x, payload: raw}}
   f: {lambda: {region: x, payload: {v1: 5}}}
 "), @r"
-    error: unknown value `v3` in upstreams.a.lambda.payload
-      --> callgate.yaml:3:36
+    error: unknown value `v3`
+      --> callgate.yaml:3:36 in upstreams.a.lambda.payload
        |
      3 |   a: {lambda: {region: x, payload: v3}}
        |                                    ^^ expected one of `v1`, `v2`, `raw`
 
-    error: unknown name `rwa` in upstreams.b.lambda.payload
-      --> callgate.yaml:4:37
+    error: unknown name `rwa`
+      --> callgate.yaml:4:37 in upstreams.b.lambda.payload
        |
      4 |   b: {lambda: {region: x, payload: {rwa: {content_type: x}}}}
        |                                     ^^^ expected one of `v1`, `v2`, `raw`
        = help: did you mean `raw`?
 
-    error: unknown field `content_typ` in upstreams.c.lambda.payload.raw
-      --> callgate.yaml:5:43
+    error: unknown field `content_typ`
+      --> callgate.yaml:5:43 in upstreams.c.lambda.payload.raw
        |
      5 |   c: {lambda: {region: x, payload: {raw: {content_typ: x}}}}
        |                                           ^^^^^^^^^^^ expected `content_type`
        = help: did you mean `content_type`?
 
-    error: expected exactly one of `v1`, `v2`, `raw`, found `raw`, `v1` in upstreams.d.lambda.payload
-      --> callgate.yaml:6:36
+    error: expected exactly one of `v1`, `v2`, `raw`, found `raw`, `v1`
+      --> callgate.yaml:6:36 in upstreams.d.lambda.payload
        |
      6 |   d: {lambda: {region: x, payload: {raw: {content_type: x}, v1: ~}}}
        |                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    error: `raw` needs a value in upstreams.e.lambda.payload
-      --> callgate.yaml:7:36
+    error: `raw` needs a value
+      --> callgate.yaml:7:36 in upstreams.e.lambda.payload
        |
      7 |   e: {lambda: {region: x, payload: raw}}
        |                                    ^^^
        = help: write `{raw: ...}`
 
-    error: `v1` takes no value in upstreams.f.lambda.payload.v1
-      --> callgate.yaml:8:41
+    error: `v1` takes no value
+      --> callgate.yaml:8:41 in upstreams.f.lambda.payload.v1
        |
      8 |   f: {lambda: {region: x, payload: {v1: 5}}}
        |                                         ^
@@ -301,38 +301,38 @@ hosts:
       - {enabled: true}
       - {to: 5}
 "), @r#"
-    error: the field `lambda` is required and not there in upstreams.a
-      --> callgate.yaml:3:6
+    error: the field `lambda` is required and not there
+      --> callgate.yaml:3:6 in upstreams.a
        |
      3 |   a: {timeout: 5s}
        |      ^^^^^^^^^^^^^
 
-    error: the field `match` is required and not there in hosts["api.example.com"].routes[1]
-      --> callgate.yaml:9:9
+    error: the field `match` is required and not there
+      --> callgate.yaml:9:9 in hosts["api.example.com"].routes[1]
        |
      9 |       - to: a/b
        |         ^^
 
-    error: the field `match` is required and not there in hosts["api.example.com"].routes[2]
-       --> callgate.yaml:10:9
+    error: the field `match` is required and not there
+       --> callgate.yaml:10:9 in hosts["api.example.com"].routes[2]
         |
      10 |       - {enabled: true}
         |         ^^^^^^^^^^^^^^^
 
-    error: the field `to` is required and not there in hosts["api.example.com"].routes[2]
-       --> callgate.yaml:10:9
+    error: the field `to` is required and not there
+       --> callgate.yaml:10:9 in hosts["api.example.com"].routes[2]
         |
      10 |       - {enabled: true}
         |         ^^^^^^^^^^^^^^^
 
-    error: the field `match` is required and not there in hosts["api.example.com"].routes[3]
-       --> callgate.yaml:11:9
+    error: the field `match` is required and not there
+       --> callgate.yaml:11:9 in hosts["api.example.com"].routes[3]
         |
      11 |       - {to: 5}
         |         ^^^^^^^
 
-    error: expected text, found the number `5` in hosts["api.example.com"].routes[3].to
-       --> callgate.yaml:11:14
+    error: expected text, found the number `5`
+       --> callgate.yaml:11:14 in hosts["api.example.com"].routes[3].to
         |
      11 |       - {to: 5}
         |              ^
@@ -356,14 +356,14 @@ fn a_value_out_of_a_reference_is_shown_as_the_reference() {
 upstreams:
   a: {lambda: {region: x}, attempts: \"${ATTEMPTS}\", timeout: \"${TIMEOUT}\"}
 ", &[("ATTEMPTS", "hunter2"), ("TIMEOUT", "letmein")]), @r#"
-    error: expected a whole number, found what `${ATTEMPTS}` gives in upstreams.a.attempts
-      --> callgate.yaml:3:38
+    error: expected a whole number, found what `${ATTEMPTS}` gives
+      --> callgate.yaml:3:38 in upstreams.a.attempts
        |
      3 |   a: {lambda: {region: x}, attempts: "${ATTEMPTS}", timeout: "${TIMEOUT}"}
        |                                      ^^^^^^^^^^^^^
 
-    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `${TIMEOUT}` in upstreams.a.timeout
-      --> callgate.yaml:3:62
+    error: expected a duration such as `250ms`, `5s`, `2m` or `1h`, found `${TIMEOUT}`
+      --> callgate.yaml:3:62 in upstreams.a.timeout
        |
      3 |   a: {lambda: {region: x}, attempts: "${ATTEMPTS}", timeout: "${TIMEOUT}"}
        |                                                              ^^^^^^^^^^^^
@@ -381,36 +381,36 @@ upstreams:
     text
     ${LATER} ${not a name}
 "), @r#"
-    error: the environment variable `REGION` is not set in upstreams.a.lambda.region
-      --> callgate.yaml:3:25
+    error: the environment variable `REGION` is not set
+      --> callgate.yaml:3:25 in upstreams.a.lambda.region
        |
      3 |   a: {lambda: {region: "${REGION}-${ZONE}", key: "${file:/run/secrets/key}"}}
        |                         ^^^^^^^^^
        = help: set REGION, or give a default: `${REGION:-...}`
 
-    error: the environment variable `ZONE` is not set in upstreams.a.lambda.region
-      --> callgate.yaml:3:35
+    error: the environment variable `ZONE` is not set
+      --> callgate.yaml:3:35 in upstreams.a.lambda.region
        |
      3 |   a: {lambda: {region: "${REGION}-${ZONE}", key: "${file:/run/secrets/key}"}}
        |                                   ^^^^^^^
        = help: set ZONE, or give a default: `${ZONE:-...}`
 
-    error: cannot read the file `/run/secrets/key`: no such file in upstreams.a.lambda.key
-      --> callgate.yaml:3:51
+    error: cannot read the file `/run/secrets/key`: no such file
+      --> callgate.yaml:3:51 in upstreams.a.lambda.key
        |
      3 |   a: {lambda: {region: "${REGION}-${ZONE}", key: "${file:/run/secrets/key}"}}
        |                                                   ^^^^^^^^^^^^^^^^^^^^^^^^
        = help: a path is relative to the folder of the document that names it
 
-    error: the environment variable `LATER` is not set in upstreams.b
-      --> callgate.yaml:6:5
+    error: the environment variable `LATER` is not set
+      --> callgate.yaml:6:5 in upstreams.b
        |
      6 |     ${LATER} ${not a name}
        |     ^^^^^^^^
        = help: set LATER, or give a default: `${LATER:-...}`
 
-    error: `${not a name}` is not a reference in upstreams.b
-      --> callgate.yaml:6:14
+    error: `${not a name}` is not a reference
+      --> callgate.yaml:6:14 in upstreams.b
        |
      6 |     ${LATER} ${not a name}
        |              ^^^^^^^^^^^^^
@@ -443,8 +443,8 @@ upstreams:
   orders: {a: 1}
   orders: {a: 2}
 "), @r"
-    error: the key `orders` is there twice in upstreams
-      --> callgate.yaml:4:3
+    error: the key `orders` is there twice
+      --> callgate.yaml:4:3 in upstreams
        |
      4 |   orders: {a: 2}
        |   ^^^^^^
@@ -457,8 +457,8 @@ upstreams:
 #[test]
 fn errors_of_the_syntax_look_like_all_others() {
     assert_snapshot!(refused("routes:\n  - match: GET /\n   to: x\n"), @r"
-    error: this is not valid YAML: while parsing a block collection, did not find expected '-' indicator in routes[1]
-      --> callgate.yaml:3:4
+    error: this is not valid YAML: while parsing a block collection, did not find expected '-' indicator
+      --> callgate.yaml:3:4 in routes[1]
        |
      3 |    to: x
        |    ^
@@ -466,8 +466,8 @@ fn errors_of_the_syntax_look_like_all_others() {
     1 error in callgate.yaml
     ");
     assert_snapshot!(refused("a: *nowhere\n"), @r"
-    error: this is not valid YAML: while parsing node, found unknown anchor in a
-      --> callgate.yaml:1:4
+    error: this is not valid YAML: while parsing node, found unknown anchor
+      --> callgate.yaml:1:4 in a
        |
      1 | a: *nowhere
        |    ^
@@ -484,8 +484,8 @@ fn errors_of_the_syntax_look_like_all_others() {
     1 error in callgate.yaml
     ");
     assert_snapshot!(refused("a: !secret x\n? [b]\n: 1\n"), @r#"
-    error: the tag `!secret` has no meaning here in a
-      --> callgate.yaml:1:12
+    error: the tag `!secret` has no meaning here
+      --> callgate.yaml:1:12 in a
        |
      1 | a: !secret x
        |            ^
@@ -505,8 +505,8 @@ fn errors_of_the_syntax_look_like_all_others() {
 #[test]
 fn braces_that_must_be_quoted_are_told_so() {
     assert_snapshot!(refused("path: {{ params.id }}\n"), @r#"
-    error: a key must be text, not a collection in path
-      --> callgate.yaml:1:8
+    error: a key must be text, not a collection
+      --> callgate.yaml:1:8 in path
        |
      1 | path: {{ params.id }}
        |        ^
@@ -516,8 +516,8 @@ fn braces_that_must_be_quoted_are_told_so() {
     "#);
     assert!(refused("routes: [{match: GET /a/{id}, to: a/b}]\n").contains("must be quoted: \"GET /items/{id}\""));
     assert_snapshot!(refused("a: {port: ${PORT}}\n"), @r#"
-    error: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}' in a
-      --> callgate.yaml:1:12
+    error: this is not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'
+      --> callgate.yaml:1:12 in a
        |
      1 | a: {port: ${PORT}}
        |            ^
@@ -552,14 +552,14 @@ fn warnings_are_counted_beside_errors() {
         Flaw::error(routes[0].at, &path.index(0), "there is no upstream `a`"),
     ];
     assert_snapshot!(document.report(flaws).to_string(), @r"
-    error: there is no upstream `a` in routes[0]
-      --> callgate.yaml:1:10
+    error: there is no upstream `a`
+      --> callgate.yaml:1:10 in routes[0]
        |
      1 | routes: [a, b]
        |          ^
 
-    warning: this route can never be reached in routes[1]
-      --> callgate.yaml:1:13
+    warning: this route can never be reached
+      --> callgate.yaml:1:13 in routes[1]
        |
      1 | routes: [a, b]
        |             ^ hidden

@@ -59,15 +59,15 @@ fn a_name_defined_twice_names_both_places() {
         ("more.yaml", "upstreams:\n  orders: {echo: {}}\nadmin: {}\n"),
     ]);
     insta::assert_snapshot!(report(&folder, "main.yaml"), @r"
-    error: the upstream `orders` is defined twice in upstreams
-      --> more.yaml:2:3
+    error: the upstream `orders` is defined twice
+      --> more.yaml:2:3 in upstreams
        |
      2 |   orders: {echo: {}}
        |   ^^^^^^
        = note: it is defined first: main.yaml:3:3
 
-    error: `admin` is given a second time in admin
-      --> more.yaml:3:1
+    error: `admin` is given a second time
+      --> more.yaml:3:1 in admin
        |
      3 | admin: {}
        | ^^^^^
@@ -81,26 +81,26 @@ fn a_name_defined_twice_names_both_places() {
 fn an_include_that_reaches_nothing_is_an_error_at_its_place() {
     let folder = folder(&[("main.yaml", "include: [no/*.yaml, none.yaml, 5, \"[\"]\n")]);
     insta::assert_snapshot!(report(&folder, "main.yaml"), @r#"
-    error: `no/*.yaml` matches no file below `FOLDER` in include[0]
-      --> main.yaml:1:11
+    error: `no/*.yaml` matches no file below `FOLDER`
+      --> main.yaml:1:11 in include[0]
        |
      1 | include: [no/*.yaml, none.yaml, 5, "["]
        |           ^^^^^^^^^
 
-    error: cannot read `none.yaml`: No such file or directory (os error 2) in include[1]
-      --> main.yaml:1:22
+    error: cannot read `none.yaml`: No such file or directory (os error 2)
+      --> main.yaml:1:22 in include[1]
        |
      1 | include: [no/*.yaml, none.yaml, 5, "["]
        |                      ^^^^^^^^^
 
-    error: expected a file name or a glob in include[2]
-      --> main.yaml:1:33
+    error: expected a file name or a glob
+      --> main.yaml:1:33 in include[2]
        |
      1 | include: [no/*.yaml, none.yaml, 5, "["]
        |                                 ^
 
-    error: `[` is not a glob: invalid range pattern in include[3]
-      --> main.yaml:1:36
+    error: `[` is not a glob: invalid range pattern
+      --> main.yaml:1:36 in include[3]
        |
      1 | include: [no/*.yaml, none.yaml, 5, "["]
        |                                    ^^^
@@ -113,8 +113,8 @@ fn an_include_that_reaches_nothing_is_an_error_at_its_place() {
 fn a_cycle_of_includes_is_an_error() {
     let folder = folder(&[("a.yaml", "include: [b.yaml]\n"), ("b.yaml", "include: [a.yaml]\n")]);
     insta::assert_snapshot!(report(&folder, "a.yaml"), @r"
-    error: `a.yaml` includes itself, directly or by way of others in include[0]
-      --> b.yaml:1:11
+    error: `a.yaml` includes itself, directly or by way of others
+      --> b.yaml:1:11 in include[0]
        |
      1 | include: [a.yaml]
        |           ^^^^^^
@@ -131,15 +131,15 @@ fn errors_of_all_files_are_reported_together() {
         ("b.yaml", "x: 1\nx: 2\n"),
     ]);
     insta::assert_snapshot!(report(&folder, "main.yaml"), @r#"
-    error: the environment variable `NOT_SET` is not set in routes[0]
-      --> main.yaml:2:11
+    error: the environment variable `NOT_SET` is not set
+      --> main.yaml:2:11 in routes[0]
        |
      2 | routes: ["${NOT_SET}"]
        |           ^^^^^^^^^^
        = help: set NOT_SET, or give a default: `${NOT_SET:-...}`
 
-    error: this is not valid YAML: unclosed bracket '[' in a[0]
-      --> a.yaml:1:4
+    error: this is not valid YAML: unclosed bracket '['
+      --> a.yaml:1:4 in a[0]
        |
      1 | a: [
        |    ^
