@@ -1,12 +1,13 @@
 //! What the emulators don't do, against a stand-in.
 
 use bytes::Bytes;
-use callgate_core::Body;
+use callgate_core::{Body, Snapshot};
 use http::{Request, Response};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    runtime::Handle,
     task::JoinSet,
 };
 
@@ -216,4 +217,23 @@ async fn mistakes_in_a_document_are_found_without_a_network() {
     assert!(report.contains("letters, digits"), "{report}");
     let report = error("{region: eu-west-1}", "{upstream: aws, function: f, invocation: later}");
     assert!(report.contains("request_response"), "{report}");
+}
+
+#[tokio::test]
+async fn the_event_can_be_seen_without_a_call() {
+    let yaml = "upstreams: {aws: {lambda: {region: eu-west-1}}}\nroutes: [{match: 'POST /o/{id}', to: aws/f}]";
+    let request = Request::post("/o/7?x=1").header("host", "api.example.com").header("content-type", "text/plain");
+    let explained = plan(yaml).unwrap().explain(request.body(Body::empty()).unwrap());
+    let shown = explained.results.join("\n");
+    for part in ["\"version\": \"2.0\"", "\"rawPath\": \"/o/7\"", "\"id\": \"7\""] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_of_another_region_is_a_mistake_of_the_document() {
+    let yaml = "upstreams: {aws: {lambda: {region: eu-west-1, credentials: {access_key_id: a, secret_access_key: b}}}}\n\
+                routes: [{match: /, to: 'aws/arn:aws:lambda:us-east-1:123456789012:function:f'}]";
+    let error = Snapshot::load(plan(yaml).unwrap(), &Handle::current()).await.unwrap_err().to_string();
+    assert!(error.contains("`us-east-1`") && error.contains("`eu-west-1`"), "{error}");
 }
