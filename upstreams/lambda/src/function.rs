@@ -1,14 +1,14 @@
 //! A function, bound: everything about it that doesn't change from call to call is ready.
 
 use bytes::Bytes;
-use callgate_aws_event::{Shape as EventShape, decode};
+use callgate_aws_event::{Shape as EventShape, decode, encode_call};
 use callgate_core::{Body, CallContext, ErrorKind, Invalid, Response, UpstreamError};
 use callgate_transform::{Payload, Scope, Shape};
 use http::{Request, request, response};
 
 use crate::{
     address::{Address, Service, resolve},
-    client_context, error, event,
+    client_context, error,
     name::{FunctionName, Qualifier},
     reply,
     request::{Event, Options, build},
@@ -81,7 +81,7 @@ impl Function {
         body: &Bytes,
         context: &CallContext,
     ) -> Result<Event, UpstreamError> {
-        let payload = event::encode(self.shape.payload, head, body, context, self.account.as_deref());
+        let payload = encode_call(self.shape.payload, head, body, context, self.account.as_deref());
         let limit = self.invocation.limit();
         if payload.len() > limit {
             return Err(error::payload_too_large(&self.label, payload.len(), limit));

@@ -6,7 +6,6 @@ mod client_context;
 mod clock;
 mod config;
 mod error;
-mod event;
 mod function;
 mod keys;
 mod name;
@@ -108,7 +107,8 @@ impl Upstream for Lambda {
     }
 
     fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
-        event::preview(target, invocation)
+        let account = target.name.fixed().and_then(FunctionName::account);
+        Some(callgate_aws_event::preview(target.payload, invocation, account))
     }
 }
 

@@ -25,7 +25,7 @@ impl Fixture for Functions {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions");
         let functions = Remote::ALL.map(|remote| {
             let name = remote.name();
-            format!("{name}: {{runtime: python3, handler: remote.{name}}}")
+            format!("{name}: {{runtime: python3, handler: remote.{name}, environment: {{TOKEN: hush-too}}}}")
         });
         format!(
             "{{local: {{directory: {directory:?}, environment: {{KEY: hush-hush}}}}, functions: {{{}}}}}",
@@ -38,7 +38,7 @@ impl Fixture for Functions {
     }
 
     fn secrets(&self) -> Vec<String> {
-        vec!["hush-hush".to_owned()]
+        ["hush-hush", "hush-too"].map(str::to_owned).to_vec()
     }
 
     fn typo() -> Option<(&'static str, &'static str)> {

@@ -1,6 +1,7 @@
 //! The conformance suite against MiniStack. The remote is killed and comes back by a proxy before it: MiniStack itself
 //! would forget its functions.
 
+#[path = "conformance/relay.rs"]
 mod relay;
 
 use std::{net::SocketAddr, process::ExitCode};
@@ -76,7 +77,7 @@ async fn start() -> Result<Option<Aws>, String> {
         }
         Err(error) => return Err(error.to_string()),
     };
-    let create = peer.create_function("suite", include_str!("function.py"), "python3.11");
+    let create = peer.create_function("suite", include_str!("conformance/function.py"), "python3.11");
     create.await.map_err(|error| error.to_string())?;
     let address = peer.endpoint.trim_start_matches("http://").parse::<SocketAddr>();
     let address = address.map_err(|error| format!("{}: {error}", peer.endpoint))?;
