@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     BadRequest(Cow<'static, str>),
     #[error("a template could not be rendered")]
-    Template(#[from] TransformError),
+    Template(#[source] TransformError),
     #[error("the request's body is over limits.max_body")]
     RequestTooLarge { limit: u64 },
     #[error("the reply that has to be buffered is over limits.max_body")]
@@ -55,6 +55,16 @@ impl Failure {
     /// Whether the template failed on what the client sent, rather than on what the function answered.
     pub(crate) fn is_clients(error: &TransformError) -> bool {
         error.side == Side::Request
+    }
+}
+
+impl From<TransformError> for Failure {
+    fn from(error: TransformError) -> Self {
+        match (error.over_limit, error.side) {
+            (Some(limit), Side::Request) => Self::RequestTooLarge { limit },
+            (Some(limit), Side::Response) => Self::ReplyTooLarge { limit },
+            (None, _) => Self::Template(error),
+        }
     }
 }
 

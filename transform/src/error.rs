@@ -23,11 +23,13 @@ pub struct TransformError {
     pub message: Cow<'static, str>,
     /// The template or the option that failed; unknown when the configuration's reader knew no places.
     pub at: Position,
+    /// The limit that the body is over once it is decoded, when that is what went wrong: answered 413 or 502.
+    pub over_limit: Option<u64>,
 }
 
 impl TransformError {
     pub(crate) fn new(side: Side, at: Position, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { side, message: message.into(), at }
+        Self { side, message: message.into(), at, over_limit: None }
     }
 
     /// What a client may be told about it. Fit for [`Side::Request`]; a response's failure is no client's business.

@@ -50,6 +50,7 @@
 //! what YAML writers expect to write. `step` has the steps (`config` as written, the plans as compiled, `run`),
 //! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see.
 
+mod coding;
 mod confined;
 mod engine;
 mod error;
@@ -61,6 +62,7 @@ mod json;
 mod lookup;
 mod message;
 mod one_or_many;
+mod parse;
 mod payload;
 mod pipeline;
 mod position;
@@ -70,6 +72,7 @@ mod shape;
 mod step;
 mod template;
 mod tree;
+mod xml;
 
 pub use confined::Confined;
 pub use error::{Side, TransformError};

@@ -5,6 +5,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use minijinja::Value;
 
+use crate::{
+    coding::{self, Undecodable},
+    xml,
+};
+
 /// The body of a message under transformation.
 #[derive(Clone, Debug, Default)]
 pub enum Payload {
@@ -32,19 +37,41 @@ impl From<Bytes> for Payload {
     }
 }
 
+/// Bytes that a content-encoded body may decode to unless it is said otherwise: the default of `limits.max_body`.
+const DECODED: u64 = 10 << 20;
+
 /// A whole body, and what it was parsed into so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Content {
     bytes: Bytes,
+    limit: u64,
+    /// The body without its content codings.
+    decoded: OnceLock<Result<Box<Self>, Undecodable>>,
     /// What templates see as `body`.
     pub(crate) value: OnceLock<Result<Value, Arc<str>>>,
     /// What templates see as `text`.
     pub(crate) text: OnceLock<Result<Value, Arc<str>>>,
     /// What JSONPath searches and `merge` patches.
     pub(crate) json: OnceLock<Result<Arc<serde_json::Value>, Arc<str>>>,
+    /// What element paths search.
+    xml: OnceLock<Result<Value, Arc<str>>>,
 }
 
 impl Content {
+    /// A whole body that decodes to no more bytes than a limit, where it is content-encoded and a step reads it.
+    #[must_use]
+    pub const fn new(bytes: Bytes, limit: u64) -> Self {
+        Self {
+            bytes,
+            limit,
+            decoded: OnceLock::new(),
+            value: OnceLock::new(),
+            text: OnceLock::new(),
+            json: OnceLock::new(),
+            xml: OnceLock::new(),
+        }
+    }
+
     /// The bytes as they are.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
@@ -59,7 +86,30 @@ impl Content {
 
     /// Forgets what the body was parsed into: it is another media type now.
     pub(crate) fn forget_parsed(&mut self) {
-        *self = Self::from(std::mem::take(&mut self.bytes));
+        *self = Self::new(std::mem::take(&mut self.bytes), self.limit);
+    }
+
+    /// The body without the content codings that its header names; decoded when first asked for.
+    pub(crate) fn decoded(&self, codings: &str) -> Result<&Self, Arc<str>> {
+        let decode = || {
+            let bytes = coding::decode(&self.bytes, codings, self.limit)?;
+            Ok(Box::new(Self::new(bytes.into(), self.limit)))
+        };
+        let decoded = self.decoded.get_or_init(decode).as_ref();
+        decoded.map(|content| &**content).map_err(|error| error.to_string().into())
+    }
+
+    /// The limit that the decoded body is over, if a step wanted it decoded and it is.
+    pub(crate) fn over_limit(&self) -> Option<u64> {
+        match self.decoded.get()? {
+            Err(Undecodable::TooLarge { limit }) => Some(*limit),
+            _ => None,
+        }
+    }
+
+    /// The body as XML, whatever its media type says.
+    pub(crate) fn xml(&self) -> Result<Value, Arc<str>> {
+        self.xml.get_or_init(|| xml::parse(&self.bytes)).clone()
     }
 
     /// The body as JSON, whatever its media type says.
@@ -88,6 +138,12 @@ pub(crate) fn not_json(error: &serde_json::Error) -> Arc<str> {
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, ..Self::default() }
+        Self::new(bytes, DECODED)
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::from(Bytes::new())
     }
 }

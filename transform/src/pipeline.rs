@@ -10,7 +10,8 @@ use crate::{
     exchange::Exchange,
     flaw::Flaw,
     message::Message,
-    payload::Payload,
+    payload::{Content, Payload},
+    position::Position,
     scope::{Context, Scope},
     step::{self, RequestSteps, ResponseSteps, Step},
 };
@@ -85,6 +86,17 @@ impl Pipeline {
     }
 }
 
+/// A body that turned out to be over its limit fails the steps, and is why they failed, whatever they made of it.
+fn within_limit(result: Result<(), TransformError>, scope: &Scope) -> Result<(), TransformError> {
+    let limit = scope.context.message.payload.content().and_then(Content::over_limit);
+    if limit.is_none() {
+        return result;
+    }
+    let at = result.err().map_or_else(Position::default, |error| error.at);
+    let error = TransformError::new(scope.side(), at, "the decoded body is over `limits.max_body`");
+    Err(TransformError { over_limit: limit, ..error })
+}
+
 /// The `request` steps of host, route, upstream and function, in this order.
 #[derive(Clone, Debug, Default)]
 pub struct RequestPipeline(Pipeline);
@@ -135,7 +147,7 @@ impl RequestPipeline {
             request: None,
             error: None,
         });
-        let result = self.0.run(&mut scope);
+        let result = within_limit(self.0.run(&mut scope), &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
         context.message.give_back_request(parts, body);
@@ -206,6 +218,7 @@ impl ResponsePipeline {
             error: error.map(Arc::from),
         });
         let result = if error.is_some() { self.0.run_on_failure(&mut scope) } else { self.0.run(&mut scope) };
+        let result = within_limit(result, &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
         context.message.give_back_response(parts, body);

@@ -32,7 +32,8 @@ pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, InvalidEscape> {
     percent_decode_str(&spaced).decode_utf8().map(|text| Cow::Owned(text.into_owned())).map_err(|_| InvalidEscape)
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+/// Raw names and values.
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }

@@ -37,6 +37,8 @@ pub(crate) enum Escaping {
     Path,
     /// As `Path`, and the rendered path is checked: it is what a client is sent to.
     Location,
+    /// They are escaped as text and attributes of XML.
+    Xml,
 }
 
 #[derive(Clone)]
@@ -134,7 +136,10 @@ impl Template {
             }
             Form::Lookups(pieces) => return self.look_up(pieces, scope).map(Cow::Owned),
             Form::Program(program) => {
-                let root = if self.escaping == Escaping::None { scope.root() } else { scope.path_root() };
+                let root = match self.escaping {
+                    Escaping::None | Escaping::Xml => scope.root(),
+                    Escaping::Path | Escaping::Location => scope.path_root(),
+                };
                 (program.borrow_dependent().render(root), program.borrow_owner())
             }
         };
@@ -276,10 +281,10 @@ impl Expression {
 
     fn undefined(&self, scope: &Scope) -> TransformError {
         let message = match plain_name(&self.source) {
-            Some(name) => format!("`{name}` is undefined").into(),
-            None => "the expression's value is undefined".into(),
+            Some(name) => format!("`{name}` is undefined"),
+            None => "the expression's value is undefined".to_owned(),
         };
-        TransformError { side: scope.side(), message, at: self.at }
+        TransformError::new(scope.side(), self.at, message)
     }
 
     pub(crate) const fn at(&self) -> Position {

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use callgate_transform::{Exchange, Payload, RequestPipeline, ResponsePipeline};
+use callgate_transform::{Content, Exchange, Payload, RequestPipeline, ResponsePipeline};
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
@@ -79,7 +79,7 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
             Some(deadline) => timeout_at(deadline.into(), collected).await.map_err(|_| Failure::TimedOut)?,
             None => collected.await,
         };
-        (Payload::Buffered(bytes.map_err(Failure::request_body)?.into()), Body::empty())
+        (Payload::Buffered(Content::new(bytes.map_err(Failure::request_body)?, limit)), Body::empty())
     } else {
         (Payload::Streaming, body)
     };
@@ -121,7 +121,7 @@ async fn run(
     let (mut parts, body) = response.into_parts();
     let (mut payload, streamed) = if steps.reads_body() {
         let bytes = body.collect(limit).await.map_err(Failure::reply_body)?;
-        (Payload::Buffered(bytes.into()), Body::empty())
+        (Payload::Buffered(Content::new(bytes, limit)), Body::empty())
     } else {
         (Payload::Streaming, body)
     };

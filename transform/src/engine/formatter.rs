@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value, value::ValueKind};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::{json::JsonOf, scope};
+use crate::{json::JsonOf, scope, xml};
 
 /// What may not stand in a path as it is (RFC 3986, `pchar` and `/`). A `%` is looked at on its own.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
@@ -32,6 +32,13 @@ const NOT_IN_TAIL: &AsciiSet = &NOT_IN_PATH.add(b'%');
 
 pub(super) fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let text = text_of(value)?;
+    if matches!(state.auto_escape(), AutoEscape::Custom(name) if name == super::XML) {
+        if value.is_safe() {
+            return Ok(out.write_str(&text)?);
+        }
+        return xml::escape(out, &text, xml::Place::Attribute)
+            .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()));
+    }
     if matches!(state.auto_escape(), AutoEscape::Custom(_)) {
         let set = match (value.is_safe(), is_tail(state, &text)) {
             (true, true) => NOT_IN_TAIL,

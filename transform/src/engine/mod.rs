@@ -8,6 +8,7 @@ mod functions;
 mod scan;
 mod suggest;
 mod text;
+mod xml;
 
 use std::sync::LazyLock;
 
@@ -29,30 +30,33 @@ const RECURSION: usize = 100;
 /// The name of the templates whose values are escaped as segments of a path.
 const PATH: &str = "path";
 
-pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> =
-    LazyLock::new(|| {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(RECURSION);
-        // Errors then name the undefined expression. What it costs is paid by templates that fail only.
-        environment.set_debug(true);
-        // A text ends as it is written, with tags in it or without.
-        let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-        environment.set_syntax(syntax.unwrap_or_default());
-        environment.set_auto_escape_callback(|name| {
-            if name == PATH { AutoEscape::Custom(PATH.into()) } else { AutoEscape::None }
-        });
-        environment.set_formatter(formatter::format);
-        environment.remove_filter("safe");
-        environment.add_filter("safe", |text: String| minijinja::Value::from_safe_string(text));
-        environment.remove_global("debug");
-        functions::register(&mut environment);
-        encoding::register(&mut environment);
-        crypto::register(&mut environment);
-        text::register(&mut environment);
-        environment
+/// The name of the templates whose values are escaped as text of XML.
+const XML: &str = "xml";
+
+pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    // Errors then name the undefined expression. What it costs is paid by templates that fail only.
+    environment.set_debug(true);
+    // A text ends as it is written, with tags in it or without.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.unwrap_or_default());
+    environment.set_auto_escape_callback(|name| {
+        if name == PATH || name == XML { AutoEscape::Custom(name.to_owned().into()) } else { AutoEscape::None }
     });
+    environment.set_formatter(formatter::format);
+    environment.remove_filter("safe");
+    environment.add_filter("safe", |text: String| minijinja::Value::from_safe_string(text));
+    environment.remove_global("debug");
+    functions::register(&mut environment);
+    encoding::register(&mut environment);
+    crypto::register(&mut environment);
+    text::register(&mut environment);
+    xml::register(&mut environment);
+    environment
+});
 
 impl Escaping {
     /// The name by which the environment knows how values are escaped.
@@ -60,6 +64,7 @@ impl Escaping {
         match self {
             Self::None => "template",
             Self::Path | Self::Location => PATH,
+            Self::Xml => XML,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     flaw::{Flaw, Flaws},
     position::{Located, Position},
     shape::Shape,
+    xml::ElementPath,
 };
 
 /// A compiled extraction.
@@ -26,7 +27,7 @@ pub(crate) struct Extraction {
     pub(super) at: Position,
 }
 
-/// Where a value is taken from. XML paths and form fields come beside these.
+/// Where a value is taken from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Header(HeaderName),
@@ -34,6 +35,8 @@ pub(super) enum Source {
     Param(String),
     Cookie(String),
     Body { query: Arc<JpQuery>, path: String },
+    Xml { elements: ElementPath, path: String },
+    Form(String),
     Path,
     Text,
 }
@@ -50,6 +53,8 @@ pub(super) enum Takes {
     Whole,
     FirstGroup,
     Named(Vec<String>),
+    /// A text with groups in it.
+    Replaced(String),
 }
 
 impl Extraction {
@@ -57,10 +62,15 @@ impl Extraction {
         let Located { value: config, at } = extract;
         let mut flaws = Flaws::default();
         let source = flaws.keep_all(source(config, *at, side));
-        let regex = config.regex.as_ref().and_then(|regex| flaws.keep(Pattern::compile(regex)));
+        let regex =
+            config.regex.as_ref().and_then(|regex| flaws.keep(Pattern::compile(regex, config.replace.as_ref())));
         let default = config.default.as_ref().and_then(|tree| flaws.keep_all(Shape::compile(tree, side)));
         if name.is_empty() {
             flaws.push(Flaw::new(*at, "a value needs a name"));
+        }
+        if let (Some(replace), None) = (&config.replace, &config.regex) {
+            let flaw = Flaw::new(replace.at, "`replace` needs a `regex` whose groups it takes");
+            flaws.push(flaw);
         }
         if config.required && config.default.is_some() {
             let flaw = Flaw::new(*at, "a required value cannot have a default");
@@ -73,7 +83,7 @@ impl Extraction {
     }
 
     pub(crate) fn reads(&self) -> Reads {
-        let body = matches!(self.source, Source::Body { .. } | Source::Text);
+        let body = matches!(self.source, Source::Body { .. } | Source::Xml { .. } | Source::Form(_) | Source::Text);
         let default = self.default.as_ref().map_or(Reads::NOTHING, Shape::reads);
         if body { default.and(Reads::BODY) } else { default }
     }
@@ -93,6 +103,16 @@ fn source(config: &Extract, at: Position, side: Side) -> Result<Source, Vec<Flaw
         let source = |query| Source::Body { query: Arc::new(query), path: path.value.clone() };
         sources.extend(flaws.keep(query).map(source));
     }
+    if let Some(path) = &config.xml {
+        let elements = ElementPath::parse(&path.value).map_err(|segment| {
+            let flaw =
+                Flaw::new(path.at, format!("`{}` is not a path of elements: `{segment}` is no name", path.value));
+            flaw.with_hint("names of elements with slashes between, such as `Envelope/Body/Price` or `Order/@id`")
+        });
+        let source = |elements| Source::Xml { elements, path: path.value.clone() };
+        sources.extend(flaws.keep(elements).map(source));
+    }
+    sources.extend(config.form.as_ref().map(|name| Source::Form(name.value.clone())));
     sources.extend(config.query.as_ref().map(|name| Source::Query(name.value.clone())));
     sources.extend(config.param.as_ref().map(|name| Source::Param(name.value.clone())));
     sources.extend(config.cookie.as_ref().map(|name| Source::Cookie(name.value.clone())));
@@ -105,11 +125,26 @@ fn source(config: &Extract, at: Position, side: Side) -> Result<Source, Vec<Flaw
             flaws.push(flaw.with_hint("extract it in a `request` step: `vars` are shared"));
         }
     }
-    let given = [config.header.is_some(), config.body.is_some()].into_iter().filter(|given| *given).count();
-    let others = sources.iter().filter(|source| !matches!(source, Source::Header(_) | Source::Body { .. })).count();
-    if given + others != 1 {
-        let flaw = Flaw::new(at, if given + others == 0 { "no source is named" } else { "several sources are named" });
-        flaws.push(flaw.with_hint("name one of `header`, `query`, `param`, `cookie`, `path`, `body` and `text`"));
+    // A source with a flaw of its own is given too.
+    let given = [
+        config.header.is_some(),
+        config.body.is_some(),
+        config.xml.is_some(),
+        config.form.is_some(),
+        config.query.is_some(),
+        config.param.is_some(),
+        config.cookie.is_some(),
+        config.path,
+        config.text,
+    ];
+    let given = given.into_iter().filter(|given| *given).count();
+    if given != 1 {
+        let flaw = Flaw::new(at, if given == 0 { "no source is named" } else { "several sources are named" });
+        flaws.push(
+            flaw.with_hint(
+                "name one of `header`, `query`, `param`, `cookie`, `path`, `body`, `xml`, `form` and `text`",
+            ),
+        );
     }
     flaws.finish(()).map(|()| sources.pop().unwrap_or(Source::Path))
 }
@@ -124,12 +159,19 @@ fn bad_json_path(path: &Located<String>, error: &str) -> Flaw {
 }
 
 impl Pattern {
-    fn compile(regex: &Located<String>) -> Result<Self, Flaw> {
+    fn compile(regex: &Located<String>, replace: Option<&Located<String>>) -> Result<Self, Flaw> {
         let compiled = Regex::new(&regex.value).map_err(|error| {
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ");
             Flaw::new(regex.at, format!("`{}` is not a regular expression: {reason}", regex.value))
         })?;
+        if let Some(replace) = replace {
+            if let Some(group) = unknown_group(&replace.value, &compiled) {
+                let flaw = Flaw::new(replace.at, format!("`{}` has no group `{group}`", regex.value));
+                return Err(flaw.with_hint("a name ends where it can, so write `${1}st`; `$$` is a dollar"));
+            }
+            return Ok(Self { regex: compiled, takes: Takes::Replaced(replace.value.clone()) });
+        }
         let names: Vec<_> = compiled.capture_names().flatten().map(str::to_owned).collect();
         let takes = match (names.is_empty(), compiled.captures_len()) {
             (false, _) => Takes::Named(names),
@@ -138,4 +180,31 @@ impl Pattern {
         };
         Ok(Self { regex: compiled, takes })
     }
+}
+
+/// The first group that a replacement names and the expression does not have.
+fn unknown_group<'a>(replace: &'a str, regex: &Regex) -> Option<&'a str> {
+    let mut rest = replace;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let group = match rest.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map_or(braced, |(group, _)| group),
+            None => {
+                let end = rest.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(rest.len());
+                &rest[..end]
+            }
+        };
+        let known = match group.parse::<usize>() {
+            Ok(number) => number < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|name| name == group),
+        };
+        if !known {
+            return Some(group);
+        }
+    }
+    None
 }

@@ -24,6 +24,13 @@ pub struct Extract {
     /// Source: the JSON body, by a JSONPath (RFC 9535). One node is its value, several are a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Located<String>>,
+    /// Source: the XML body, by a path of element names without their prefixes (`Envelope/Body/Price`, `Order/@id`). One
+    /// element is its value, several are a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<Located<String>>,
+    /// Source: the first value of a field of a form, urlencoded or multipart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Located<String>>,
     /// Source: the whole path, when true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub path: bool,
@@ -33,6 +40,10 @@ pub struct Extract {
     /// A regular expression to search in the value: named groups give an object, else group 1, else the whole match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<Located<String>>,
+    /// What the value becomes when the expression matches: a text in which `$1` and `${name}` are groups, and `$$` a
+    /// dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Located<String>>,
     /// Whether it is an error (400 for a request) when there is no such value. Default false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,

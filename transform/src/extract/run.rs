@@ -61,6 +61,8 @@ impl std::fmt::Display for Source {
             Self::Param(name) => write!(f, "path parameter `{name}`"),
             Self::Cookie(name) => write!(f, "cookie `{name}`"),
             Self::Body { path, .. } => write!(f, "`{path}` of the body"),
+            Self::Xml { path, .. } => write!(f, "`{path}` of the XML body"),
+            Self::Form(name) => write!(f, "form field `{name}`"),
             Self::Path => f.write_str("the path"),
             Self::Text => f.write_str("the body's text"),
         }
@@ -94,6 +96,21 @@ impl Source {
                     several => Ok(several.iter().map(|node| Value::from(Serde(node.clone().val()))).collect()),
                 }
             }
+            Self::Xml { elements, .. } => {
+                let document = scope::xml(message).ok_or(None)?.map_err(|error| Some(error.to_string().into()))?;
+                elements.find(&document).ok_or(None)
+            }
+            Self::Form(name) => {
+                let form = scope::form(message).ok_or(None)?.map_err(|error| Some(error.to_string().into()))?;
+                let value = form.get_attr(name).map_err(|_| None)?;
+                let first =
+                    if value.kind() == ValueKind::Seq { value.get_item_by_index(0).map_err(|_| None)? } else { value };
+                match first.kind() {
+                    ValueKind::Undefined => Err(None),
+                    ValueKind::Invalid => Err(Some(engine::unreadable(&first).to_string().into())),
+                    _ => Ok(first),
+                }
+            }
             Self::Path => Ok(Value::from(message.uri.path())),
             Self::Text => {
                 let text = scope::raw_text(message).ok_or(None)?;
@@ -113,6 +130,11 @@ impl Pattern {
         match &self.takes {
             Takes::Whole => self.regex.find(&text).map(|found| Value::from(found.as_str())),
             Takes::FirstGroup => Some(Value::from(self.regex.captures(&text)?.get(1)?.as_str())),
+            Takes::Replaced(replacement) => {
+                let mut replaced = String::new();
+                self.regex.captures(&text)?.expand(replacement, &mut replaced);
+                Some(Value::from(replaced))
+            }
             Takes::Named(names) => {
                 let captures = self.regex.captures(&text)?;
                 let group = |name: &String| Some((name.clone(), Value::from(captures.name(name)?.as_str())));

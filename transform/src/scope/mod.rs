@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) use absent::is_missing;
-pub(crate) use body::{json, raw_text};
+pub(crate) use body::{form, json, raw_text, xml};
 pub(crate) use message_view::TAIL;
 pub(crate) use root::{REQUEST_NAMES, RESPONSE_NAMES};
 

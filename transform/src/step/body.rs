@@ -1,10 +1,10 @@
-//! The body that a step gives a message. The forms `form` and `xml` get their arms here.
+//! The body that a step gives a message.
 
 use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::Value as Json;
 
-use super::config::BodyForm;
+use super::{config::BodyForm, form, xml};
 use crate::{
     engine::Reads,
     error::{Side, TransformError},
@@ -17,6 +17,8 @@ use crate::{
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const XML: HeaderValue = HeaderValue::from_static("application/xml");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// A compiled body form.
@@ -27,6 +29,8 @@ pub(super) enum BodyPlan {
     Json(Shape),
     Merge(Shape, Position),
     Text(Template),
+    Form(Shape, Position),
+    Xml(Template),
     None,
 }
 
@@ -52,15 +56,30 @@ impl BodyPlan {
                     None => Self::Text(template),
                 }
             }
+            BodyForm::Form(tree) => {
+                let shape = Shape::compile(tree, side).map_err(of_form("`form`"))?;
+                match shape.as_constant().map(form::encode) {
+                    Some(Ok(form)) => Self::Constant(form.into(), FORM),
+                    Some(Err(complaint)) => return Err(vec![Flaw::new(tree.at, complaint).of("`form`")]),
+                    None => Self::Form(shape, tree.at),
+                }
+            }
+            BodyForm::Xml(text) => {
+                let template = xml::compile(text, side).map_err(|flaw| vec![flaw.of("`xml`")])?;
+                match template.as_constant() {
+                    Some(text) => Self::Constant(text.to_owned().into(), XML),
+                    None => Self::Xml(template),
+                }
+            }
             BodyForm::None => Self::None,
         })
     }
 
     pub(super) const fn reads(&self) -> Reads {
         match self {
-            Self::Json(shape) => shape.reads(),
+            Self::Json(shape) | Self::Form(shape, _) => shape.reads(),
             Self::Merge(shape, _) => shape.reads().and(Reads::BODY),
-            Self::Text(template) => template.reads(),
+            Self::Text(template) | Self::Xml(template) => template.reads(),
             Self::Constant(..) | Self::None => Reads::NOTHING,
         }
     }
@@ -71,6 +90,12 @@ impl BodyPlan {
             Self::Json(shape) => shape.render_bytes(scope).map(Bytes::from).map_err(failed),
             Self::Merge(shape, at) => merge(shape, *at, scope).map_err(failed),
             Self::Text(template) => template.render(scope).map(Bytes::from).map_err(failed),
+            Self::Form(shape, at) => {
+                let form = form::encode(&shape.render(scope).map_err(failed)?);
+                let unfit = |complaint| failed(TransformError::new(scope.side(), *at, complaint));
+                form.map(Bytes::from).map_err(unfit)
+            }
+            Self::Xml(template) => xml::render(template, scope).map(Bytes::from).map_err(failed),
             Self::Constant(bytes, _) => Ok(bytes.clone()),
             Self::None => Ok(Bytes::new()),
         }
@@ -81,6 +106,8 @@ impl BodyPlan {
         match self {
             Self::Constant(_, media) => Some(media.clone()),
             Self::Json(_) | Self::Merge(..) => Some(JSON),
+            Self::Form(..) => Some(FORM),
+            Self::Xml(_) => Some(XML),
             Self::Text(_) => Some(TEXT),
             Self::None => None,
         }

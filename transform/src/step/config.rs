@@ -99,6 +99,11 @@ pub enum BodyForm {
     Merge(Tree),
     /// Text (template).
     Text(Located<Text>),
+    /// A form: a mapping whose values are templates, or one `{{ expression }}` of a mapping. A list repeats its name,
+    /// null leaves it out.
+    Form(Tree),
+    /// XML (template). Values are escaped unless they are filtered with `to_xml` or `safe`.
+    Xml(Located<Text>),
     /// No body at all.
     None,
 }

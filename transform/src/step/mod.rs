@@ -3,10 +3,12 @@
 mod body;
 mod compile;
 mod config;
+mod form;
 mod headers;
 mod query;
 mod run;
 mod target;
+mod xml;
 
 pub use config::{BodyForm, Edits, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
 

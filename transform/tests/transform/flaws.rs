@@ -48,6 +48,29 @@ fn a_flaw_says_where_in_a_template_of_several_lines() {
 }
 
 #[test]
+fn documents_and_replacements_are_checked() {
+    for (body, expected) in [
+        (json!({"xml": "<a>"}), "`xml`: the XML is not well-formed: it ends"),
+        (json!({"xml": "<a>{{ body.x }}</b>"}), "`xml`: the XML is not well-formed"),
+        (json!({"xml": "<a b={{ body.x }}/>"}), "`xml`: the XML is not well-formed"),
+        (json!({"form": ["a"]}), "`form`: a form is a mapping"),
+    ] {
+        let found = flaws(json!({"body": body}));
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+    for (extract, expected) in [
+        (json!({"header": "x", "replace": "$1"}), "`replace` needs a `regex`"),
+        (json!({"header": "x", "regex": "(a)", "replace": "$2"}), "has no group `2`"),
+        (json!({"header": "x", "regex": "(a)", "replace": "$1st"}), "has no group `1st`"),
+        (json!({"xml": "a/text()"}), "is not a path of elements: `text()`"),
+        (json!({"xml": "a", "form": "b"}), "several sources"),
+    ] {
+        let found = flaws(json!({"extract": {"v": extract}}));
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+}
+
+#[test]
 fn names_out_of_reach_are_explained() {
     assert!(flaws(json!({"when": "status == 200"}))[0].contains("response steps only"));
     assert!(flaws(json!({"when": "headers.x-user == 'a'"}))[0].contains("headers.x_name"));

@@ -55,6 +55,30 @@ proptest! {
         prop_assert_eq!(run(&pipeline, request).unwrap().json(), json!({"copy": body, "text": format!("<{text}>")}));
     }
 
+    #[test]
+    fn forms_round_trip(fields in prop::collection::vec((any::<String>(), any::<String>()), 1..5)) {
+        let fields: serde_json::Map<_, _> = fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        let pipeline = steps(json!([{"body": {"form": "{{ body }}"}}, {"body": {"json": "{{ body }}"}}]));
+        let body = Value::Object(fields);
+        let request = request().header("content-type", "application/json").body(body.to_string()).unwrap();
+        prop_assert_eq!(run(&pipeline, request).unwrap().json(), body);
+    }
+
+    /// What a template writes is well-formed, and says what the values say.
+    #[test]
+    fn xml_templates_round_trip(value in any::<String>()) {
+        let pipeline = steps(json!([
+            {"body": {"xml": "<a b='{{ body.v }}'><c>{{ body.v }}</c></a>"}},
+            {"body": {"json": ["{{ body.a['@b'] }}", "{{ body.a.c }}"]}},
+        ]));
+        let body = json!({"v": value}).to_string();
+        let request = request().header("content-type", "application/json").body(body).unwrap();
+        match run(&pipeline, request) {
+            Ok(shaped) => prop_assert_eq!(shaped.json(), json!([value, value])),
+            Err(error) => prop_assert!(error.message.contains("character that XML cannot hold"), "{}", error),
+        }
+    }
+
     /// Mere lookups are evaluated beside the engine; in brackets they are the engine's.
     #[test]
     fn lookups_are_what_the_engine_says(
@@ -71,9 +95,9 @@ proptest! {
     }
 
     #[test]
-    fn no_body_panics(body in any::<Vec<u8>>(), media in "(application/json|application/x-www-form-urlencoded|text/plain|)") {
+    fn no_body_panics(body in any::<Vec<u8>>(), media in "(application/json|application/x-www-form-urlencoded|text/plain|text/xml|multipart/form-data; boundary=b|)") {
         let pipeline = steps(json!([
-            {"extract": {"a": {"body": "$..a[?@.b > 1]"}, "b": {"text": true, "regex": "(.)"}}},
+            {"extract": {"a": {"body": "$..a[?@.b > 1]"}, "b": {"text": true, "regex": "(.)"}, "c": {"xml": "a/b"}, "d": {"form": "a"}}},
             {"body": {"json": ["{{ body }}", "{{ text }}"]}},
         ]));
         run(&pipeline, request().header("content-type", media).body(body).unwrap()).ok();

@@ -212,7 +212,10 @@ fn bodies_are_parsed_by_their_type() {
         run(&pipeline, request().header("content-type", content_type).body(body).unwrap()).map(|shaped| shaped.json())
     };
     assert_eq!(body("application/problem+json", "[1]").unwrap(), json!([1]));
-    assert_eq!(body("application/x-www-form-urlencoded", "a=1&b=x+y&a=2").unwrap(), json!({"a": "1", "b": "x y"}));
+    assert_eq!(
+        body("application/x-www-form-urlencoded", "a=1&b=x+y&a=2").unwrap(),
+        json!({"a": ["1", "2"], "b": "x y"})
+    );
     assert_eq!(body("text/plain", "[1]").unwrap(), json!("[1]"));
     assert!(body("application/json", "{").unwrap_err().message.contains("not JSON"));
     assert!(body("application/json", "").unwrap_err().message.contains("undefined"));
@@ -266,10 +269,102 @@ fn filters_and_functions_work() {
         ("now() > 1700000000", json!(true)),
         ("env('NO_SUCH_VARIABLE') | default('x')", json!("x")),
         ("'one two  three' | word_count", json!(3)),
+        ("{'a': {'@b': 1, 'c': ['<', none]}} | to_xml", json!("<a b=\"1\"><c>&lt;</c><c/></a>")),
+        ("5 | to_xml('n')", json!("<n>5</n>")),
+        ("('<a><b>1</b></a>' | from_xml).a.b", json!("1")),
     ] {
         let pipeline = steps(json!({"body": {"json": format!("{{{{ {expression} }}}}")}}));
         let shaped =
             run(&pipeline, request().body("").unwrap()).unwrap_or_else(|error| panic!("{expression}: {error}"));
         assert_eq!(shaped.json(), expected, "{expression}");
     }
+}
+
+fn xml_request(body: &'static str) -> http::Request<&'static str> {
+    request().header("content-type", "application/soap+xml; charset=utf-8").body(body).unwrap()
+}
+
+#[test]
+fn an_xml_body_is_an_object() {
+    let order = "<o:order xmlns:o='urn:o' id='7'><item>a</item><item>b</item><note/></o:order>";
+    let pipeline = steps(json!({
+        "extract": {
+            "items": {"xml": "order/item"}, "id": {"xml": "/order/@id"}, "none": {"xml": "order/x", "default": 0},
+        },
+        "body": {"json": {"all": "{{ body }}", "id": "{{ body['o:order']['@id'] }}", "vars": "{{ vars }}"}},
+    }));
+    assert_eq!(
+        run(&pipeline, xml_request(order)).unwrap().json(),
+        json!({
+            "all": {"o:order": {"@id": "7", "item": ["a", "b"], "note": ""}}, "id": "7",
+            "vars": {"items": ["a", "b"], "id": "7", "none": 0},
+        })
+    );
+    for refused in ["<a>", "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"] {
+        assert!(run(&pipeline, xml_request(refused)).unwrap_err().message.contains("not well-formed"), "{refused}");
+    }
+}
+
+#[test]
+fn an_xml_template_escapes_its_values() {
+    let pipeline = steps(json!({"body": {"xml": "<a b=\"{{ body.v }}\">{{ body.v }}{{ body.o | to_xml('o') }}</a>"}}));
+    let body = json!({"v": "<&\"'>\n", "o": {"x": [1, "<"]}}).to_string();
+    let shaped = run(&pipeline, request().header("content-type", "application/json").body(body).unwrap()).unwrap();
+    let escaped = "&lt;&amp;&quot;&#39;&gt;&#10;";
+    let expected = format!("<a b=\"{escaped}\">{escaped}<o><x>1</x><x>&lt;</x></o></a>");
+    assert_eq!(std::str::from_utf8(shaped.body()).unwrap(), expected);
+    assert_eq!(shaped.parts.headers["content-type"], "application/xml");
+    let broken = steps(json!({"body": {"xml": "<a>{{ body.v | safe }}</a>"}}));
+    let body = json!({"v": "</a>"}).to_string();
+    let error = run(&broken, request().header("content-type", "application/json").body(body).unwrap()).unwrap_err();
+    assert!(error.message.contains("`xml`: the XML is not well-formed"), "{error}");
+}
+
+#[test]
+fn a_form_is_written_from_a_mapping() {
+    let form = |form| {
+        let pipeline = steps(json!({"body": {"form": form}}));
+        let body = json!({"a": "x y&", "tags": [1, "b"], "none": null}).to_string();
+        let request = request().header("content-type", "application/json").body(body).unwrap();
+        run(&pipeline, request).map(|shaped| {
+            assert_eq!(shaped.parts.headers["content-type"], "application/x-www-form-urlencoded");
+            String::from_utf8(shaped.body().to_vec()).unwrap()
+        })
+    };
+    assert_eq!(form(json!("{{ body }}")).unwrap(), "a=x%20y%26&tags=1&tags=b");
+    assert_eq!(form(json!({"q": "<{{ body.a }}>", "n": 5})).unwrap(), "q=%3Cx%20y%26%3E&n=5");
+    assert_eq!(form(json!({"constant": ["a", true]})).unwrap(), "constant=a&constant=true");
+    assert!(form(json!("{{ body.a }}")).unwrap_err().message.contains("mapping"));
+}
+
+#[test]
+fn form_fields_are_read_from_both_kinds_of_forms() {
+    let pipeline = steps(json!({
+        "extract": {"a": {"form": "a", "required": true}, "f": {"form": "f", "default": null}},
+        "body": {"json": {"a": "{{ vars.a }}", "f": "{{ body.f.bytes | base64_encode if body.f else none }}"}},
+    }));
+    let with = |media: &str, body: &'static str| {
+        run(&pipeline, request().header("content-type", media).body(body).unwrap()).map(|shaped| shaped.json())
+    };
+    let urlencoded = with("application/x-www-form-urlencoded", "a=1&a=2&f");
+    assert_eq!(urlencoded.unwrap(), json!({"a": "1", "f": null}));
+    let part = "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\n\
+                content-disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nhi\r\n--b--\r\n";
+    assert_eq!(with("multipart/form-data; boundary=b", part).unwrap(), json!({"a": "1", "f": "aGk="}));
+    assert!(with("multipart/form-data", part).unwrap_err().message.contains("no boundary"));
+    assert!(with("text/plain", "a=1").unwrap_err().message.contains("not a form"));
+    assert!(with("application/x-www-form-urlencoded", "a=%zz").unwrap_err().message.contains("percent-escape"));
+}
+
+#[test]
+fn a_regex_may_replace_what_it_finds() {
+    let pipeline = steps(json!({
+        "extract": {
+            "day": {"header": "x-day", "regex": r"^(?<d>\d+)\.(?<m>\d+)\.(?<y>\d+)$", "replace": "${y}-$m-${d}$$"},
+            "other": {"header": "x-tenant", "regex": r"^(\d)", "replace": "$1", "default": "none"},
+        },
+        "body": {"json": "{{ vars }}"},
+    }));
+    let shaped = run(&pipeline, request().header("x-day", "24.12.2026").body("").unwrap()).unwrap();
+    assert_eq!(shaped.json(), json!({"day": "2026-12-24$", "other": "none"}));
 }

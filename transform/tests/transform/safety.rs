@@ -1,8 +1,11 @@
 //! What templates and clients cannot do.
 
+use std::io::Write;
+
+use callgate_transform::{Content, Payload};
 use serde_json::json;
 
-use super::{request, run, steps};
+use super::{exchange, request, run, steps};
 
 fn failure(step: serde_json::Value, request: http::Request<&'static str>) -> String {
     run(&steps(step.clone()), request).map(|shaped| panic!("{step}: {shaped:?}")).unwrap_err().to_string()
@@ -81,10 +84,50 @@ fn a_step_that_fails_leaves_the_message_whole() {
     assert!(parts.headers.contains_key("x-first") && !parts.headers.contains_key("x-second"));
 }
 
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[test]
-fn an_encoded_body_is_not_taken_for_plain() {
-    let request = request().header("content-encoding", "gzip").body("x").unwrap();
-    assert!(failure(json!({"body": {"text": "{{ text }}"}}), request).contains("content-encoded"));
+fn an_encoded_body_is_read_decoded_and_written_plain() {
+    let request = |bytes: Vec<u8>| {
+        request().header("content-encoding", "gzip").header("content-type", "application/json").body(bytes).unwrap()
+    };
+    let merge = steps(json!({"body": {"merge": {"b": "{{ body.a }}{{ text | length }}"}}}));
+    let shaped = run(&merge, request(gzip(br#"{"a":1}"#))).unwrap();
+    assert_eq!(shaped.json(), json!({"a": 1, "b": "17"}));
+    assert!(!shaped.parts.headers.contains_key("content-encoding"));
+    let reading = steps(json!({"headers": {"set": {"x": "{{ body.a }}"}}}));
+    let shaped = run(&reading, request(gzip(br#"{"a":1}"#))).unwrap();
+    assert_eq!(
+        (&shaped.parts.headers["x"], &shaped.parts.headers["content-encoding"]),
+        (&"1".parse().unwrap(), &"gzip".parse().unwrap())
+    );
+    assert_eq!(shaped.body(), gzip(br#"{"a":1}"#), "a body that is only read goes on as it came");
+    let error = run(&reading, request(b"{}".to_vec())).unwrap_err();
+    assert!(error.message.contains("not gzip") && error.over_limit.is_none(), "{error}");
+}
+
+/// A few kilobytes that decode to far more than may be buffered.
+#[test]
+fn a_bomb_does_not_go_off() {
+    let bomb = gzip(&vec![b' '; 8 << 20]);
+    let twice = gzip(&bomb);
+    assert!(bomb.len() < 10_000 && twice.len() < 1_000);
+    for (bytes, codings) in [(bomb, "gzip"), (twice, "gzip, gzip")] {
+        for step in [
+            json!({"body": {"text": "{{ text }}"}}),
+            json!({"body": {"json": "{{ body.a | default(1) }}"}}),
+            json!({"extract": {"a": {"body": "$.a", "default": 1}}}),
+        ] {
+            let (mut parts, ()) = request().header("content-encoding", codings).body(()).unwrap().into_parts();
+            let mut payload = Payload::Buffered(Content::new(bytes.clone().into(), 1 << 20));
+            let error = steps(step.clone()).apply(&mut parts, &mut payload, &mut exchange()).unwrap_err();
+            assert_eq!(error.over_limit, Some(1 << 20), "{step}");
+        }
+    }
 }
 
 #[test]
