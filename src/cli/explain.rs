@@ -38,7 +38,7 @@ pub(super) fn explain(
         let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
         request.headers_mut().append(name, value);
     }
-    Ok(plan.explain(request).to_string())
+    Ok(plan.masked(&plan.explain(request).to_string()))
 }
 
 fn uri(url: &str) -> Result<Uri, Failed> {

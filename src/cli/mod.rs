@@ -4,6 +4,8 @@ mod check;
 mod config;
 mod explain;
 mod load;
+mod message;
+mod render;
 mod run;
 
 use std::{
@@ -77,6 +79,13 @@ enum Command {
         #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
         headers: Vec<String>,
     },
+    /// Prints what the upstream would receive of a request and, with a reply, what the client would get.
+    Render {
+        /// The configuration.
+        config: PathBuf,
+        #[command(flatten)]
+        attempt: render::Arguments,
+    },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
     /// Lists the kinds of upstream.
@@ -105,6 +114,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Explain { config, method, url, headers } => {
             explain::explain(&config, registry, &method, &url, &headers)
         }
+        Command::Render { config, attempt } => render::render(&config, registry, &attempt),
         Command::Schema => Ok(format!("{:#}", schema(registry))),
         Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
     };

@@ -20,7 +20,7 @@ pub struct Document {
     root: Node,
     sources: Arc<Sources>,
     files: Vec<PathBuf>,
-    pub(super) masks: Masks,
+    pub(crate) masks: Masks,
 }
 
 impl Document {

@@ -1,6 +1,6 @@
 //! What is shown of a document never shows what its references gave.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use serde_json::Value as Json;
 
@@ -11,7 +11,7 @@ const SHORTEST: usize = 4;
 
 /// The values that must not be shown.
 #[derive(Clone)]
-pub(super) struct Masks {
+pub(crate) struct Masks {
     /// Longest first, so that a value which contains another is masked whole.
     resolved: Vec<Resolved>,
     /// The keys that the document itself shows.
@@ -31,6 +31,13 @@ impl Document {
     }
 }
 
+/// Shows no value.
+impl fmt::Debug for Masks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Masks").finish_non_exhaustive()
+    }
+}
+
 impl Masks {
     pub(super) fn new(mut resolved: Vec<Resolved>, root: &Node) -> Self {
         resolved.retain(|resolved| resolved.value.chars().count() >= SHORTEST);
@@ -44,7 +51,7 @@ impl Masks {
     }
 
     /// The text with every value replaced, or nothing when there is none in it.
-    pub(super) fn text(&self, text: &str) -> Option<String> {
+    pub(crate) fn text(&self, text: &str) -> Option<String> {
         text_without(text, &self.resolved)
     }
 

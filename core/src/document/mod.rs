@@ -29,6 +29,7 @@ mod tests;
 
 pub use flaw::{Flaw, Severity};
 pub use load::Document;
+pub(crate) use mask::Masks;
 pub use node::{Key, Node, Span, Value};
 pub use path::DocPath;
 pub use period::{Period, PeriodError};

@@ -69,8 +69,7 @@ impl Gateway {
                 }
             };
             let mut response = answered;
-            edge::strip_response(response.status(), response.headers_mut());
-            response.headers_mut().insert(REQUEST_ID, id.to_header());
+            conclude(&mut response, id);
             observation.finish(response)
         }
     }
@@ -152,6 +151,12 @@ pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connect
     edge::announce(headers, origin, connection);
     edge::continue_trace(headers);
     headers.insert(REQUEST_ID, id.to_header());
+}
+
+/// Turns an answer into what the client gets: the headers of the upstream's connection off, the request's id on.
+pub(crate) fn conclude(response: &mut Response, id: RequestId) {
+    edge::strip_response(response.status(), response.headers_mut());
+    response.headers_mut().insert(REQUEST_ID, id.to_header());
 }
 
 impl fmt::Debug for Gateway {

@@ -7,9 +7,13 @@ mod hosts;
 mod listener;
 mod matcher;
 mod opaque;
+mod outcome;
 mod redirect;
+mod render;
 mod route;
 mod schema;
+mod search;
+mod sent;
 mod steps;
 mod top;
 mod upstream;
@@ -24,6 +28,8 @@ use std::{
 
 pub use explain::{Explanation, Passed};
 pub use listener::{Address, Listener, ListenerTls};
+pub use outcome::Outcome;
+pub use render::{Attempt, AttemptError, Rendered};
 pub use schema::schema;
 pub use yaml::to_yaml;
 
@@ -32,7 +38,7 @@ pub(crate) use route::RoutePlan;
 pub(crate) use upstream::UpstreamPlan;
 
 use crate::{
-    document::{DocPath, Document, Flaw, References, Report, Sources, Span},
+    document::{DocPath, Document, Flaw, Masks, References, Report, Sources, Span},
     registry::Registry,
     routing::RouteTable,
 };
@@ -50,6 +56,7 @@ pub struct Plan {
     pub(crate) effective: serde_json::Value,
     report: Report,
     sources: Arc<Sources>,
+    masks: Masks,
 }
 
 /// How the gateway stops on SIGTERM.
@@ -105,6 +112,7 @@ impl Plan {
             effective,
             report,
             sources: Arc::clone(document.sources()),
+            masks: document.masks.clone(),
         })
     }
 
@@ -116,6 +124,11 @@ impl Plan {
     /// The texts that flaws point into.
     pub(crate) fn sources(&self) -> Arc<Sources> {
         Arc::clone(&self.sources)
+    }
+
+    /// A text for people without the values that the document's references gave.
+    pub fn masked(&self, text: &str) -> String {
+        self.masks.text(text).unwrap_or_else(|| text.to_owned())
     }
 
     /// What the configuration holds, in a few words: `2 upstreams, 5 routes`.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use callgate_transform::{Content, Exchange, Payload, RequestPipeline, ResponsePipeline};
+use futures_util::FutureExt;
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
@@ -27,6 +28,29 @@ pub(crate) struct Pipelines {
 impl Pipelines {
     pub(crate) fn is_empty(&self) -> bool {
         self.request.is_empty() && self.response.is_empty()
+    }
+
+    /// Shapes a request whose body is in memory, as the gateway would: for what tries a configuration offline.
+    ///
+    /// Such a body is ready at once, so nothing waits, and no runtime is needed once there is no deadline.
+    pub(crate) fn shape_request_at_once(&self, invocation: &mut Invocation) -> Result<(), Failure> {
+        let deadline = Arc::make_mut(&mut invocation.context).deadline.take();
+        let shaped = shape_request(self, invocation).now_or_never().unwrap_or(Err(Failure::TimedOut));
+        Arc::make_mut(&mut invocation.context).deadline = deadline;
+        shaped
+    }
+
+    /// Shapes a reply whose body is in memory, or a failure, as the gateway would.
+    pub(crate) fn shape_reply_at_once(
+        &self,
+        reply: Result<Response, Failure>,
+        context: CallContext,
+        grpc: bool,
+    ) -> Result<Response, Failure> {
+        if self.response.is_empty() {
+            return reply;
+        }
+        shape_reply(&self.response, reply, context, grpc).now_or_never().unwrap_or(Err(Failure::TimedOut))
     }
 }
 

@@ -1,0 +1,127 @@
+//! What a destination gets of an invocation, offline: its steps run, nothing is called.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, Request};
+
+use super::{Action, DestinationPlan, Plan, RoutePlan};
+use crate::{
+    body::Body,
+    builtin::Respond,
+    document::Span,
+    failure::Failure,
+    invocation::{Invocation, Response},
+    respond::Code,
+    upstream::Function,
+};
+
+/// What an upstream would be sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// The upstream, its kind, and its share of the requests.
+    upstream: String,
+    target: serde_json::Value,
+    pub(super) request: Request<Bytes>,
+    /// The kind's own shaping.
+    preview: Option<String>,
+}
+
+/// What comes of an invocation.
+#[derive(Debug)]
+pub(super) enum Dispatched {
+    /// It goes to an upstream.
+    Sent(Box<Sent>),
+    /// The gateway answers by itself.
+    Answered(Result<Response, Failure>),
+}
+
+impl Plan {
+    /// Runs the request's steps of a destination. The invocation's context is kept for the steps of the response.
+    pub(super) fn dispatch(
+        &self,
+        route: &RoutePlan,
+        destination: &DestinationPlan,
+        invocation: &mut Invocation,
+    ) -> Result<Dispatched, Failure> {
+        destination.pipelines.shape_request_at_once(invocation)?;
+        let request = std::mem::take(&mut invocation.request);
+        let (parts, body) = request.into_parts();
+        let body = collected(body, destination.policies.max_body).map_err(Failure::request_body)?;
+        let whole = || Request::from_parts(parts.clone(), Body::from(body.clone()));
+        let shaped = Invocation { request: whole(), context: invocation.context.clone() };
+        let call = match &destination.action {
+            Action::Call(call) => call,
+            Action::Respond => return Ok(Dispatched::Answered(called(&Respond, shaped))),
+            Action::Redirect(redirect) => return Ok(Dispatched::Answered(called(redirect, shaped))),
+        };
+        let upstream = self.upstreams.get(&call.upstream).ok_or(Failure::NoRoute)?;
+        let sum: u32 = route.destinations.iter().map(|destination| destination.weight).sum();
+        let share = if route.destinations.len() > 1 {
+            format!(" ({} of {sum} requests)", destination.weight)
+        } else {
+            String::new()
+        };
+        Ok(Dispatched::Sent(Box::new(Sent {
+            upstream: format!("{} of kind {}{share}", call.upstream, upstream.kind.name()),
+            target: call.target.effective().clone(),
+            preview: upstream.kind.preview(&call.target, &shaped),
+            request: Request::from_parts(parts, body),
+        })))
+    }
+
+    /// How the gateway answers a failure, in a sentence; a template's names its place.
+    pub(super) fn answered(&self, failure: &Failure) -> String {
+        let code = Code::from(failure);
+        let mut text = format!("the gateway answers {} with the error {}: ", code.status().as_u16(), code.as_str());
+        match failure {
+            Failure::Template(error) => {
+                text.push_str(&error.message);
+                if error.at.is_known() {
+                    text.push_str(&format!(" ({})", self.sources.place(Span::from(error.at))));
+                }
+            }
+            failure => text.push_str(&crate::error::chain(failure)),
+        }
+        text
+    }
+}
+
+/// Calls what the gateway has in itself, which is ready at once.
+fn called(function: &dyn Function, invocation: Invocation) -> Result<Response, Failure> {
+    function.call(invocation).now_or_never().map_or(Err(Failure::TimedOut), |reply| reply.map_err(Failure::from))
+}
+
+/// A body that is in memory.
+pub(super) fn collected(body: Body, limit: u64) -> Result<Bytes, crate::body::BodyError> {
+    body.collect(limit).now_or_never().unwrap_or(Err(crate::body::BodyError::TimedOut))
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "upstream {}", self.upstream)?;
+        writeln!(f, "  target {}", self.target)?;
+        writeln!(f, "  {} {}", self.request.method(), self.request.uri())?;
+        message(f, self.request.headers(), self.request.body())?;
+        match &self.preview {
+            Some(preview) => writeln!(f, "  sent as\n  {preview}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Headers and body, indented.
+pub(super) fn message(f: &mut fmt::Formatter<'_>, headers: &HeaderMap, body: &Bytes) -> fmt::Result {
+    for (name, value) in headers {
+        writeln!(f, "  {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+    }
+    if body.is_empty() {
+        return Ok(());
+    }
+    writeln!(f)?;
+    match std::str::from_utf8(body) {
+        Ok(text) => text.lines().try_for_each(|line| writeln!(f, "  {line}")),
+        Err(_) => writeln!(f, "  ({} bytes that are not text)", body.len()),
+    }
+}
