@@ -7,6 +7,7 @@ mod load;
 mod message;
 mod render;
 mod run;
+mod test;
 
 use std::{
     fmt::Display,
@@ -86,6 +87,14 @@ enum Command {
         #[command(flatten)]
         attempt: render::Arguments,
     },
+    /// Runs the tests that a configuration brings with it; needs no network.
+    Test {
+        /// The configuration.
+        config: PathBuf,
+        /// Runs only the tests with this text in their name, or in the name of their route.
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+    },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
     /// Lists the kinds of upstream.
@@ -115,11 +124,16 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
             explain::explain(&config, registry, &method, &url, &headers)
         }
         Command::Render { config, attempt } => render::render(&config, registry, &attempt),
+        Command::Test { config, filter } => test::test(&config, registry, filter.as_deref()),
         Command::Schema => Ok(format!("{:#}", schema(registry))),
         Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
     };
     match done {
         Ok(text) => print(&text),
+        Err(Failed::Tests(text)) => {
+            print(&text);
+            ExitCode::from(FAILED)
+        }
         Err(Failed::Invalid(text)) => fail(text, FAILED),
         Err(Failed::Usage(text)) => fail(text, USAGE),
     }
@@ -130,6 +144,8 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
 enum Failed {
     /// The configuration is invalid.
     Invalid(String),
+    /// Tests failed; their report is what was asked for.
+    Tests(String),
     /// An argument is wrong.
     Usage(String),
 }

@@ -25,7 +25,7 @@ pub(super) fn run(
     }
     let plan = match load::plan(config, registry) {
         Ok(plan) => plan,
-        Err(Failed::Invalid(text) | Failed::Usage(text)) => return fail(text, FAILED),
+        Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
     };
     warn_of(plan.warnings());
     match serve(plan, workers) {

@@ -1,4 +1,5 @@
-//! The files of a document become one tree: named sections by name, routes one after the other, the remainder once.
+//! The files of a document become one tree: named sections by name, routes and tests one after the other, the
+//! remainder once.
 
 use std::collections::HashMap;
 
@@ -60,10 +61,11 @@ impl Merged {
             return;
         };
         let named = named(&key.text).is_some();
+        let appended = matches!(&*key.text, "routes" | "tests");
         match (&mut known.value, node.value) {
-            (_, Value::Null) if named || &*key.text == "routes" => {}
+            (_, Value::Null) if named || appended => {}
             (Value::Mapping(known), Value::Mapping(entries)) if named => known.extend(entries),
-            (Value::Sequence(known), Value::Sequence(items)) if &*key.text == "routes" => known.extend(items),
+            (Value::Sequence(known), Value::Sequence(items)) if appended => known.extend(items),
             (value @ Value::Null, other) => *value = other,
             _ => flaws.push(
                 Flaw::error(key.at, &path, format!("`{}` is given a second time", key.text))

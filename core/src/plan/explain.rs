@@ -37,7 +37,7 @@ impl Plan {
             |candidates, failure| Explanation { candidates, chosen: None, results: vec![self.answered(&failure)] };
         let arrival = match Arrival::new(Request::from_parts(parts, body), None) {
             Ok(arrival) => arrival,
-            Err((_, _, failure)) => return alone(Vec::new(), failure),
+            Err(malformed) => return alone(Vec::new(), malformed.failure),
         };
         let search = arrival.search(self);
         let (route, captures) = match search.found {

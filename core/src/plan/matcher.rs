@@ -38,7 +38,7 @@ struct Fields {
 
 /// A condition: a text that the value has to be, `{present: true}`, `{absent: true}` or `{regex: '...'}`.
 #[derive(Debug)]
-struct Condition(ValueTest);
+pub(super) struct Condition(pub(super) ValueTest);
 
 impl Fields {
     fn build<E: Error>(self) -> Result<Match, E> {

@@ -16,6 +16,7 @@ mod search;
 mod sent;
 mod steps;
 mod top;
+mod trial;
 mod upstream;
 mod yaml;
 
@@ -31,6 +32,7 @@ pub use listener::{Address, Listener, ListenerTls};
 pub use outcome::Outcome;
 pub use render::{Attempt, AttemptError, Rendered};
 pub use schema::schema;
+pub use trial::{Difference, TestReport, TestResult};
 pub use yaml::to_yaml;
 
 pub(crate) use destination::{Action, DestinationPlan};
@@ -54,6 +56,8 @@ pub struct Plan {
     pub(crate) table: RouteTable<usize>,
     pub(crate) directory: PathBuf,
     pub(crate) effective: serde_json::Value,
+    /// The tests at the top of the document.
+    tests: Vec<trial::Trial>,
     report: Report,
     sources: Arc<Sources>,
     masks: Masks,
@@ -91,6 +95,9 @@ impl Plan {
         let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
         let routes = route::read_all(document.root(), &root, &known, &mut flaws);
+        let tests = trial::read_all(document.root().get("tests"), &self::root().key("tests"), &mut flaws);
+        let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
+        flaws.extend(trial::unknown_routes(all_tests, &routes));
         let directory = document.folder(Span::default()).to_owned();
         let listeners = listener::read_all(&root, &directory, &mut flaws);
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
@@ -110,6 +117,7 @@ impl Plan {
             table,
             directory,
             effective,
+            tests,
             report,
             sources: Arc::clone(document.sources()),
             masks: document.masks.clone(),

@@ -76,9 +76,9 @@ impl Plan {
     pub fn render(&self, request: Request<Bytes>, attempt: &Attempt<'_>) -> Result<Rendered, AttemptError> {
         let arrival = match Arrival::new(request, attempt.client) {
             Ok(arrival) => arrival,
-            Err((id, grpc, failure)) => {
+            Err(malformed) => {
                 let mut rendered = Rendered::default();
-                self.refuse(&mut rendered, &failure, id, grpc);
+                self.refuse(&mut rendered, &malformed.failure, malformed.id, malformed.grpc);
                 return Ok(rendered);
             }
         };

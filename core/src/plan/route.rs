@@ -12,6 +12,7 @@ use super::{
     opaque::Opaque,
     steps::Steps,
     top::Root,
+    trial::{self, Trial},
 };
 use crate::{
     document::{DocPath, Flaw, Node, Span, from_node},
@@ -41,6 +42,8 @@ with_policies! {
         /// Steps on the response.
         #[serde(skip_serializing_if = "Option::is_none")]
         response: Option<ResponseSteps>,
+        /// Tests of the route; `callgate test` runs them.
+        tests: Opaque,
     }
 }
 
@@ -52,6 +55,7 @@ pub(crate) struct RoutePlan {
     pub(crate) matcher: Match,
     /// At least one.
     pub(crate) destinations: Vec<DestinationPlan>,
+    pub(super) tests: Vec<Trial>,
     /// The settings as they stand in the document, for `callgate config`.
     pub(super) settings: serde_json::Value,
     pub(super) host_settings: Arc<serde_json::Value>,
@@ -109,6 +113,7 @@ fn read(
     let steps = Steps::compile(settings.request, settings.response, path, flaws);
     let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
+    let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
     let Some(MatchSettings(matcher)) = settings.matches else {
         let flaw = Flaw::error(node.at, path, "a route needs a `match`");
         flaws.push(flaw.with_hint("write `match: GET /orders/{id}`, or `match: /{*rest}` for everything"));
@@ -129,6 +134,7 @@ fn read(
         host: group.host.clone(),
         matcher,
         destinations,
+        tests,
         settings: effective,
         host_settings: Arc::clone(&group.settings),
         at: node.at,

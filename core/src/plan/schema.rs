@@ -38,6 +38,8 @@ pub fn schema(registry: &Registry) -> Value {
             "type": "object", "description": "Routes and policies by domain.", "additionalProperties": {"$ref": "#/$defs/Host"},
         }),
     );
+    let tests = tests(&mut generator, "Tests; `callgate test` runs them.");
+    set(&mut document, "tests", tests);
     let mut definitions = generator.take_definitions(true);
     definitions.insert("Route".to_owned(), route);
     definitions.insert("Upstream".to_owned(), upstream);
@@ -115,12 +117,19 @@ fn route(registry: &Registry, generator: &mut SchemaGenerator) -> Value {
     let redirect =
         describe(generator.subschema_for::<super::redirect::RedirectSettings>(), "Sends the client elsewhere.");
     set(&mut route, "redirect", redirect);
+    let tests = tests(generator, "Tests of the route; `callgate test` runs them.");
+    set(&mut route, "tests", tests);
     if let Value::Object(fields) = &mut route {
         fields.insert("required".to_owned(), json!(["match"]));
         let one_of = ["to", "redirect", "respond"].map(|name| json!({"required": [name]}));
         fields.insert("oneOf".to_owned(), json!(one_of));
     }
     route
+}
+
+fn tests(generator: &mut SchemaGenerator, description: &str) -> Value {
+    let test = generator.subschema_for::<super::trial::TestSettings>();
+    json!({"type": "array", "description": description, "items": test})
 }
 
 /// The schema of a type with its own definition in place of a reference to it, to be changed.

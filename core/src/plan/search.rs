@@ -38,12 +38,19 @@ pub(super) struct Search<'p> {
     pub(super) found: Result<(&'p RoutePlan, Captures), Failure>,
 }
 
+/// A request that is refused before the search.
+pub(super) struct Malformed {
+    pub(super) id: RequestId,
+    pub(super) grpc: bool,
+    pub(super) failure: Failure,
+}
+
 /// Why a request is none of a certain route's.
 pub(super) struct Mismatched(pub(super) String);
 
 impl Arrival {
-    /// Takes a request. One that is malformed comes back as a failure with its id.
-    pub(super) fn new(request: Request<Bytes>, client: Option<IpAddr>) -> Result<Self, (RequestId, bool, Failure)> {
+    /// Takes a request, unless it is malformed.
+    pub(super) fn new(request: Request<Bytes>, client: Option<IpAddr>) -> Result<Self, Box<Malformed>> {
         let (mut parts, body) = request.into_parts();
         let peer = client.map(|client| SocketAddr::new(client, 0));
         let connection = Connection::new("offline".into(), peer, false, Arc::from([]));
@@ -54,7 +61,7 @@ impl Arrival {
         let id = given.unwrap_or_else(RequestId::random);
         match gateway::normalize(&mut parts) {
             Ok(()) => Ok(Self { parts, body, origin, connection, id, grpc }),
-            Err(failure) => Err((id, grpc, failure)),
+            Err(failure) => Err(Box::new(Malformed { id, grpc, failure })),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct DocumentSettings {
     pub(crate) routes: Opaque,
     /// Routes and policies by domain: `api.example.com`, `*.example.com`, `*`.
     pub(crate) hosts: Opaque,
+    /// Tests; `callgate test` runs them.
+    pub(crate) tests: Opaque,
     /// Policies for every route.
     defaults: PolicySettings,
     /// How the gateway stops on SIGTERM.

@@ -19,16 +19,16 @@ fn report(folder: &tempfile::TempDir, name: &str) -> String {
 #[test]
 fn included_files_are_merged_recursively_in_order() {
     let folder = folder(&[
-        ("main.yaml", "include: [parts/*.yaml]\nroutes: [m]\nupstreams: {u: 1}\nadmin: {a: 1}"),
+        ("main.yaml", "include: [parts/*.yaml]\nroutes: [m]\ntests: [m]\nupstreams: {u: 1}\nadmin: {a: 1}"),
         ("parts/b.yaml", "routes: [b]\nhosts: {h: {}}"),
-        ("parts/a.yaml", "include: [deep/x.yaml]\nroutes: [a]\nupstreams: {v: 2}\nshutdown: {}"),
+        ("parts/a.yaml", "include: [deep/x.yaml]\nroutes: [a]\ntests: [a]\nupstreams: {v: 2}\nshutdown: {}"),
         ("parts/deep/x.yaml", "routes: [x]"),
         ("parts/no.txt", "routes: [no]"),
     ]);
     let document = load(&folder, "main.yaml").unwrap();
     assert_eq!(
         format!("{:?}", document.root()),
-        r#"{"routes": ["m", "a", "x", "b"], "upstreams": {"u": 1, "v": 2}, "admin": {"a": 1}, "shutdown": {}, "hosts": {"h": {}}}"#
+        r#"{"routes": ["m", "a", "x", "b"], "tests": ["m", "a"], "upstreams": {"u": 1, "v": 2}, "admin": {"a": 1}, "shutdown": {}, "hosts": {"h": {}}}"#
     );
     assert_eq!(document.files().len(), 4);
 }
