@@ -5,6 +5,8 @@
 mod commands;
 mod diagnostics;
 mod documentation;
+mod render;
+mod trials;
 
 use std::{
     path::Path,
