@@ -17,6 +17,7 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_filter("format_time", format_time);
     environment.add_filter("default", default);
     environment.add_filter("d", default);
+    environment.add_filter("as_list", as_list);
     environment.add_test("defined", |value: &Value| !is_missing(value));
     environment.add_test("undefined", is_missing);
     environment.add_filter("to_json", to_json);
@@ -45,6 +46,16 @@ fn default(value: &Value, other: Option<Value>, or_false: Option<bool>) -> Value
         other.unwrap_or_else(|| Value::from(""))
     } else {
         value.clone()
+    }
+}
+
+/// A list as it is, nothing as an empty one, and anything else as a list of one: what may be repeated is then a list
+/// however often it comes.
+fn as_list(value: &Value) -> Value {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.clone(),
+        _ if is_missing(value) || value.is_none() => Value::from(Vec::<Value>::new()),
+        _ => Value::from(vec![value.clone()]),
     }
 }
 

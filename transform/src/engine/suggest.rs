@@ -3,6 +3,7 @@
 /// The filters of the language, for suggestions; what exists is decided by the environment.
 pub(super) const FILTERS: &[&str] = &[
     "abs",
+    "as_list",
     "attr",
     "base64_decode",
     "base64_encode",

@@ -168,7 +168,9 @@ impl Pattern {
         if let Some(replace) = replace {
             if let Some(group) = unknown_group(&replace.value, &compiled) {
                 let flaw = Flaw::new(replace.at, format!("`{}` has no group `{group}`", regex.value));
-                return Err(flaw.with_hint("a name ends where it can, so write `${1}st`; `$$` is a dollar"));
+                return Err(
+                    flaw.with_hint("a name ends where it can, so write `$${1}st` before letters; `$$` is a dollar")
+                );
             }
             return Ok(Self { regex: compiled, takes: Takes::Replaced(replace.value.clone()) });
         }

@@ -40,8 +40,8 @@ pub struct Extract {
     /// A regular expression to search in the value: named groups give an object, else group 1, else the whole match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<Located<String>>,
-    /// What the value becomes when the expression matches: a text in which `$1` and `${name}` are groups, and `$$` a
-    /// dollar.
+    /// What the value becomes when the expression matches: a text in which `$1` and `$name` are groups, and `$$` is a
+    /// dollar. Where letters follow a group it is `${name}`, in a document `$${name}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<Located<String>>,
     /// Whether it is an error (400 for a request) when there is no such value. Default false.

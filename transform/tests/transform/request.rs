@@ -270,6 +270,7 @@ fn filters_and_functions_work() {
         ("env('NO_SUCH_VARIABLE') | default('x')", json!("x")),
         ("'one two  three' | word_count", json!(3)),
         ("{'a': {'@b': 1, 'c': ['<', none]}} | to_xml", json!("<a b=\"1\"><c>&lt;</c><c/></a>")),
+        ("[1 | as_list, [1] | as_list, none | as_list, query.none | as_list]", json!([[1], [1], [], []])),
         ("5 | to_xml('n')", json!("<n>5</n>")),
         ("('<a><b>1</b></a>' | from_xml).a.b", json!("1")),
     ] {
