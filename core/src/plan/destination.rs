@@ -49,7 +49,6 @@ pub(crate) enum Action {
 }
 
 /// A function of an upstream, by its target.
-#[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) upstream: String,
     pub(crate) function: Option<String>,
@@ -57,6 +56,13 @@ pub(crate) struct Call {
     /// Where the target stands, for what binding finds wrong.
     pub(crate) node: Node,
     pub(crate) path: DocPath,
+}
+
+/// Leaves the node out: what the target's type keeps secret stands in it as it was written.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({self}, {:?})", self.target)
+    }
 }
 
 impl fmt::Display for Call {
