@@ -146,6 +146,17 @@ fn a_file_that_is_no_message_is_a_usage_error() {
 }
 
 #[test]
+fn the_kinds_own_shaping_is_shown() {
+    let folder = configured(
+        "upstreams: {fn: {lambda: {region: eu-west-1}}}\nroutes:\n  - {match: \"POST /o/{id}\", to: fn/create, request: {path: \"/p/{{ params.id }}\"}}\n",
+    );
+    let shown = rendered(folder.path(), "POST /o/7?a=1\ncontent-type: text/plain\n\nhello", &[]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    let (_, event) = shown.out.split_once("sent as").expect("an event");
+    assert!(event.contains("\"/p/7\"") && event.contains("hello") && event.contains("\"a=1\""), "{event}");
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let folder = configured(
         "upstreams: {shop: {echo: {}}}\nroutes:\n  - {match: /a, to: shop, request: {headers: {set: {x-key: \"${KEY}\"}}}}\n",

@@ -76,7 +76,7 @@ routes:
             method: POST
             path: /orders/8
             query: {page: "1"}
-            headers: {x-id: "8", x-none: {present: true}, via: {absent: true}}
+            headers: {X-Id: "8", x-none: {present: true}, via: {absent: true}}
             body: {json: {lines: [{sku: "8"}, {sku: "9"}], more: true}}
           response: {status: 404, headers: {x-tenant: u}, body: {text: "one\n2\nthree"}}
       - {name: another path, given: /order/7, expect: {request: {}}}
@@ -177,6 +177,7 @@ tests:
   - {given: /a, reply: {}, error: function_error, expect: {route: b}}
   - {expect: {route: a}, destination: 0}
   - {given: /a, expect: {}}
+  - {given: /a, expect: {response: {headers: {"x a": {absent: true}}}}}
 "#,
     );
     let checked = on(folder.path(), &["check"], &[]);

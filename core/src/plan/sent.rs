@@ -105,7 +105,10 @@ impl fmt::Display for Sent {
         writeln!(f, "  {} {}", self.request.method(), self.request.uri())?;
         message(f, self.request.headers(), self.request.body())?;
         match &self.preview {
-            Some(preview) => writeln!(f, "  sent as\n  {preview}"),
+            Some(preview) => {
+                writeln!(f, "  sent as")?;
+                preview.lines().try_for_each(|line| writeln!(f, "  {line}"))
+            }
             None => Ok(()),
         }
     }

@@ -77,7 +77,7 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     }
 
     /// What the function would be sent for this invocation beyond its method, path and headers: the event of a cloud
-    /// function, a broker's message. For `callgate explain`; needs no connection.
+    /// function, a broker's message. For `callgate explain` and `render`; needs no connection.
     fn preview(_target: &Self::Target, _invocation: &Invocation) -> Option<String> {
         None
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::settings::{Content, Expected, ExpectedRequest, ExpectedResponse};
+use super::settings::{Content, ExpectedHeaders, ExpectedRequest, ExpectedResponse};
 use crate::{document::DocPath, plan::matcher::Condition, routing::ValueTest};
 
 /// How much of a value is shown.
@@ -75,11 +75,11 @@ impl Comparison {
         self.body(&at, expected.body.as_ref(), got.body());
     }
 
-    fn headers(&mut self, at: &DocPath, expected: &Expected, got: &HeaderMap) {
-        for (name, values) in expected {
+    fn headers(&mut self, at: &DocPath, expected: &ExpectedHeaders, got: &HeaderMap) {
+        for (name, values) in &expected.0 {
             let got = got.get_all(name).into_iter();
             let got = got.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-            self.values(&at.key("headers").key(name), values, got);
+            self.values(&at.key("headers").key(name.as_str()), values, got);
         }
     }
 

@@ -112,7 +112,7 @@ pub(super) struct ExpectedRequest {
     pub(super) query: Expected,
     /// Some of the headers: a value, a list of all values, or a condition.
     #[serde(default)]
-    pub(super) headers: Expected,
+    pub(super) headers: ExpectedHeaders,
     /// The whole body.
     #[serde(default)]
     pub(super) body: Option<Content>,
@@ -127,7 +127,7 @@ pub(super) struct ExpectedResponse {
     pub(super) status: Option<Status>,
     /// Some of the headers: a value, a list of all values, or a condition.
     #[serde(default)]
-    pub(super) headers: Expected,
+    pub(super) headers: ExpectedHeaders,
     /// The whole body.
     #[serde(default)]
     pub(super) body: Option<Content>,
@@ -135,6 +135,26 @@ pub(super) struct ExpectedResponse {
 
 /// What named values have to be.
 pub(super) type Expected = BTreeMap<String, OneOrMany<Condition>>;
+
+/// What named headers have to be.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "Expected")]
+#[schemars(with = "Expected", inline)]
+pub(super) struct ExpectedHeaders(pub(super) Vec<(HeaderName, OneOrMany<Condition>)>);
+
+/// A name that no header can have would make `absent` true for ever.
+impl TryFrom<Expected> for ExpectedHeaders {
+    type Error = String;
+
+    fn try_from(given: Expected) -> Result<Self, String> {
+        let named = given.into_iter().map(|(name, expected)| Ok((header_name(&name)?, expected)));
+        named.collect::<Result<_, String>>().map(Self)
+    }
+}
+
+fn header_name(text: &str) -> Result<HeaderName, String> {
+    text.parse().map_err(|_| format!("`{text}` is no header name"))
+}
 
 /// A body.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -173,7 +193,7 @@ impl TryFrom<BTreeMap<String, OneOrMany<Text>>> for Headers {
     fn try_from(given: BTreeMap<String, OneOrMany<Text>>) -> Result<Self, String> {
         let mut headers = HeaderMap::new();
         for (name, values) in given {
-            let parsed: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+            let parsed = header_name(&name)?;
             for value in &values {
                 let value = HeaderValue::from_str(value)
                     .map_err(|_| format!("the value of `{name}` has a character that no header may have"))?;
