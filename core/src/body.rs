@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::header;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
@@ -87,10 +88,11 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self(Inner::Streaming(Box::pin(body.map_err(|error| match error.into().downcast::<BodyError>() {
+        let body = body.map_err(|error| match error.into().downcast::<BodyError>() {
             Ok(error) => *error,
             Err(error) => BodyError::Cut(error),
-        }))))
+        });
+        Self(Inner::Streaming(Box::pin(body.map_frame(without_framing))))
     }
 
     /// The number of bytes, where it is known before the body is read.
@@ -140,6 +142,28 @@ impl Body {
             return Ok(first);
         }
         Ok([&first[..], &rest[..]].concat().into())
+    }
+}
+
+/// Takes out of trailers what is no trailer (RFC 9110 6.5.1): framing and connection headers, which HTTP/2 refuses and
+/// HTTP/1 could mistake.
+fn without_framing(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            for name in [
+                header::CONTENT_LENGTH,
+                header::TRANSFER_ENCODING,
+                header::HOST,
+                header::CONNECTION,
+                header::TE,
+                header::TRAILER,
+                header::UPGRADE,
+            ] {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 
@@ -234,6 +258,17 @@ mod tests {
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
         let error = Body::from("abcd").collect(3).await.unwrap_err();
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
+    }
+
+    #[tokio::test]
+    async fn framing_is_no_trailer() {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-sum", "5".parse().unwrap());
+        trailers.insert("content-length", "3".parse().unwrap());
+        let frames = [Ok::<_, BodyError>(Frame::trailers(trailers))];
+        let mut body = Body::new(StreamBody::new(stream::iter(frames)));
+        let left = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(left.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     ReplyTooLarge { limit: u64 },
     #[error("the request's body could not be read")]
     RequestBody(#[source] BodyError),
+    #[error("the request's body broke off on its way to the upstream")]
+    RequestBroken(#[source] UpstreamError),
     #[error("the reply's body could not be read")]
     ReplyBody(#[source] BodyError),
     #[error("no answer within the route's timeout")]
@@ -69,11 +71,13 @@ impl From<TransformError> for Failure {
 }
 
 impl From<UpstreamError> for Failure {
-    /// An upstream that fails because the request's body did is not to blame.
+    /// An upstream that fails because the request's body did is not to blame, whatever its kind made of it.
     fn from(error: UpstreamError) -> Self {
         match error.body_error() {
             Some(BodyError::TooLarge { limit }) => Self::RequestTooLarge { limit: *limit },
-            _ => Self::Upstream(error),
+            Some(BodyError::TimedOut) => Self::TimedOut,
+            Some(BodyError::Cut(_)) => Self::RequestBroken(error),
+            None => Self::Upstream(error),
         }
     }
 }

@@ -132,6 +132,18 @@ impl Node {
         self.substituted.is_some()
     }
 
+    /// Whether a reference here or below could not be resolved, so that what reads it lacks the value.
+    #[must_use]
+    pub fn lacks_reference(&self) -> bool {
+        match &self.value {
+            Value::Sequence(items) => items.iter().any(Self::lacks_reference),
+            Value::Mapping(entries) => entries.iter().any(|(_, value)| value.lacks_reference()),
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => {
+                self.substituted.as_ref().is_some_and(|substituted| substituted.missing)
+            }
+        }
+    }
+
     /// A copy of a mapping that lacks the named keys; any other value is copied as it is.
     #[must_use]
     pub fn without(&self, keys: &[&str]) -> Self {

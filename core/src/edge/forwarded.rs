@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts, uri::Scheme};
 
-use super::Connection;
+use super::{Connection, well_formed::is_host};
 use crate::invocation::Origin;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -53,7 +53,7 @@ fn believe(origin: &mut Origin, headers: &HeaderMap, connection: &Connection) {
         Some(proto) if proto.eq_ignore_ascii_case("http") => origin.scheme = Scheme::HTTP,
         _ => {}
     }
-    if let Some(host) = headers.get(&HOST) {
+    if let Some(host) = headers.get(&HOST).filter(|host| is_host(host.as_bytes())) {
         origin.host = Some(host.clone());
     }
 }
@@ -101,9 +101,7 @@ fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 /// Sets the forwarding headers of the request to the function. What an untrusted sender wrote is dropped first.
 pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Connection) {
     if !connection.trusted {
-        for name in [&FOR, &PROTO, &HOST, &header::FORWARDED] {
-            headers.remove(name);
-        }
+        drop_claims(headers);
     }
     if let Some(peer) = &connection.peer_header {
         append(headers, FOR, peer);
@@ -117,6 +115,26 @@ pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Co
         append(headers, header::FORWARDED, &element);
     }
     append(headers, header::VIA, &HeaderValue::from_static(via(origin.version)));
+}
+
+/// Removes what a stranger says about who it is: `forwarded`, `x-real-ip`, and every `x-forwarded-*`, also where it is
+/// spelled with underscores, which CGI-like servers take for the same name.
+fn drop_claims(headers: &mut HeaderMap) {
+    let claims = |name: &str| {
+        let spelled = |at: usize, text: &str| {
+            name.get(at..at + text.len())
+                .is_some_and(|part| part.bytes().zip(text.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-')))
+        };
+        spelled(0, "x-forwarded-") || (name.len() == "x-real-ip".len() && spelled(0, "x-real-ip"))
+    };
+    headers.remove(header::FORWARDED);
+    // The usual request has none, and is looked through once.
+    if headers.keys().any(|name| claims(name.as_str())) {
+        let found: Vec<_> = headers.keys().filter(|name| claims(name.as_str())).cloned().collect();
+        for name in found {
+            headers.remove(name);
+        }
+    }
 }
 
 /// `via` names the protocol in which the message was received.
@@ -203,6 +221,10 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "evil"),
             ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-user", "root"),
+            ("x_forwarded_for", "1.1.1.1"),
+            ("x-real-ip", "1.1.1.1"),
+            ("x-forwards", "kept"),
         ]);
         let (origin, headers) = headers_sent(parts, &connection("192.0.2.7:5000", &[]));
         assert_eq!(origin.client.unwrap().ip().to_string(), "192.0.2.7");
@@ -211,6 +233,10 @@ mod tests {
         assert_eq!(headers["x-forwarded-host"], "a.example");
         assert_eq!(headers["forwarded"], "for=192.0.2.7;host=\"a.example\";proto=http");
         assert_eq!(headers["via"], "1.1 callgate");
+        for name in ["x-forwarded-user", "x_forwarded_for", "x-real-ip"] {
+            assert!(!headers.contains_key(name), "{name}");
+        }
+        assert_eq!(headers["x-forwards"], "kept");
     }
 
     #[test]

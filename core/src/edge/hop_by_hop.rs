@@ -12,8 +12,21 @@ const ALWAYS: [HeaderName; 6] = [
 ];
 
 /// Whether the client asks to leave HTTP on this connection; an upgrade counts only if `connection` names it.
+///
+/// An upgrade to another version of HTTP (`h2c`, deprecated by RFC 9113 3.1) does not count: it would open a way to the
+/// upstream past the routes.
 pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::UPGRADE) && names(headers, "upgrade")
+    let mut protocols = headers.get_all(header::UPGRADE).into_iter().peekable();
+    protocols.peek().is_some() && protocols.all(|line| !offers_http(line)) && names(headers, "upgrade")
+}
+
+fn offers_http(line: &HeaderValue) -> bool {
+    line.to_str().map_or(true, |line| {
+        line.split(',').map(str::trim).any(|protocol| {
+            let name = protocol.split('/').next().unwrap_or_default();
+            ["h2c", "h2", "http"].iter().any(|http| name.eq_ignore_ascii_case(http))
+        })
+    })
 }
 
 /// Removes what belongs to the client's connection; with `keep_upgrade` the two headers of an upgrade are set anew.
@@ -120,7 +133,10 @@ mod tests {
         let mut dropped = asked;
         strip_request(&mut dropped, false);
         assert!(dropped.is_empty());
-        assert!(!wants_upgrade(&headers(&[("upgrade", "h2c")])));
+        assert!(!wants_upgrade(&headers(&[("upgrade", "websocket")])));
+        for other_http in ["h2c", "websocket, h2c", "HTTP/2.0"] {
+            assert!(!wants_upgrade(&headers(&[("connection", "upgrade"), ("upgrade", other_http)])), "{other_http}");
+        }
     }
 
     #[test]

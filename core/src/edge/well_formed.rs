@@ -34,14 +34,18 @@ fn host(parts: &Parts) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let sound = |name: &[u8]| name.iter().all(|&byte| is_of_a_host(byte));
-    if authority.is_some_and(|name| !sound(name)) {
+    if authority.is_some_and(|name| !is_host(name)) {
         return Err(bad("the target's authority is not a host with an optional port"));
     }
-    if host.is_some_and(|name| !sound(name.as_bytes())) {
+    if host.is_some_and(|name| !is_host(name.as_bytes())) {
         return Err(bad("the `host` header is not a host with an optional port"));
     }
     Ok(())
+}
+
+/// Whether only characters of a host stand here; an empty one is what a target without authority asks for.
+pub(super) fn is_host(name: &[u8]) -> bool {
+    name.iter().all(|&byte| is_of_a_host(byte))
 }
 
 /// The characters of `uri-host [ ":" port ]` (RFC 3986, 3.2.2). A comma is left out: it is how two `host` lines look once

@@ -8,7 +8,7 @@ mod tests;
 use std::{fmt, future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 
 pub(crate) use route::{Destination, Route, context};
 
@@ -60,6 +60,7 @@ impl Gateway {
             let origin = edge::origin(&parts, &connection);
             let id = request_id(&parts, &connection);
             let grpc = respond::speaks_grpc(&parts.headers);
+            let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection);
             let answered = match serve(&snapshot, parts, body, origin, id, &connection, &mut observation).await {
                 Ok(response) => response,
@@ -70,6 +71,9 @@ impl Gateway {
             };
             let mut response = answered;
             conclude(&mut response, id);
+            if head_only {
+                drop_body(&mut response);
+            }
             observation.finish(response)
         }
     }
@@ -157,6 +161,14 @@ pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connect
 pub(crate) fn conclude(response: &mut Response, id: RequestId) {
     edge::strip_response(response.status(), response.headers_mut());
     response.headers_mut().insert(REQUEST_ID, id.to_header());
+}
+
+/// Answers HEAD by the head alone. What a GET would have sent is still told by `content-length`, where it is known.
+fn drop_body(response: &mut Response) {
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.known_length().filter(|length| *length > 0) {
+        response.headers_mut().entry(http::header::CONTENT_LENGTH).or_insert(length.into());
+    }
 }
 
 impl fmt::Debug for Gateway {

@@ -261,3 +261,44 @@ async fn a_trusted_proxys_request_id_goes_on_and_a_strangers_does_not() {
         assert_eq!(answer.header("x-request-id") == "given-1", kept);
     }
 }
+
+#[tokio::test]
+async fn head_is_answered_by_the_head_alone() {
+    let gateway = gateway("routes: [{match: GET /a, respond: {body: {text: pong}}}]").await;
+    let answer = send(&gateway, Request::head("/a").body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-length"), &*answer.text), (200, "4", ""));
+}
+
+#[tokio::test]
+async fn a_function_cannot_make_up_a_failure_of_the_gateway() {
+    let gateway = gateway(
+        r#"
+upstreams: {e: {echo: {}}}
+routes: [{match: /, to: e, response: {headers: {set: {callgate-error: fake}}}}, {match: /x, to: {upstream: e, fail: function_error}}]
+"#,
+    )
+    .await;
+    // Written by the route's own step, it is the operator's word.
+    assert_eq!(get(&gateway, "/").await.header("callgate-error"), "fake");
+    assert_eq!(get(&gateway, "/x").await.header("callgate-error"), "function_error");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_the_clients_whatever_the_kind() {
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    let gateway = gateway("upstreams: {e: {echo: {}}}\nroutes: [{match: /, to: e}]").await;
+    let broken = StreamBody::new(stream::iter([Ok(Frame::data("half".into())), Err(io::Error::other("cut"))]));
+    let answer = send(&gateway, Request::post("/").body(Body::new(broken)).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (400, "bad_request"));
+}
+
+#[test]
+fn a_host_spelled_twice_is_one_host() {
+    let yaml = "hosts:\n  a.test: {routes: []}\n  A.test.: {routes: []}\n";
+    let document = Document::parse("test.yaml", yaml, &Nothing).unwrap();
+    let report = Plan::read(&document, &Registry::new()).unwrap_err().to_string();
+    assert!(report.contains("the host `a.test` is there twice") && report.contains("test.yaml:2:3"), "{report}");
+}

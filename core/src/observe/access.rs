@@ -73,7 +73,7 @@ impl Observation {
     pub(crate) fn finish(self, response: Response) -> Response {
         let Self { id, route, line: Some(line) } = self else { return response };
         let status = response.status();
-        response.map(|body| Body::new(Watched { body, sent: 0, ended: false, status, id, route, line }))
+        response.map(|body| Body::new(Watched { body, sent: 0, ended: false, broken: false, status, id, route, line }))
     }
 }
 
@@ -82,6 +82,7 @@ struct Watched {
     body: Body,
     sent: u64,
     ended: bool,
+    broken: bool,
     status: StatusCode,
     id: RequestId,
     route: Option<Arc<RouteInfo>>,
@@ -97,7 +98,7 @@ impl HttpBody for Watched {
         match &frame {
             None => self.ended = true,
             Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(_)) => {}
+            Some(Err(_)) => self.broken = true,
         }
         Poll::Ready(frame)
     }
@@ -126,7 +127,7 @@ impl Drop for Watched {
             route = self.route.as_ref().map_or("", |route| &route.name),
             error = line.error.unwrap_or(""),
             bytes = self.sent,
-            complete = self.ended || self.body.is_end_stream(),
+            complete = !self.broken && (self.ended || self.body.is_end_stream()),
             duration_us,
             request_id = %self.id,
             "A request was answered."

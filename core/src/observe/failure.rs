@@ -14,7 +14,8 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
         | Failure::MethodNotAllowed { .. }
         | Failure::BadRequest(_)
         | Failure::RequestTooLarge { .. }
-        | Failure::RequestBody(_) => {
+        | Failure::RequestBody(_)
+        | Failure::RequestBroken(_) => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
         Failure::Template(reason) if Failure::is_clients(reason) => {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     hosts::Group,
     keep, redirect,
-    steps::Steps,
+    steps::{Steps, placed},
     upstream::{FunctionPlan, UpstreamPlan, list},
 };
 use crate::{
@@ -125,8 +125,8 @@ pub(super) fn read_all(
 /// A destination whose answer is made by one response step.
 fn answer(step: &Node, path: &DocPath, around: &Surroundings<'_>, flaws: &mut Vec<Flaw>) -> Option<DestinationPlan> {
     let steps: ResponseSteps = keep(from_node(step, path), flaws)?;
-    let own = Steps::compile(None, Some(steps), path, flaws);
-    own.response.as_ref()?;
+    let compiled = keep(steps.compile().map_err(|found| placed(found, path)), flaws)?;
+    let own = Steps { request: None, response: Some(compiled) };
     Some(self::own(Action::Respond, &own, around))
 }
 
@@ -193,7 +193,12 @@ fn call(
         }
     };
     let Some(name) = &form.upstream else {
-        flaws.push(Flaw::error(node.at, path, "the destination names no `upstream`"));
+        let flaw = Flaw::error(node.at, path, "the destination names no `upstream`");
+        let meant = options.entries().iter().find(|(key, _)| nearest(&key.text, OWN) == Some("upstream"));
+        flaws.push(match meant {
+            Some((key, _)) => flaw.with_hint(format!("is `{}` meant to be `upstream`?", key.text)),
+            None => flaw,
+        });
         return None;
     };
     let upstream = find(name, node, path, upstreams, flaws)?;

@@ -48,6 +48,7 @@ pub(super) fn groups<'d>(document: &'d Node, defaults: &PolicySettings, flaws: &
         settings: Arc::default(),
     };
     let mut groups = vec![top];
+    let mut seen = Vec::new();
     for (key, node) in document.get("hosts").map(Node::entries).unwrap_or_default() {
         let path = root().key("hosts").key(&key.text);
         let host = match HostPattern::parse(&key.text) {
@@ -57,6 +58,12 @@ pub(super) fn groups<'d>(document: &'d Node, defaults: &PolicySettings, flaws: &
                 continue;
             }
         };
+        if let Some(former) = seen.iter().find(|(former, _)| *former == host) {
+            let message = format!("the host `{host}` is there twice");
+            flaws.push(Flaw::error(key.at, &path, message).with_related(former.1, "it is there first"));
+            continue;
+        }
+        seen.push((host.clone(), key.at));
         let settings: HostSettings = keep(from_node(node, &path), flaws).unwrap_or_default();
         let effective = Arc::new(serde_json::to_value(&settings).unwrap_or_default());
         let policies = settings.policies().or(defaults);

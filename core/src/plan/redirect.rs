@@ -34,6 +34,15 @@ pub(super) fn read(node: &Node, path: &DocPath) -> Result<Redirect, Vec<Flaw>> {
         let flaw = Flaw::error(at, &path.key("status"), format!("{number} is no redirect"));
         flaws.push(flaw.with_hint("the redirects are 301, 302, 303, 307 and 308"));
     }
+    if let Some(url) = &settings.url
+        && !has_fixed_host(&url.value)
+    {
+        let at = node.get("url").map_or(node.at, |url| url.at);
+        let flaw = Flaw::error(at, &path.key("url"), "the host that a redirect leads to has to be fixed");
+        flaws.push(
+            flaw.with_hint("begin with scheme and host as plain text, like `https://example.com/{{ params.rest }}`"),
+        );
+    }
     let location = match (settings.path, settings.url) {
         (Some(location), None) => Some((Template::path(&location.value, location.at), "path")),
         (None, Some(location)) => Some((Template::new(&location.value, location.at), "url")),
@@ -57,5 +66,27 @@ pub(super) fn read(node: &Node, path: &DocPath) -> Result<Redirect, Vec<Flaw>> {
     match (status, location) {
         (Some(status), Some(location)) if flaws.is_empty() => Ok(Redirect { status, location }),
         _ => Err(flaws),
+    }
+}
+
+/// Whether no client can choose the host: the template begins with `https://host/`, or is no template at all.
+fn has_fixed_host(url: &str) -> bool {
+    let literal = url.split("{{").next().unwrap_or_default().split("{%").next().unwrap_or_default();
+    let host = literal.split_once("://").map(|(_, rest)| rest);
+    literal.len() == url.len() || host.is_some_and(|host| host.find('/').is_some_and(|end| end > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_fixed_before_the_first_expression() {
+        for fixed in ["https://example.com/", "/x", "https://example.com/{{ params.rest }}"] {
+            assert!(has_fixed_host(fixed), "{fixed}");
+        }
+        for free in ["{{ query.u }}", "https://{{ headers.host }}/x", "https://example.com{{ path }}", "//{{ path }}"] {
+            assert!(!has_fixed_host(free), "{free}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use tower::Service;
 use crate::{
     failure::Failure,
     invocation::{Invocation, Response},
+    respond,
     upstream::{BoxFuture, Function},
 };
 
@@ -27,6 +28,11 @@ impl Service<Invocation> for Dispatch {
 
     fn call(&mut self, invocation: Invocation) -> Self::Future {
         let function = Arc::clone(&self.0);
-        Box::pin(async move { function.call(invocation).await.map_err(Failure::from) })
+        Box::pin(async move {
+            let mut response = function.call(invocation).await?;
+            // The header tells the gateway's own failures; a function cannot make one up.
+            response.headers_mut().remove(&respond::ERROR);
+            Ok(response)
+        })
     }
 }

@@ -136,7 +136,7 @@ impl From<&Failure> for Code {
         match failure {
             Failure::NoRoute => Self::NoRoute,
             Failure::MethodNotAllowed { .. } => Self::MethodNotAllowed,
-            Failure::BadRequest(_) | Failure::RequestBody(_) => Self::BadRequest,
+            Failure::BadRequest(_) | Failure::RequestBody(_) | Failure::RequestBroken(_) => Self::BadRequest,
             Failure::Template(error) if Failure::is_clients(error) => Self::BadTemplateInput,
             Failure::Template(_) | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => Self::BadUpstreamReply,
             Failure::RequestTooLarge { .. } => Self::BodyTooLarge,

@@ -5,7 +5,7 @@ mod grpc;
 mod problem;
 
 pub use code::Code;
-pub(crate) use problem::respond;
+pub(crate) use problem::{ERROR, respond};
 
 use http::{HeaderMap, header};
 

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::{Code, grpc};
 use crate::{body::Body, error::UpstreamError, failure::Failure, invocation::Response, request_id::RequestId};
 
-const ERROR: HeaderName = HeaderName::from_static("callgate-error");
+/// Names the code of a failure that the gateway itself answers.
+pub(crate) const ERROR: HeaderName = HeaderName::from_static("callgate-error");
 
 /// What a client is told to wait when the upstream gave no time of its own.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -67,7 +68,9 @@ fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         Failure::RequestTooLarge { limit } => {
             format!("The request's body is larger than the {limit} bytes that this route allows.").into()
         }
-        Failure::RequestBody(_) => "The request's body ended before it was complete.".into(),
+        Failure::RequestBody(_) | Failure::RequestBroken(_) => {
+            "The request's body ended before it was complete.".into()
+        }
         Failure::Template(error) if Failure::is_clients(error) => error.public_detail().into(),
         Failure::Upstream(error) => UpstreamError::detail(error).unwrap_or(code.detail()).into(),
         Failure::NoRoute

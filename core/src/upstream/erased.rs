@@ -53,7 +53,9 @@ pub(crate) struct AnySettings {
 impl AnySettings {
     fn read<S: Settings>(node: &Node, path: &DocPath) -> Result<Self, Vec<Flaw>> {
         let typed: S = from_node(node, path)?;
-        let flaws: Vec<_> = typed.check().into_iter().map(|invalid| flaw(node, path, invalid)).collect();
+        // A value that a missing reference left out is not what is wrong with the settings.
+        let invalid = if node.lacks_reference() { Vec::new() } else { typed.check() };
+        let flaws: Vec<_> = invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect();
         if !flaws.is_empty() {
             return Err(flaws);
         }
