@@ -53,6 +53,20 @@ fn every_recipe_is_tested() {
     assert_eq!(titles, TESTED);
 }
 
+/// What the guide says of bodies that decode to more than may be buffered.
+#[tokio::test]
+async fn a_body_over_the_limit_once_decoded_is_too_large() {
+    let yaml = "upstreams: {e: {echo: {}}}\nroutes:\n  - match: POST /\n    to: e\n    limits: {max_body: 64KiB}\n    \
+                request: {headers: {set: {x-size: '{{ text | length }}'}}}";
+    let gateway = gateway(yaml).await;
+    for (size, status) in [(64 << 10, 200), ((64 << 10) + 1, 413)] {
+        let headers = vec![("content-encoding".to_owned(), "gzip".to_owned())];
+        let sent = Printed { start: "POST /".to_owned(), headers, body: "x".repeat(size) };
+        let answer = gateway.clone().oneshot(sent.to_request()).await.expect("infallible");
+        assert_eq!(answer.status(), status, "{size}");
+    }
+}
+
 async fn gateway(yaml: &str) -> Gateway {
     let document = Document::parse("recipe.yaml", yaml, &System).unwrap_or_else(|report| panic!("{report}"));
     let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
