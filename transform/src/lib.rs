@@ -48,7 +48,8 @@
 //!
 //! [`Position`] and [`Located`] carry the place of a value through serde; [`OneOrMany`], [`Text`] and [`Tree`] read
 //! what YAML writers expect to write. `step` has the steps (`config` as written, the plans as compiled, `run`),
-//! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see.
+//! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see, `coding`,
+//! `parse` and `xml` how bodies are read.
 
 mod coding;
 mod confined;
@@ -82,7 +83,7 @@ pub use flaw::Flaw;
 pub use glob::Glob;
 pub use one_or_many::{ONE_OR_MANY, OneOrMany};
 pub use payload::{Content, Payload};
-pub use pipeline::{CompiledRequest, CompiledResponse, RequestPipeline, ResponsePipeline};
+pub use pipeline::{Bodyless, CompiledRequest, CompiledResponse, RequestPipeline, ResponsePipeline};
 pub use position::{LOCATED, Located, Position};
 pub use scope::Scope;
 pub use shape::Shape;

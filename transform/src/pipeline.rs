@@ -105,6 +105,15 @@ pub struct RequestPipeline(Pipeline);
 #[derive(Clone, Debug, Default)]
 pub struct ResponsePipeline(Pipeline);
 
+/// Why a reply has no body that steps could read or replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bodyless {
+    /// It answers HEAD, or its status is 204 or 304.
+    Reply,
+    /// It is a 101: the connection leaves HTTP.
+    Upgrade,
+}
+
 impl RequestPipeline {
     /// Joins the steps of several levels, in the order in which they run.
     pub fn new(levels: impl IntoIterator<Item = CompiledRequest>) -> Self {
@@ -196,6 +205,35 @@ impl ResponsePipeline {
     #[must_use]
     pub fn reshapes_errors(&self) -> bool {
         self.0.steps().any(|step| step.asks_for_outcome() || step.only_edits_headers())
+    }
+
+    /// Runs the steps on a reply that has no body by its nature: those that only edit headers, and, unless it is an
+    /// upgrade, those whose condition asks for the status.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_without_body(
+        &self,
+        parts: &mut response::Parts,
+        bodyless: Bodyless,
+        exchange: &mut Exchange,
+    ) -> Result<(), TransformError> {
+        let mut nothing = Payload::Streaming;
+        let mut scope = Scope::new(Context {
+            side: Side::Response,
+            message: Message::take_response(parts, &mut nothing),
+            known: Arc::clone(&exchange.known),
+            vars: std::mem::take(&mut exchange.vars),
+            request: exchange.request.clone(),
+            error: None,
+        });
+        let meant =
+            |step: &&Step| step.only_edits_headers() || (bodyless == Bodyless::Reply && step.asks_for_outcome());
+        let result = self.0.steps().filter(meant).try_for_each(|step| step.run(&mut scope));
+        let context = scope.into_context();
+        exchange.vars = context.vars;
+        context.message.give_back_response(parts, &mut nothing);
+        result
     }
 
     /// Carries out all steps on a response. `error` is the code of the failure that the gateway answers, if it does.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{
     HeaderName, Method, StatusCode, Uri,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG},
     uri::PathAndQuery,
 };
 
@@ -21,9 +21,14 @@ use crate::{
 };
 
 /// Headers that describe the bytes of a body, and are wrong for any other.
-const OF_THE_BYTES: [HeaderName; 4] = [
-    CONTENT_LENGTH,
+const OF_THE_BYTES: [HeaderName; 9] = [
+    ACCEPT_RANGES,
     CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    ETAG,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("content-digest"),
 ];

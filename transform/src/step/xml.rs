@@ -25,7 +25,7 @@ pub(super) fn compile(text: &Located<Text>, side: Side) -> Result<Template, Flaw
 /// The document with a text in place of every value; none when statements or a value's own markup may change it.
 fn skeleton(source: &str) -> Option<String> {
     let pieces = engine::expressions_in_text(source)?;
-    let markup = |code: &str| code.contains("safe") || code.contains("to_xml") || code.contains('(');
+    let markup = |code: &str| code.contains("safe") || code.contains("to_xml");
     let piece = |piece: Result<&'_ str, &'_ str>| match piece {
         Ok(literal) => Some(literal.to_owned()),
         Err(code) => (!markup(code)).then(|| "x".to_owned()),

@@ -52,6 +52,7 @@ fn documents_and_replacements_are_checked() {
     for (body, expected) in [
         (json!({"xml": "<a>"}), "`xml`: the XML is not well-formed: it ends"),
         (json!({"xml": "<a>{{ body.x }}</b>"}), "`xml`: the XML is not well-formed"),
+        (json!({"xml": "<a>{{ body.x | default('y') }}</b>"}), "`xml`: the XML is not well-formed"),
         (json!({"xml": "<a b={{ body.x }}/>"}), "`xml`: the XML is not well-formed"),
         (json!({"form": ["a"]}), "`form`: a form is a mapping"),
     ] {
