@@ -7,7 +7,7 @@ use std::{
 };
 
 use callgate_transform::Exchange;
-use http::{HeaderValue, Version, uri::Scheme};
+use http::{HeaderValue, Method, Version, uri::Scheme};
 
 use crate::{body::Body, request_id::RequestId};
 
@@ -58,6 +58,8 @@ pub struct Origin {
     pub scheme: Scheme,
     /// The host that the client asked for, with its port if there was one.
     pub host: Option<HeaderValue>,
+    /// The client's method, before any step changed it.
+    pub method: Method,
     /// The protocol that the client spoke.
     pub version: Version,
     /// When the request's head was read, by the wall clock.

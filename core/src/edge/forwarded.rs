@@ -20,6 +20,7 @@ pub(crate) fn origin(parts: &Parts, connection: &Connection) -> Origin {
         client: connection.peer,
         scheme: connection.scheme.clone(),
         host: requested_host(parts),
+        method: parts.method.clone(),
         version: parts.version,
         received: SystemTime::now(),
         started: tokio::time::Instant::now().into_std(),
@@ -53,8 +54,9 @@ fn believe(origin: &mut Origin, headers: &HeaderMap, connection: &Connection) {
         Some(proto) if proto.eq_ignore_ascii_case("http") => origin.scheme = Scheme::HTTP,
         _ => {}
     }
-    if let Some(host) = headers.get(&HOST).filter(|host| is_host(host.as_bytes())) {
-        origin.host = Some(host.clone());
+    let host = list(headers, &HOST).last().map(str::trim).filter(|host| is_host(host.as_bytes()));
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        origin.host = Some(host);
     }
 }
 
@@ -102,6 +104,13 @@ fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Connection) {
     if !connection.trusted {
         drop_claims(headers);
+    }
+    if connection.trusted && !headers.contains_key(&FOR) && origin.client != connection.peer {
+        // The proxy told its client in `forwarded` alone.
+        let client = origin.client.and_then(|client| HeaderValue::try_from(client.ip().to_string()).ok());
+        if let Some(client) = client {
+            headers.insert(FOR, client);
+        }
     }
     if let Some(peer) = &connection.peer_header {
         append(headers, FOR, peer);
@@ -259,8 +268,9 @@ mod tests {
     #[test]
     fn the_standard_header_serves_where_the_other_is_missing() {
         let parts = parts(&[("forwarded", "for=\"[2001:db8::1]:4711\";proto=https, for=10.0.0.2")]);
-        let origin = origin(&parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+        let (origin, headers) = headers_sent(parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
         assert_eq!(origin.client.unwrap().ip().to_string(), "2001:db8::1");
+        assert_eq!(headers["x-forwarded-for"], "2001:db8::1, 10.0.0.1");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod tests;
 use std::{fmt, future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, Method, request::Parts};
+use http::{HeaderName, Method, Version, request::Parts};
 
 pub(crate) use route::{Destination, Route, context};
 
@@ -148,7 +148,8 @@ pub(crate) fn normalize(parts: &mut Parts) -> Result<(), Failure> {
 
 /// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on.
 pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connection: &Connection) {
-    let upgrade = edge::wants_upgrade(&parts.headers);
+    // HTTP/1.0 has no upgrades, HTTP/2 none in this form (RFC 9110 7.8).
+    let upgrade = parts.version == Version::HTTP_11 && edge::wants_upgrade(&parts.headers);
     let headers = &mut parts.headers;
     edge::strip_request(headers, upgrade);
     headers.remove(http::header::HOST);

@@ -302,3 +302,133 @@ fn a_host_spelled_twice_is_one_host() {
     let report = Plan::read(&document, &Registry::new()).unwrap_err().to_string();
     assert!(report.contains("the host `a.test` is there twice") && report.contains("test.yaml:2:3"), "{report}");
 }
+
+/// A kind for tests: it answers as its target says.
+mod canned {
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use http::StatusCode;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use crate::{Body, BodyError, Context, Invalid, Invocation, Response, Settings, Target, Upstream, UpstreamError};
+
+    #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Canned {
+        pub(super) status: u16,
+        /// Sends this much of its body and then nothing.
+        pub(super) stalls: bool,
+    }
+
+    impl Settings for Canned {}
+
+    impl Target for Canned {
+        const NAME: Option<&'static str> = None;
+    }
+
+    impl Upstream for Canned {
+        const KIND: &'static str = "canned";
+        const SUMMARY: &'static str = "answers as it is told";
+        type Config = Self;
+        type Target = Self;
+        type Function = Self;
+
+        async fn connect(_: Self, _: Context) -> Result<Self, UpstreamError> {
+            Ok(Self::default())
+        }
+
+        fn bind(&self, target: Self) -> Result<Self, Invalid> {
+            Ok(target)
+        }
+
+        async fn call(&self, target: &Self, _: Invocation) -> Result<Response, UpstreamError> {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::from_u16(target.status).unwrap();
+            response.headers_mut().insert("callgate-error", "fake".parse().unwrap());
+            if target.stalls {
+                let part = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"{")))]);
+                *response.body_mut() = Body::new(StreamBody::new(part.chain(stream::pending())));
+            }
+            Ok(response)
+        }
+    }
+}
+
+async fn canned(yaml: &str) -> Gateway {
+    let document = Document::parse("test.yaml", yaml, &Nothing).unwrap_or_else(|report| panic!("{report}"));
+    let registry = Registry::new().with::<canned::Canned>();
+    let plan = Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"));
+    Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_reply_without_a_body_gets_header_edits_and_keeps_its_status() {
+    let gateway = canned(
+        r#"
+upstreams: {c: {canned: {}}}
+routes:
+  - match: /
+    to: {upstream: c, status: 304}
+    response:
+      - {headers: {set: {x-a: "1"}}}
+      - {body: {json: {total: "{{ body.total }}"}}}
+  - match: /mapped
+    to: {upstream: c, status: 204}
+    response: {when: status == 204, status: 200, headers: {set: {x-a: mapped}}}
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "/").await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-a"), &*answer.text), (304, "1", ""));
+    assert_eq!(answer.header("callgate-error"), "", "a function cannot make up a failure");
+    let answer = get(&gateway, "/mapped").await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-a")), (200, "mapped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_buffered_has_to_end_in_time() {
+    let gateway = canned(
+        r#"
+upstreams: {c: {canned: {}}}
+routes: [{match: /, to: {upstream: c, status: 200, stalls: true}, response: {body: {json: "{{ body }}"}}}]
+"#,
+    )
+    .await;
+    let answer = get(&gateway, "/").await;
+    assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (504, "upstream_timeout"));
+}
+
+#[tokio::test]
+async fn a_step_on_a_failure_may_look_at_the_request_and_never_hides_the_failure() {
+    let gateway = gateway(
+        r#"
+defaults: {limits: {max_body: 4B}}
+upstreams: {e: {echo: {}}}
+routes:
+  - match: /
+    to: e
+    request: {body: {json: "{{ body }}"}}
+    response: {when: error == "body_too_large", headers: {set: {x-path: "{{ request.path }}"}}}
+  - match: /wrong
+    to: e
+    request: {body: {json: "{{ body }}"}}
+    response: {when: error == "body_too_large", body: {text: "{{ request.headers.missing }}"}}
+"#,
+    )
+    .await;
+    for (path, seen) in [("/", "/"), ("/wrong", "")] {
+        let answer = send(&gateway, Request::post(path).body(Body::from("12345")).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (413, "body_too_large"), "{path}");
+        assert_eq!(answer.header("x-path"), seen);
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_web_client_gets_a_problem_document() {
+    let gateway = gateway("routes: []").await;
+    let request = Request::post("/a.B/C").header("content-type", "application/grpc-web").body(Body::empty()).unwrap();
+    assert_eq!(send(&gateway, request).await.header("content-type"), "application/problem+json");
+}

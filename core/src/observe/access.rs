@@ -71,7 +71,11 @@ impl Observation {
 
     /// The head is on its way; the access line is written when the body has ended too.
     pub(crate) fn finish(self, response: Response) -> Response {
-        let Self { id, route, line: Some(line) } = self else { return response };
+        let Self { id, route, line: Some(mut line) } = self else { return response };
+        // A failure that a response step reshaped is a failure still.
+        if let Some(code) = response.extensions().get::<Code>() {
+            line.error = Some(code.as_str());
+        }
         let status = response.status();
         response.map(|body| Body::new(Watched { body, sent: 0, ended: false, broken: false, status, id, route, line }))
     }

@@ -3,10 +3,13 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
-use callgate_transform::{Content, Exchange, Payload, RequestPipeline, ResponsePipeline};
+use callgate_transform::{Bodyless, Content, Payload, RequestPipeline, ResponsePipeline};
 use futures_util::FutureExt;
+use http::{Method, StatusCode, header};
+use http_body::Body as _;
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
@@ -14,6 +17,7 @@ use crate::{
     body::Body,
     failure::Failure,
     invocation::{CallContext, Invocation, Response},
+    observe::log_failure,
     respond::{self, Code},
     upstream::BoxFuture,
 };
@@ -50,6 +54,7 @@ impl Pipelines {
         if self.response.is_empty() {
             return reply;
         }
+        let context = CallContext { deadline: None, ..context };
         shape_reply(&self.response, reply, context, grpc).now_or_never().unwrap_or(Err(Failure::TimedOut))
     }
 }
@@ -92,29 +97,40 @@ where
 }
 
 async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Result<(), Failure> {
-    let request = &mut invocation.request;
     let deadline = invocation.context.deadline;
     let limit = invocation.context.max_body;
-    let body = std::mem::take(request.body_mut());
+    let (mut parts, body) = std::mem::take(&mut invocation.request).into_parts();
+    let exchange = &mut Arc::make_mut(&mut invocation.context).exchange;
+    let kept = pipelines.response.reads_request();
+    if kept {
+        // A failure to read the body is reshaped by steps that may look at the head.
+        exchange.keep_request(&parts, &Payload::Streaming);
+    }
     let wanted = pipelines.request.reads_body() || pipelines.response.reads_request_body();
     let (mut payload, streamed) = if wanted {
-        let collected = body.collect(limit);
-        let bytes = match deadline {
-            Some(deadline) => timeout_at(deadline.into(), collected).await.map_err(|_| Failure::TimedOut)?,
-            None => collected.await,
-        };
-        (Payload::Buffered(Content::new(bytes.map_err(Failure::request_body)?, limit)), Body::empty())
+        let bytes = in_time(deadline, body.collect(limit)).await?.map_err(Failure::request_body)?;
+        (Payload::Buffered(Content::new(bytes, limit)), Body::empty())
     } else {
         (Payload::Streaming, body)
     };
-    let exchange = &mut Arc::make_mut(&mut invocation.context).exchange;
-    let (mut parts, ()) = std::mem::take(request).map(drop).into_parts();
-    if pipelines.response.reads_request() {
+    if kept && wanted {
         exchange.keep_request(&parts, &payload);
     }
+    if pipelines.response.reads_body() || pipelines.response.writes_body() {
+        // The steps are written for whole bodies.
+        parts.headers.remove(header::RANGE);
+        parts.headers.remove(header::IF_RANGE);
+    }
     pipelines.request.apply(&mut parts, &mut payload, exchange)?;
-    *request = http::Request::from_parts(parts, put_back(payload, streamed));
+    invocation.request = http::Request::from_parts(parts, put_back(payload, streamed));
     Ok(())
+}
+
+async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Failure> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline.into(), work).await.map_err(|_| Failure::TimedOut),
+        None => Ok(work.await),
+    }
 }
 
 async fn shape_reply(
@@ -124,12 +140,21 @@ async fn shape_reply(
     grpc: bool,
 ) -> Result<Response, Failure> {
     match reply {
-        Ok(response) => run(steps, response, &mut context.exchange, None, context.max_body).await,
+        Ok(response) => run(steps, response, &mut context, None).await,
         Err(failure) if steps.reshapes_errors() => {
             let code = Code::from(&failure);
-            crate::observe::log_failure(&failure, context.request_id, Some(&context.route));
-            let problem = respond::respond(&failure, context.request_id, grpc);
-            run(steps, problem, &mut context.exchange, Some(code.as_str()), context.max_body).await
+            log_failure(&failure, context.request_id, Some(&context.route));
+            let problem = || respond::respond(&failure, context.request_id, grpc);
+            let (first, last) = (problem(), problem());
+            let mut answer = match run(steps, first, &mut context, Some(code.as_str())).await {
+                Ok(shaped) => shaped,
+                Err(second) => {
+                    log_failure(&second, context.request_id, Some(&context.route));
+                    last
+                }
+            };
+            answer.extensions_mut().insert(code);
+            Ok(answer)
         }
         Err(failure) => Err(failure),
     }
@@ -138,19 +163,36 @@ async fn shape_reply(
 async fn run(
     steps: &ResponsePipeline,
     response: Response,
-    exchange: &mut Exchange,
+    context: &mut CallContext,
     error: Option<&str>,
-    limit: u64,
 ) -> Result<Response, Failure> {
     let (mut parts, body) = response.into_parts();
+    if let Some(bodyless) = bodyless(parts.status, steps.reads_body() && body.is_end_stream(), &context.origin.method) {
+        steps.apply_without_body(&mut parts, bodyless, &mut context.exchange)?;
+        return Ok(Response::from_parts(parts, body));
+    }
+    let limit = context.max_body;
     let (mut payload, streamed) = if steps.reads_body() {
-        let bytes = body.collect(limit).await.map_err(Failure::reply_body)?;
+        let bytes = in_time(context.deadline, body.collect(limit)).await?.map_err(Failure::reply_body)?;
         (Payload::Buffered(Content::new(bytes, limit)), Body::empty())
     } else {
         (Payload::Streaming, body)
     };
-    steps.apply(&mut parts, &mut payload, exchange, error)?;
+    steps.apply(&mut parts, &mut payload, &mut context.exchange, error)?;
     Ok(Response::from_parts(parts, put_back(payload, streamed)))
+}
+
+/// Why the reply has no body that steps could read or replace, if it has none by its nature.
+fn bodyless(status: StatusCode, lacks_body: bool, method: &Method) -> Option<Bodyless> {
+    if status.is_informational() {
+        Some(Bodyless::Upgrade)
+    } else if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || (method == Method::HEAD && lacks_body)
+    {
+        Some(Bodyless::Reply)
+    } else {
+        None
+    }
 }
 
 /// The body after the steps: what they made of it, or the stream that none of them touched.

@@ -9,7 +9,10 @@ pub(crate) use problem::{ERROR, respond};
 
 use http::{HeaderMap, header};
 
-/// Whether the client speaks gRPC, and so wants a gRPC status instead of a problem document.
+/// Whether the client speaks gRPC, and so wants a gRPC status instead of a problem document. gRPC-Web is read by
+/// browsers' code and is not meant.
 pub(crate) fn speaks_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }

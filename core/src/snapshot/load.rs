@@ -1,19 +1,22 @@
 //! From a plan to a snapshot: connect, bind, stack.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{Connected, Snapshot};
 use crate::{
     builtin::Respond,
     document::{Flaw, Report, Sources},
-    error::chain,
+    error::{ErrorKind, UpstreamError, chain},
     gateway::{Destination, Route},
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
     policy::stack,
     upstream::{Context, Function, flaw},
 };
+
+/// How long the set-up of one upstream may take. It waits for no remote, so this is plenty.
+const CONNECT: Duration = Duration::from_secs(30);
 
 /// Why a plan could not be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,11 @@ async fn connect(
         let context = Context::new(&name, directory, background.clone());
         let key = plan.path.key(plan.kind.name());
         let at = plan.node.entry(plan.kind.name()).map_or(plan.node.at, |(key, _)| key.at);
-        match plan.kind.connect(plan.config, context.clone()).await {
+        let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
+        match connected
+            .await
+            .unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time")))
+        {
             Ok(upstream) => Ok((name, Connected { upstream, context })),
             Err(error) => {
                 context.end().await;
@@ -80,11 +87,15 @@ async fn connect(
 fn bind(plan: RoutePlan, upstreams: &BTreeMap<String, Connected>, flaws: &mut Vec<Flaw>) -> Option<Route> {
     let mut sum = 0;
     let mut destinations = Vec::new();
+    let mut complete = true;
     for destination in plan.destinations {
         sum += destination.weight;
-        destinations.push((sum, destination_of(destination, upstreams, flaws)?));
+        match destination_of(destination, upstreams, flaws) {
+            Some(destination) => destinations.push((sum, destination)),
+            None => complete = false,
+        }
     }
-    Some(Route { info: plan.info, destinations })
+    complete.then_some(Route { info: plan.info, destinations })
 }
 
 fn destination_of(

@@ -2,17 +2,25 @@
 
 mod load;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 pub use load::LoadError;
+use tokio::time::timeout;
+use tracing::warn;
 
 use crate::{
-    error::UpstreamError,
+    error::{ErrorKind, UpstreamError},
     failure::Failure,
     gateway::Route,
     routing::RouteTable,
     upstream::{AnyUpstream, Context},
 };
+
+/// How long an upstream may take to say whether it is ready.
+const READY: Duration = Duration::from_secs(5);
+
+/// How long an upstream may take to flush what is under way when it is closed.
+const CLOSE: Duration = Duration::from_secs(10);
 
 /// What requests are served from.
 pub struct Snapshot {
@@ -35,17 +43,20 @@ impl Snapshot {
 
     /// Asks every upstream whether calls can be expected to succeed.
     pub async fn ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
-        let asked = self
-            .upstreams
-            .iter()
-            .map(|(name, connected)| async move { (name.clone(), connected.upstream.ready().await) });
+        let asked = self.upstreams.iter().map(|(name, connected)| async move {
+            let said = timeout(READY, connected.upstream.ready()).await;
+            let late = || UpstreamError::new(ErrorKind::Timeout, "it did not say in time whether it is ready");
+            (name.clone(), said.unwrap_or_else(|_| Err(late())))
+        });
         futures_util::future::join_all(asked).await.into_iter().collect()
     }
 
     /// Closes the upstreams and ends their tasks. Called once, after the last request.
     pub async fn close(&self) {
-        let closed = self.upstreams.values().map(|connected| async move {
-            connected.upstream.close().await;
+        let closed = self.upstreams.iter().map(|(name, connected)| async move {
+            if timeout(CLOSE, connected.upstream.close()).await.is_err() {
+                warn!(upstream = name, "An upstream did not close in time; its tasks are ended.");
+            }
             connected.context.end().await;
         });
         futures_util::future::join_all(closed).await;

@@ -16,18 +16,11 @@ pub trait Settings: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 's
     }
 }
 
-/// No settings at all.
-impl Settings for () {}
-
 /// The settings of a target: what a route names in an upstream.
 pub trait Target: Settings {
     /// The field that a function's name stands for: `to: orders/create` is read as `{NAME: create}`. `None` for a kind
     /// whose functions have no names.
     const NAME: Option<&'static str>;
-}
-
-impl Target for () {
-    const NAME: Option<&'static str> = None;
 }
 
 /// A setting that can't be right, found after the types were read.
