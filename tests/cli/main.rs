@@ -6,6 +6,7 @@ mod commands;
 mod diagnostics;
 mod documentation;
 mod render;
+mod serving;
 mod trials;
 
 use std::{
