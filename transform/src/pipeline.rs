@@ -218,22 +218,11 @@ impl ResponsePipeline {
         bodyless: Bodyless,
         exchange: &mut Exchange,
     ) -> Result<(), TransformError> {
-        let mut nothing = Payload::Streaming;
-        let mut scope = Scope::new(Context {
-            side: Side::Response,
-            message: Message::take_response(parts, &mut nothing),
-            known: Arc::clone(&exchange.known),
-            vars: std::mem::take(&mut exchange.vars),
-            request: exchange.request.clone(),
-            error: None,
-        });
         let meant =
             |step: &&Step| step.only_edits_headers() || (bodyless == Bodyless::Reply && step.asks_for_outcome());
-        let result = self.0.steps().filter(meant).try_for_each(|step| step.run(&mut scope));
-        let context = scope.into_context();
-        exchange.vars = context.vars;
-        context.message.give_back_response(parts, &mut nothing);
-        result
+        self.run_on(parts, &mut Payload::Streaming, exchange, None, |scope| {
+            self.0.steps().filter(meant).try_for_each(|step| step.run(scope))
+        })
     }
 
     /// Carries out all steps on a response. `error` is the code of the failure that the gateway answers, if it does.
@@ -247,6 +236,20 @@ impl ResponsePipeline {
         exchange: &mut Exchange,
         error: Option<&str>,
     ) -> Result<(), TransformError> {
+        self.run_on(parts, body, exchange, error, |scope| {
+            if error.is_some() { self.0.run_on_failure(scope) } else { self.0.run(scope) }
+        })
+    }
+
+    /// Lends the response to a scope for as long as the steps run.
+    fn run_on(
+        &self,
+        parts: &mut response::Parts,
+        body: &mut Payload,
+        exchange: &mut Exchange,
+        error: Option<&str>,
+        steps: impl FnOnce(&mut Scope) -> Result<(), TransformError>,
+    ) -> Result<(), TransformError> {
         let mut scope = Scope::new(Context {
             side: Side::Response,
             message: Message::take_response(parts, body),
@@ -255,8 +258,7 @@ impl ResponsePipeline {
             request: exchange.request.clone(),
             error: error.map(Arc::from),
         });
-        let result = if error.is_some() { self.0.run_on_failure(&mut scope) } else { self.0.run(&mut scope) };
-        let result = within_limit(result, &scope);
+        let result = within_limit(steps(&mut scope), &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
         context.message.give_back_response(parts, body);
