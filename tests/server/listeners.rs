@@ -34,6 +34,16 @@ async fn a_port_in_use_names_the_listener_and_the_address() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_socket_is_left_alone_and_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "keep").unwrap();
+    let error = start(Address::Unix(path.clone())).unwrap_err();
+    assert!(error.contains("notes.txt: the file is there already and is no socket"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"keep");
+}
+
+#[tokio::test]
 async fn an_address_of_another_machine_is_refused() {
     let error = start(Address::Tcp("192.0.2.1:0".parse().unwrap())).unwrap_err();
     assert!(error.contains("no network interface of this machine has the address"), "{error}");
