@@ -1,14 +1,15 @@
-//! The signals that end the process.
+//! The signals that the process takes.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::ServerError;
 
-/// SIGTERM and SIGINT, from the moment that this was made.
+/// SIGTERM, SIGINT and SIGHUP, from the moment that this was made.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -18,14 +19,37 @@ impl Signals {
     /// The system refuses the handler.
     pub fn new() -> Result<Self, ServerError> {
         let catch = |kind| signal(kind).map_err(ServerError::Signals);
-        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for the next one and says its name.
+    /// Waits for the next one that ends the process, and says its name. SIGHUP, which is to reload, ends nothing.
     pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => tracing::warn!(
+                    "SIGHUP changes nothing: this version can't reload its configuration. Restart the gateway for a new one."
+                ),
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal as Kind, getpid, kill_process};
+
+    #[tokio::test]
+    async fn a_hangup_neither_ends_the_process_nor_the_wait() {
+        let mut signals = Signals::new().unwrap();
+        kill_process(getpid(), Kind::HUP).unwrap();
+        kill_process(getpid(), Kind::TERM).unwrap();
+        assert_eq!(signals.next().await, "SIGTERM");
     }
 }
