@@ -26,6 +26,10 @@ pub(super) enum Order {
     Close,
 }
 
+const NO_SUCH_RESPONSE: u8 = 0;
+const UNFINISHED: u8 = 1;
+const WHOLE: u8 = 2;
+
 /// The state of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -43,6 +47,8 @@ pub(super) struct Activity {
     multiplexed: AtomicBool,
     /// A request's body was given up before its end.
     left_body: AtomicBool,
+    /// A response that ends with the connection alone, and how far it got.
+    until_close: AtomicU8,
     /// Another protocol has taken the connection over.
     upgraded: AtomicBool,
     order: AtomicU8,
@@ -59,6 +65,7 @@ impl Activity {
             writes: AtomicU32::new(0),
             multiplexed: AtomicBool::new(false),
             left_body: AtomicBool::new(false),
+            until_close: AtomicU8::new(NO_SUCH_RESPONSE),
             upgraded: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: OnceLock::new(),
@@ -104,6 +111,26 @@ impl Activity {
     pub(super) fn lingers(&self) {
         self.head_due.store(true, Relaxed);
         self.multiplexed.store(false, Relaxed);
+    }
+
+    /// A response begins whose end the client knows by the connection's end alone.
+    pub(super) fn sends_until_close(&self) {
+        self.until_close.store(UNFINISHED, Relaxed);
+    }
+
+    /// Such a response is whole.
+    pub(super) fn has_sent_all(&self) {
+        self.until_close.store(WHOLE, Relaxed);
+    }
+
+    /// Whether a clean end of the connection would pass a part of a response off as the whole. `flushed` says whether
+    /// everything was given to the socket.
+    pub(super) fn would_deceive(&self, flushed: bool) -> bool {
+        match self.until_close.load(Relaxed) {
+            NO_SUCH_RESPONSE => false,
+            WHOLE => !flushed,
+            _ => true,
+        }
     }
 
     pub(super) fn is_multiplexed(&self) {

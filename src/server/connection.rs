@@ -119,15 +119,13 @@ async fn drive<A: Answer>(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let service = service_fn(|request: Request<Incoming>| {
         let running = Running::new(activity);
-        if request.version() == Version::HTTP_2 {
+        let version = request.version();
+        if version == Version::HTTP_2 {
             activity.is_multiplexed();
         }
         let request = request.map(|body| received(body, activity));
         let answered = shared.answer.answer(request, &connection);
-        async move {
-            let response = answered.await;
-            Ok::<_, Infallible>(response.map(|body| Sent::new(body, running)))
-        }
+        async move { Ok::<_, Infallible>(Sent::response(answered.await, version, running)) }
     });
     let served = shared.protocol.serve_connection_with_upgrades(TokioIo::new(socket), service);
     let mut served = pin!(served);

@@ -5,7 +5,7 @@
 //! Nothing on a worker may block.
 //!
 //! hyper reads and writes HTTP. What it refuses by itself never reaches the gateway and is answered with an empty body:
-//! 400 for a malformed head, 414 and 431 for one that is too large. `docs/wire.md` has the whole list.
+//! 400 for a malformed head, 431 for one that is too large. `docs/wire.md` has the whole list.
 
 mod activity;
 mod answer;

@@ -83,6 +83,8 @@ pub(super) struct Socket {
     /// Something has been received.
     received: bool,
     closing: Closing,
+    /// All that was written is given to the system, and nothing more is to come.
+    flushed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ enum Closing {
 
 impl Socket {
     pub(super) fn new(stream: Stream, seat: Seat) -> Self {
-        Self { stream, seat, received: false, closing: Closing::Open }
+        Self { stream, seat, received: false, closing: Closing::Open, flushed: false }
     }
 
     fn activity(&self) -> &Arc<Activity> {
@@ -122,6 +124,30 @@ impl Socket {
                 Ok(()) if !buf.filled().is_empty() => {}
                 Ok(()) | Err(_) => return Poll::Ready(Ok(())),
             }
+        }
+    }
+}
+
+impl Stream {
+    /// Makes the end of the connection a reset. A Unix socket has none: its client sees an end in any case.
+    fn reset_at_end(&self) {
+        let transport = match self {
+            Self::Plain(transport) => transport,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        if let Transport::Tcp(stream) = transport
+            && let Err(error) = stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "A connection that broke can't be reset");
+        }
+    }
+}
+
+impl Drop for Socket {
+    /// A response that ends with its connection must not look whole when it was cut off.
+    fn drop(&mut self) {
+        if self.activity().would_deceive(self.flushed) {
+            self.stream.reset_at_end();
         }
     }
 }
@@ -168,6 +194,10 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.flushed = true;
+        if this.activity().would_deceive(true) {
+            return Poll::Ready(Ok(()));
+        }
         if this.closing != Closing::Lingering {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             let unread = this.received && this.activity().has_unread();

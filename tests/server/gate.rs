@@ -79,6 +79,7 @@ impl Answers {
                 let response = Response::builder().status(101).header("upgrade", "echo");
                 return response.header("connection", "upgrade").body(Body::empty()).unwrap();
             }
+            "/parts" => return Response::new(Body::new(Parts { next: 0, breaks: request.uri().query().is_some() })),
             "/large" => return Response::new(Body::new(Large { left: LARGE, seen: self.seen })),
             _ => {}
         }
@@ -111,6 +112,27 @@ impl Answer for Answers {
 struct Large {
     left: usize,
     seen: mpsc::UnboundedSender<String>,
+}
+
+/// A body of unknown length in two parts, and an error after them if it `breaks`.
+struct Parts {
+    next: usize,
+    breaks: bool,
+}
+
+impl HttpBody for Parts {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.next += 1;
+        Poll::Ready(match self.next {
+            1 => Some(Ok(Frame::data(Bytes::from_static(b"first,")))),
+            2 => Some(Ok(Frame::data(Bytes::from_static(b"second")))),
+            3 if self.breaks => Some(Err(std::io::ErrorKind::UnexpectedEof.into())),
+            _ => None,
+        })
+    }
 }
 
 /// The length of the body of `/large`.

@@ -1,6 +1,10 @@
 //! HTTP/1.1 as nobody should write it: refused, or read in one way only.
 
 use callgate::server::Limits;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::gate::{Gate, SOON};
 
@@ -76,9 +80,21 @@ async fn a_head_that_is_too_large_is_refused() {
     let endless = format!("GET / HTTP/1.1\r\nhost: a\r\nx-a: {}", "a".repeat(1_000_000));
     let received = gate.send(endless).await;
     assert!(received.closed && received.statuses() == [431], "{}", received.text());
-    let target = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(65_535));
-    let limits = Limits { head_size: 128 * 1024, ..Limits::default() };
-    assert_eq!(Gate::with(&limits, None).send(target).await.statuses(), [414]);
+}
+
+#[tokio::test]
+async fn a_target_is_bounded_by_its_head_and_by_the_library() {
+    let target = |length: usize| {
+        let path = "a".repeat(length - 1);
+        format!("GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    };
+    let gate = Gate::start();
+    assert_eq!(gate.send(target(65_000)).await.statuses(), [200]);
+    assert_eq!(gate.send(target(65_535)).await.statuses(), [431]);
+    // Where larger heads are allowed, the target has a bound of its own.
+    let gate = Gate::with(&Limits { head_size: 128 * 1024, ..Limits::default() }, None);
+    assert_eq!(gate.send(target(65_534)).await.statuses(), [200]);
+    assert_eq!(gate.send(target(65_535)).await.statuses(), [414]);
 }
 
 #[tokio::test]
@@ -177,6 +193,40 @@ async fn http_1_0_works_and_closes() {
     let gate = Gate::start();
     let received = gate.send("GET /old HTTP/1.0\r\n\r\n").await;
     assert!(received.closed && received.text().contains("GET /old 0"), "{}", received.text());
+}
+
+/// What comes over a connection of its own, and how it ends.
+async fn end_of(gate: &Gate, request: &str) -> (String, std::io::Result<usize>) {
+    let mut stream = TcpStream::connect(gate.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let end = tokio::time::timeout(SOON, stream.read_to_end(&mut bytes)).await.unwrap();
+    (String::from_utf8(bytes).unwrap(), end)
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_never_looks_whole_when_it_is_cut_off() {
+    let gate = Gate::start();
+    let (text, end) = end_of(&gate, "GET /parts HTTP/1.0\r\n\r\n").await;
+    assert!(end.is_ok() && text.ends_with("\r\n\r\nfirst,second"), "{end:?} {text}");
+    let (_, end) = end_of(&gate, "HEAD /parts HTTP/1.0\r\n\r\n").await;
+    assert!(end.is_ok(), "{end:?}");
+    let (text, end) = end_of(&gate, "GET /parts?breaks HTTP/1.0\r\n\r\n").await;
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset, "{text}");
+    // The framing of HTTP/1.1 tells it: the last chunk is missing.
+    let (text, _) = end_of(&gate, "GET /parts?breaks HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(!text.contains("\r\n0\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn an_old_client_that_takes_nothing_is_reset() {
+    let limits = Limits { write_timeout: std::time::Duration::from_millis(400), ..Limits::default() };
+    let mut gate = Gate::with(&limits, None);
+    let mut stream = TcpStream::connect(gate.address).await.unwrap();
+    stream.write_all(b"GET /large HTTP/1.0\r\n\r\n").await.unwrap();
+    assert_eq!(gate.next().await, "the large body was cut");
+    let end = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await.unwrap();
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
