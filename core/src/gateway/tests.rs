@@ -321,6 +321,8 @@ mod canned {
         pub(super) status: u16,
         /// Sends this much of its body and then nothing.
         pub(super) stalls: bool,
+        /// Sends a body of so many megabytes, one at a time.
+        pub(super) megabytes: usize,
     }
 
     impl Settings for Canned {}
@@ -351,6 +353,12 @@ mod canned {
             if target.stalls {
                 let part = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"{")))]);
                 *response.body_mut() = Body::new(StreamBody::new(part.chain(stream::pending())));
+            }
+            if target.megabytes > 0 {
+                let megabyte = Bytes::from(vec![b'x'; 1 << 20]);
+                let parts =
+                    stream::iter((0..target.megabytes).map(move |_| Ok::<_, BodyError>(Frame::data(megabyte.clone()))));
+                *response.body_mut() = Body::new(StreamBody::new(parts));
             }
             Ok(response)
         }
@@ -431,4 +439,35 @@ async fn a_grpc_web_client_gets_a_problem_document() {
     let gateway = gateway("routes: []").await;
     let request = Request::post("/a.B/C").header("content-type", "application/grpc-web").body(Body::empty()).unwrap();
     assert_eq!(send(&gateway, request).await.header("content-type"), "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_body_that_no_step_reads_is_never_held() {
+    let gateway = canned(
+        r#"
+defaults: {limits: {max_body: 1KiB}}
+upstreams: {c: {canned: {}}}
+routes:
+  - match: /streamed
+    to: {upstream: c, status: 200, megabytes: 65536}
+    response: {headers: {set: {x-route: "{{ route }}"}}}
+  - match: /read
+    to: {upstream: c, status: 200, megabytes: 65536}
+    response: {body: {text: "{{ text }}"}}
+"#,
+    )
+    .await;
+    let get = |path: &str| Request::get(path).header("host", "any.test").body(Body::empty()).unwrap();
+    let mut body = gateway.clone().oneshot(get("/streamed")).await.unwrap().into_body();
+    let mut length = 0;
+    // 64 GiB would not fit into memory; that they come one frame at a time is what is shown.
+    while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+        length += frame.unwrap().data_ref().map_or(0, bytes::Bytes::len) as u64;
+    }
+    assert_eq!(length, 65536 << 20);
+    let answer = gateway.oneshot(get("/read")).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["callgate-error"]),
+        (502, &"bad_upstream_reply".parse().unwrap())
+    );
 }
