@@ -106,12 +106,7 @@ impl Worker {
                         break End::Killed(error);
                     }
                 }
-                happened = process.next() => match happened {
-                    Happened::Exited(status) => break End::Exited(status),
-                    Happened::Wrote(stream, line) => self.log(&mut process, &state, stream, line),
-                    Happened::Called(Call::InitError(error)) => break End::Killed(error),
-                    Happened::Called(call) => state = self.called(&process, state, call, &mut limit),
-                },
+                // Before what it writes, for the same reason.
                 job = self.jobs.recv(), if is_idle => match (job, state) {
                     (Some(job), State::Idle(responder)) => {
                         // The news of its end may be on the way; the job must not be lost to it.
@@ -126,6 +121,12 @@ impl Worker {
                         break End::Retired;
                     }
                 },
+                happened = process.next() => match happened {
+                    Happened::Exited(status) => break End::Exited(status),
+                    Happened::Wrote(stream, line) => self.log(&mut process, &state, stream, line),
+                    Happened::Called(Call::InitError(error)) => break End::Killed(error),
+                    Happened::Called(call) => state = self.called(&process, state, call, &mut limit),
+                },
             }
         };
         self.end(process, state, end).await
@@ -137,10 +138,13 @@ impl Worker {
                 self.deliver(process, job, responder, limit)
             }
             (Call::Next(responder), state) => {
+                if !matches!(state, State::Idle(_)) {
+                    // One that asks again, on another connection, is known to be idle.
+                    self.events.send(Event::Idle(self.id)).ok();
+                }
                 if let State::Busy(Some(job)) = state {
                     job.fail(error::broken("the process asked for the next invocation and had not answered this one"));
                 }
-                self.events.send(Event::Idle(self.id)).ok();
                 State::Idle(responder)
             }
             (Call::Answer { id, outcome, accepted }, State::Busy(Some(job))) if id == job.id.as_str() => {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::site::{PATIENCE, Site, alive, gone};
 
 const FUNCTION: &str = r#"
-import os, time
+import os, subprocess, time
 
 def pid(event, context):
     return str(os.getpid())
@@ -27,6 +27,11 @@ def once(event, context):
         time.sleep(0.01)
     open("finished", "w").close()
     return "done"
+
+def chatter(event, context):
+    # A child that writes without end, whether there is an invocation or not.
+    subprocess.Popen(["yes"])
+    return str(os.getpid())
 "#;
 
 fn function(name: &str, options: &str) -> String {
@@ -64,6 +69,15 @@ async fn an_idle_process_ends_and_the_next_call_starts_another() {
     let first = site.get("/pid/x").await.body;
     assert!(gone(&first).await);
     assert_ne!(site.get("/pid/x").await.body, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_writes_without_end_serves_on_and_ends_when_idle() {
+    let options = function("chatter", "processes: {max: 1, idle_timeout: 1s}");
+    let site = Site::start(&[("chatter", &options)], &[("at.py", FUNCTION)]).await;
+    let process = site.get("/chatter/x").await.body;
+    assert!(site.get("/chatter/x").await.body.parse::<u32>().is_ok());
+    assert!(gone(&process).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
