@@ -27,6 +27,7 @@ use crate::{
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 /// The document that reports an error is for the log.
 const ERROR_LIMIT: u64 = 1 << 20;
 
@@ -69,11 +70,11 @@ impl Api {
             (&Method::GET, ["invocation", "next"]) => self.next().await,
             (&Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
             (&Method::POST, ["invocation", id, "error"]) => {
-                let outcome = Err(error::reported("the function failed", &document(request).await));
+                let outcome = Err(reported("the function failed", request).await);
                 self.accept(id, outcome).await
             }
             (&Method::POST, ["init", "error"]) => {
-                let error = error::reported("the function could not be initialised", &document(request).await);
+                let error = reported("the function could not be initialised", request).await;
                 self.calls.send(Call::InitError(error)).await.ok();
                 accepted()
             }
@@ -138,12 +139,22 @@ pub(crate) fn invocation(job: &Job, arn: &HeaderValue, deadline_millis: u64) -> 
     response
 }
 
+/// The reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error
+/// of the request's own body.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn unreadable(error: callgate_core::BodyError) -> UpstreamError {
-    UpstreamError::new(ErrorKind::BadReply, "the function's reply could not be collected").with_source(error)
+    UpstreamError::new(ErrorKind::BadReply, format!("the function's reply could not be collected: {error}"))
 }
 
-async fn document(request: Request<Incoming>) -> Bytes {
-    Body::new(request.into_body()).collect(ERROR_LIMIT).await.unwrap_or_default()
+async fn reported(when: &str, request: Request<Incoming>) -> UpstreamError {
+    let kind = request.headers().get(ERROR_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    match Body::new(request.into_body()).collect(ERROR_LIMIT).await {
+        Ok(document) => error::reported(when, &document),
+        Err(error) => {
+            let kind = kind.unwrap_or_else(|| "an error of an unknown type".to_owned());
+            error::broken(format!("{when}: {kind}; the document that tells of it could not be read: {error}"))
+        }
+    }
 }
 
 fn accepted() -> Response<Full<Bytes>> {
@@ -159,4 +170,53 @@ fn json(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The error that the worker learns of when a process sends this to `error`.
+    async fn told(headers: &str, sent: Vec<u8>) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut process = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (calls, mut called) = mpsc::channel(1);
+        tokio::spawn(serve(stream, Arc::new(Api { calls, max_body: AtomicU64::new(0), stream: false })));
+        let head = format!("POST {PREFIX}invocation/1/error HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        tokio::spawn(async move {
+            process.write_all(head.as_bytes()).await.ok();
+            process.write_all(&sent).await.ok();
+            process.read_to_end(&mut Vec::new()).await.ok();
+        });
+        match called.recv().await {
+            Some(Call::Answer { outcome: Err(error), .. }) => error.message().to_owned(),
+            _ => panic!("no error was reported"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_whose_document_cannot_be_read_says_so() {
+        let large = vec![b' '; 2 << 20];
+        let headers = format!("lambda-runtime-function-error-type: Deep\r\ncontent-length: {}\r\n", large.len());
+        assert_eq!(
+            told(&headers, large).await,
+            "the function failed: Deep; the document that tells of it could not be read: \
+             the body is larger than the limit of 1048576 bytes"
+        );
+        assert_eq!(
+            told("transfer-encoding: chunked\r\n", b"no chunk".to_vec()).await,
+            "the function failed: an error of an unknown type; the document that tells of it could not be read: \
+             the body was cut off before its end"
+        );
+        assert_eq!(
+            told("content-length: 21\r\n", br#"{"errorType": "Late"}"#.to_vec()).await,
+            "the function failed: Late"
+        );
+    }
 }
