@@ -38,6 +38,9 @@ def report(error):
 
 def load():
     file, function = os.environ["_HANDLER"].rsplit(".", 1)
+    if "PYTHONDONTWRITEBYTECODE" not in os.environ and "PYTHONPYCACHEPREFIX" not in os.environ:
+        # The folder is the user's: nothing is left in it.
+        sys.dont_write_bytecode = True
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     module = importlib.import_module(file.replace("/", "."))
     try:

@@ -173,6 +173,7 @@ fn json(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test owns the tasks that it starts")]
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},

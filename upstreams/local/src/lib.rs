@@ -11,6 +11,7 @@ mod memory;
 mod pool;
 mod process;
 mod program;
+mod queue;
 mod reply;
 mod upstream;
 mod watch;

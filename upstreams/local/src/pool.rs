@@ -17,12 +17,11 @@ use crate::{
     error,
     job::Job,
     process::Spec,
+    queue::{self, Queue},
     watch,
     worker::{Event, Worker},
 };
 
-/// The calls that may wait for a process.
-const QUEUE: usize = 1000;
 /// How long a call waits for a process that has just answered, before another is started.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -37,7 +36,7 @@ impl Pool {
     /// An empty pool, kept by a task of the upstream.
     pub(crate) fn start(spec: Spec, context: &Context) -> Self {
         let spec = Arc::new(spec);
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (jobs, submitted) = mpsc::channel(queue::JOBS);
         let (events_to, events) = mpsc::unbounded_channel();
         let (changed, changes) = mpsc::channel(1);
         if spec.watch {
@@ -51,7 +50,8 @@ impl Pool {
             waiting: VecDeque::new(),
             started: 0,
             generation: 0,
-            jobs: queue,
+            queue: Queue::default(),
+            jobs: submitted,
             events,
             events_to,
             changes,
@@ -89,6 +89,8 @@ struct Keeper {
     started: u64,
     /// Counts the changes of the function's files.
     generation: u64,
+    /// Jobs that no process is free for.
+    queue: Queue,
     jobs: mpsc::Receiver<Job>,
     events: mpsc::UnboundedReceiver<Event>,
     events_to: mpsc::UnboundedSender<Event>,
@@ -98,20 +100,30 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self) {
         loop {
+            while self.may_take()
+                && let Some(job) = self.queue.pop()
+            {
+                self.assign(job);
+            }
             let timer = self.timer();
-            let may_take =
-                !self.idle.is_empty() || self.members.len() < self.spec.max || self.settling() > self.waiting.len();
             select! {
                 biased;
                 Some(event) = self.events.recv() => self.on_event(event),
                 Some(()) = self.changes.recv() => self.restart(),
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.on_timer(),
-                job = self.jobs.recv(), if may_take => match job {
-                    Some(job) => self.assign(job),
-                    None => return,
-                },
+                job = self.jobs.recv() => {
+                    let Some(job) = job else { return };
+                    if let Some(refused) = self.queue.push(job) {
+                        refused.fail(error::busy());
+                    }
+                }
             }
         }
+    }
+
+    /// Whether a process is free, will soon be, or can be started.
+    fn may_take(&self) -> bool {
+        !self.idle.is_empty() || self.members.len() < self.spec.max || self.settling() > self.waiting.len()
     }
 
     fn on_event(&mut self, event: Event) {

@@ -81,7 +81,7 @@ impl Upstream for Local {
         let Invocation { request, context } = invocation;
         let (parts, body) = request.into_parts();
         let body = body.collect(context.max_body()).await.map_err(|error| {
-            UpstreamError::new(ErrorKind::Unreachable, "the request's body could not be read").with_source(error)
+            UpstreamError::new(ErrorKind::BadInput, "the request's body could not be read").with_source(error)
         })?;
         let (answer, answered) = oneshot::channel();
         function.pool.submit(Job {

@@ -119,7 +119,7 @@ impl Config {
             return Ok(vec![parse("url".to_owned(), url, 1)?]);
         }
         let endpoints = self.endpoints.iter().enumerate();
-        endpoints.map(|(index, one)| parse(format!("endpoints[{index}]"), one.url(), one.weight())).collect()
+        endpoints.map(|(index, one)| parse(format!("endpoints, item {}", index + 1), one.url(), one.weight())).collect()
     }
 
     pub(crate) fn http(&self) -> HttpSettings {
@@ -152,15 +152,15 @@ impl Settings for Config {
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             if let Err(error) = HttpEndpoint::parse(endpoint.url()) {
                 invalid.push(
-                    Invalid::new(error.to_string())
-                        .at(format!("endpoints[{index}]"))
+                    Invalid::new(format!("item {}: {error}", index + 1))
+                        .at("endpoints")
                         .hint("write `http://host:port` or `https://host`"),
                 );
             }
             if !(1..=MAX_WEIGHT).contains(&endpoint.weight()) {
                 invalid.push(
-                    Invalid::new(format!("the weight is not between 1 and {MAX_WEIGHT}"))
-                        .at(format!("endpoints[{index}].weight"))
+                    Invalid::new(format!("item {}: the weight is not between 1 and {MAX_WEIGHT}", index + 1))
+                        .at("endpoints")
                         .hint("leave an endpoint out to send it nothing"),
                 );
             }
@@ -215,7 +215,11 @@ mod tests {
     fn every_wrong_address_and_weight_is_named() {
         assert_eq!(fields(json!({"url": "a:80"})), ["url"]);
         let endpoints = json!({"endpoints": ["http://a", "ftp://b", {"url": "http://c", "weight": 0}]});
-        assert_eq!(fields(endpoints), ["endpoints[1]", "endpoints[2].weight"]);
+        assert_eq!(fields(endpoints.clone()), ["endpoints", "endpoints"]);
+        let config: Config = serde_json::from_value(endpoints).unwrap();
+        let [url, weight] = &config.check()[..] else { panic!("{:?}", config.check()) };
+        assert!(url.message.starts_with("item 2: `ftp://b`"), "{url}");
+        assert!(weight.message.starts_with("item 3: the weight"), "{weight}");
         assert_eq!(fields(json!({"url": "http://a", "tls": {"certificate": "c.pem"}})), ["tls.certificate"]);
     }
 

@@ -137,6 +137,23 @@ async fn calls_that_the_queue_does_not_hold_are_told_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_clients_left_take_no_place_in_the_queue() {
+    let site = Site::start(&[("once", &function("once", "processes: {max: 1}"))], &[("at.py", FUNCTION)]).await;
+    let refused = async {
+        let more = join_all((0..20).map(|_| site.get("/once/x"))).await;
+        assert!(more.iter().all(|answer| answer.code.as_deref() == Some("upstream_unavailable")), "{more:?}");
+    };
+    tokio::select! {
+        biased;
+        _ = join_all((0..1100).map(|_| site.get("/once/x"))) => panic!("the function was not to end"),
+        () = refused => {}
+    }
+    let go = async { std::fs::write(site.path("go"), "").unwrap() };
+    let (answer, ()) = tokio::join!(site.get("/once/x"), go);
+    assert_eq!(answer.body, "done", "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_kills_processes_and_their_children() {
     let script = "sleep 600 & echo $! > child; echo $$ > parent; wait";
     let command = format!("command: [sh, -c, '{script}']");
