@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
 
 /// Any error behind a failure, for the log.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -88,11 +89,7 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        let body = body.map_err(|error| match error.into().downcast::<BodyError>() {
-            Ok(error) => *error,
-            Err(error) => BodyError::Cut(error),
-        });
-        Self(Inner::Streaming(Box::pin(body.map_frame(without_framing))))
+        Self(Inner::Streaming(Box::pin(Adapted { body })))
     }
 
     /// The number of bytes, where it is known before the body is read.
@@ -145,9 +142,48 @@ impl Body {
     }
 }
 
+pin_project! {
+    /// A foreign body in the core's terms: its errors told apart, its trailers without what is no trailer.
+    struct Adapted<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> HttpBody for Adapted<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(self.project().body.poll_frame(cx));
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(frame) => Ok(without_framing(frame)),
+            Err(error) => Err(match error.into().downcast::<BodyError>() {
+                Ok(error) => *error,
+                Err(error) => BodyError::Cut(error),
+            }),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Takes out of trailers what is no trailer (RFC 9110 6.5.1): framing and connection headers, which HTTP/2 refuses and
 /// HTTP/1 could mistake.
 fn without_framing(frame: Frame<Bytes>) -> Frame<Bytes> {
+    if frame.is_data() {
+        return frame;
+    }
     match frame.into_trailers() {
         Ok(mut trailers) => {
             for name in [
@@ -258,6 +294,12 @@ mod tests {
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
         let error = Body::from("abcd").collect(3).await.unwrap_err();
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
+    }
+
+    #[test]
+    fn a_foreign_body_keeps_its_known_length() {
+        let body = Body::new(http_body_util::Full::new(Bytes::from_static(b"abc")));
+        assert_eq!(body.known_length(), Some(3));
     }
 
     #[tokio::test]
