@@ -173,7 +173,6 @@ fn json(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "a test owns the tasks that it starts")]
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -188,8 +187,10 @@ mod tests {
         let mut process = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (calls, mut called) = mpsc::channel(1);
+        #[allow(clippy::disallowed_methods, reason = "a test has no core that would own the task")]
         tokio::spawn(serve(stream, Arc::new(Api { calls, max_body: AtomicU64::new(0), stream: false })));
         let head = format!("POST {PREFIX}invocation/1/error HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        #[allow(clippy::disallowed_methods, reason = "a test has no core that would own the task")]
         tokio::spawn(async move {
             process.write_all(head.as_bytes()).await.ok();
             process.write_all(&sent).await.ok();
