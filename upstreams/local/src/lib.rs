@@ -4,7 +4,6 @@ mod api;
 mod config;
 mod environment;
 mod error;
-mod files;
 mod function;
 mod job;
 mod log;
