@@ -32,4 +32,4 @@ pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
 pub use snapshot::{LoadError, Snapshot};
-pub use upstream::{Context, Invalid, Settings, Target, Upstream};
+pub use upstream::{Context, Invalid, Settings, Stopped, Target, Upstream};

@@ -18,7 +18,7 @@ mod settings;
 
 use std::future::{self, Future};
 
-pub use context::Context;
+pub use context::{Context, Stopped};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use settings::{Invalid, Settings, Target};
 
