@@ -14,6 +14,7 @@ use crate::{
     endpoint::Endpoint,
     error::{HttpError, Malformed},
     io::Stream,
+    noted::noted,
     pool::Shared,
 };
 
@@ -70,6 +71,11 @@ pub(crate) async fn send(
     if let Err(error) = convert(endpoint, &mut request) {
         return Err(Lost { error, unsent: None });
     }
+    let (request, note) = {
+        let (head, body) = request.into_parts();
+        let (body, note) = noted(body);
+        (Request::from_parts(head, body), note)
+    };
     match sender.try_send_request(request).await {
         Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let host = endpoint.authority().to_string();
@@ -81,6 +87,9 @@ pub(crate) async fn send(
         }
         Err(mut lost) => {
             let unsent = lost.take_message().map(revert);
+            if let Some(error) = note.and_then(|note| note.take()) {
+                return Err(Lost { error: HttpError::Body(error.into()), unsent: None });
+            }
             let error = HttpError::exchange(endpoint.authority(), lost.into_error(), unsent.is_some());
             Err(Lost { error, unsent })
         }

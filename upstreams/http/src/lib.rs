@@ -9,6 +9,7 @@ mod gate;
 mod h1;
 mod h2;
 mod io;
+mod noted;
 mod pool;
 mod sent;
 mod settings;

@@ -10,11 +10,16 @@ use std::{
     thread,
 };
 
-use callgate_core::Body;
+use bytes::Bytes;
+use callgate_core::{Body, BodyError, UpstreamError};
 use callgate_http::{Endpoint, HttpClient, HttpError, HttpSettings, TlsSettings};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::BodyExt;
-use hyper::{body::Incoming, rt::Executor, service::service_fn};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    rt::Executor,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
@@ -25,7 +30,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::peer::{Raw, client, context, fetch, get};
+use crate::peer::{Raw, client, context, fetch, get, soon};
 
 /// Certificates of an authority of the test's own, as files.
 struct Authority {
@@ -256,6 +261,17 @@ async fn http2_connects_again_after_the_server_says_goodbye() {
         assert_eq!(fetch(&client, &server.endpoint, post(path)).await.unwrap().body(), "hello");
     }
     assert!(server.accepted.load(Ordering::SeqCst) >= 2);
+}
+
+#[tokio::test]
+async fn the_reason_of_a_broken_request_is_found_over_http2_too() {
+    let server = serve(None, true);
+    let client = HttpClient::new(HttpSettings { http2: Some(true), ..HttpSettings::default() }, &context()).unwrap();
+    let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(BodyError::TooLarge { limit: 4 })];
+    let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+    let request = Request::post("/broken").body(body).unwrap();
+    let error = UpstreamError::from(soon(client.send(&server.endpoint, request)).await.unwrap_err());
+    assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 4 })), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What passes, and what doesn't.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, io};
 
 use bytes::Bytes;
 use callgate_core::Body;
@@ -95,6 +95,17 @@ async fn a_request_over_the_limit_is_413() {
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
+#[tokio::test]
+async fn a_request_whose_body_breaks_off_is_the_clients_fault() {
+    let server = Raw::start(|mut peer| while peer.head().is_some() {});
+    let stage = Stage::new(&format!("{{url: \"{}\"}}", server.url)).await;
+    let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(io::Error::from(io::ErrorKind::UnexpectedEof))];
+    let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+    let answer = stage.send(Request::post("/").body(body).unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()["callgate-error"], "bad_request");
+}
+
 #[test]
 fn wrong_options_are_told_at_their_place() {
     for (options, place, says) in [
@@ -106,6 +117,7 @@ fn wrong_options_are_told_at_their_place() {
             "upstreams.service.rest.endpoints[1]",
             "weight",
         ),
+        ("{endpoints: [\"http://a\", \"b:1\"]}", "upstreams.service.rest.endpoints", "item 2: `b:1` is no HTTP URL"),
         ("{endpoints: [\"http://a\", 7]}", "upstreams.service.rest.endpoints[1]", "a URL, or"),
         ("{url: \"http://a\", balance: random}", "upstreams.service.rest.balance", "random"),
     ] {
