@@ -1,11 +1,13 @@
 //! The settings of the kind, and of its functions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use callgate_aws_event::{Payload, Reply, Shape};
 use callgate_core::{Invalid, Period, Secret, Settings, Size, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::files;
 
 /// Where the functions of an upstream live, and what all of them find in their environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +105,12 @@ impl LocalTarget {
 
 impl Settings for LocalConfig {
     fn check(&self) -> Vec<Invalid> {
-        check_environment(&self.environment)
+        let mut flaws = check_environment(&self.environment);
+        let directory = self.directory.as_deref().map(Path::new);
+        if let Some(directory) = directory.filter(|directory| directory.is_absolute() && !directory.is_dir()) {
+            flaws.push(Invalid::new(format!("there is no folder {}", directory.display())).at("directory"));
+        }
+        flaws
     }
 }
 
@@ -147,6 +154,7 @@ impl Settings for LocalTarget {
             flaws
                 .push(Invalid::new("no function ends in no time").at("timeout").hint("write a duration such as `10s`"));
         }
+        flaws.extend(files::check_absolute(self));
         flaws
     }
 }

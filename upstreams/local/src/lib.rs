@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod environment;
 mod error;
+mod files;
 mod function;
 mod job;
 mod log;

@@ -11,7 +11,7 @@ use crate::config::{LocalTarget, Runtime};
 const PYTHON3: &str = include_str!("../runtimes/python3.py");
 const NODE: &str = include_str!("../runtimes/node.mjs");
 
-/// A program with its arguments, not looked up yet: it may be built while the gateway runs.
+/// A program with its arguments. It is looked up at every start: it may be built anew while the gateway runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     name: String,
@@ -47,14 +47,21 @@ impl Program {
 
     /// The program's file: in the function's directory where its name has a slash, else by PATH.
     pub(crate) fn find(&self, directory: &Path, path: &OsStr) -> Result<PathBuf, NotFound> {
-        if self.name.contains('/') {
-            let file = directory.join(&self.name);
-            return if is_executable(&file) { Ok(file) } else { Err(NotFound::File(file)) };
+        if let Some(found) = self.find_file(directory) {
+            return found;
         }
         std::env::split_paths(&OsString::from(path))
             .map(|folder| directory.join(folder).join(&self.name))
             .find(|file| is_executable(file))
             .ok_or_else(|| NotFound::InPath(self.name.clone()))
+    }
+
+    /// The program's file where its name has a slash.
+    pub(crate) fn find_file(&self, directory: &Path) -> Option<Result<PathBuf, NotFound>> {
+        self.name.contains('/').then(|| {
+            let file = directory.join(&self.name);
+            if is_executable(&file) { Ok(file) } else { Err(NotFound::File(file)) }
+        })
     }
 }
 

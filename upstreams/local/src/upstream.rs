@@ -1,6 +1,9 @@
 //! The kind `local`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use callgate_aws_event::{Payload, decode, encode_call, preview};
 use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
@@ -9,7 +12,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     config::{LocalConfig, LocalTarget},
-    environment, error,
+    environment, error, files,
     function::{LocalFunction, trace},
     job::{Job, Outcome},
     pool::Pool,
@@ -40,17 +43,20 @@ impl Local {
     }
 
     fn spec(&self, target: &LocalTarget) -> Result<Spec, Invalid> {
-        let folder = target.directory.as_ref().or(self.config.directory.as_ref());
-        let directory = self.context.file(folder.map_or(".", String::as_str));
-        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        let directory = folder(&self.context, target.directory.as_ref().or(self.config.directory.as_ref()));
         let name = target.display_name();
         let arn = HeaderValue::try_from(environment::arn(name))
             .map_err(|_| Invalid::new("a function's name is visible ASCII text").at("name"))?;
+        let variables = environment::variables(target, &self.config.environment, &directory);
+        let elsewhere = variables.iter().any(|(name, _)| name == "PYTHONPATH");
+        if let Some(missing) = files::check(target, &directory, elsewhere) {
+            return Err(missing);
+        }
         Ok(Spec {
             name: name.to_owned(),
             arn,
             program: Program::of(target),
-            variables: environment::variables(target, &self.config.environment, &directory),
+            variables,
             directory,
             timeout: target.timeout.map(Into::into),
             memory_limit: target.memory_limit.map(|limit| limit.bytes()),
@@ -62,6 +68,12 @@ impl Local {
     }
 }
 
+/// A folder of the settings, absolute.
+fn folder(context: &Context, named: Option<&String>) -> PathBuf {
+    let folder = context.file(named.map_or(".", String::as_str));
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
 impl Upstream for Local {
     const KIND: &'static str = "local";
     const SUMMARY: &'static str = "Lambda functions as processes that Callgate itself runs";
@@ -70,6 +82,11 @@ impl Upstream for Local {
     type Function = LocalFunction;
 
     async fn connect(config: LocalConfig, context: Context) -> Result<Self, UpstreamError> {
+        let functions = folder(&context, config.directory.as_ref());
+        if !functions.is_dir() {
+            let message = format!("`directory`: there is no folder {}", functions.display());
+            return Err(UpstreamError::new(ErrorKind::Unavailable, message));
+        }
         Ok(Self { config, context, pools: Mutex::default() })
     }
 

@@ -1,8 +1,12 @@
 //! What the emulators don't do, against a stand-in.
 
+use std::io;
+
 use bytes::Bytes;
 use callgate_core::{Body, Snapshot};
 use http::{Request, Response};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -37,6 +41,16 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> 
         response = response.header(*name, *value);
     }
     response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+}
+
+#[tokio::test]
+async fn a_clients_broken_body_invokes_nothing_and_is_its_own_fault() {
+    let service = StandIn::start(|_, _| answer(200, &[], "{}")).await;
+    let bed = gateway(&service.endpoint, "").await;
+    let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(io::Error::from(io::ErrorKind::UnexpectedEof))];
+    let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+    bed.send(Request::post("/x").body(body).unwrap()).await.is_problem(400, "bad_request");
+    assert!(service.asked().is_empty());
 }
 
 #[tokio::test]

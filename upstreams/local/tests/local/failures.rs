@@ -86,20 +86,53 @@ async fn a_function_that_needs_too_much_memory_is_killed() {
 async fn a_function_that_cannot_start_is_an_error_of_the_function() {
     let site = Site::start(
         &[
-            ("missing", "runtime: python3, handler: nothing.here"),
             ("unnamed", "runtime: python3, handler: failing.unnamed"),
             ("broken", "runtime: node, handler: broken.run"),
-            ("path", "command: ./no/bootstrap"),
+            ("path", "command: no-such-bootstrap"),
             ("silent", "command: [sh, -c, 'echo no >&2; exit 7']"),
         ],
         &[("failing.py", FAILING), ("broken.mjs", "export const run = ;")],
     )
     .await;
-    for function in ["missing", "unnamed", "broken", "path", "silent"] {
+    for function in ["unnamed", "broken", "path", "silent"] {
         site.fails(&format!("/{function}/x"), 502, "function_error").await;
         site.fails(&format!("/{function}/x"), 502, "function_error").await;
     }
     let ready = site.gateway.snapshot().ready().await;
     let error = ready["at"].as_ref().unwrap_err().to_string();
-    assert!(error.contains("no/bootstrap"), "{error}");
+    assert!(error.contains("no-such-bootstrap"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_names_must_be_there_at_load() {
+    for (options, says) in [
+        ("runtime: python3, handler: nothing.here", "nothing.py"),
+        ("command: ./no/bootstrap", "no/bootstrap"),
+        ("command: x, directory: none", "there is no folder"),
+    ] {
+        let error = Site::refused(options).await;
+        assert!(error.contains(says) && error.contains("callgate.yaml:"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_broken_body_is_no_failure_of_the_function() {
+    let options = "runtime: python3, handler: failing.counting";
+    let site = Site::start(&[("count", options)], &[("failing.py", FAILING)]).await;
+    let answer = site.post_broken("/count/x").await;
+    assert_eq!((answer.status, answer.code.as_deref()), (400, Some("bad_request")), "{answer:?}");
+    assert_eq!(site.get("/count/x").await.json()["count"], 1, "the function saw a part of a body");
+}
+
+const LARGE: &str = r#"
+def large(event, context):
+    return {"statusCode": 200, "body": "x" * 3000}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_over_the_limit_is_not_taken_for_the_request() {
+    let options = "runtime: python3, handler: large.large";
+    let site =
+        Site::with("limits: {max_body: 1KiB}, timeout: 60s", &[("large", options)], &[("large.py", LARGE)]).await;
+    site.fails("/large/x", 502, "bad_upstream_reply").await;
 }

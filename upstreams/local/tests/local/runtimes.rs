@@ -6,19 +6,17 @@ use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_functions_see_event_context_and_environment() {
+    let source = "import os\ndef see(event, context):\n    return {'id': context.aws_request_id, 'event': event['requestContext']['requestId'], \
+                  'name': context.function_name, 'arn': context.invoked_function_arn, 'left': context.get_remaining_time_in_millis(), \
+                  'environment': sorted(os.environ), 'rest': event['pathParameters'], 'cwd': os.getcwd()}\n";
     let site = Site::start(
         &[
             ("see", "runtime: python3, handler: deep/see.see, timeout: 30s, environment: {OWN: mine}"),
             ("quick", "runtime: python3, handler: quick.go, payload: raw"),
         ],
-        &[("quick.py", "def go(event, context):\n    return [event, 'Zo\\u00eb']\n")],
+        &[("quick.py", "def go(event, context):\n    return [event, 'Zo\\u00eb']\n"), ("deep/see.py", source)],
     )
     .await;
-    std::fs::create_dir(site.path("deep")).unwrap();
-    let source = "import os\ndef see(event, context):\n    return {'id': context.aws_request_id, 'event': event['requestContext']['requestId'], \
-                  'name': context.function_name, 'arn': context.invoked_function_arn, 'left': context.get_remaining_time_in_millis(), \
-                  'environment': sorted(os.environ), 'rest': event['pathParameters'], 'cwd': os.getcwd()}\n";
-    std::fs::write(site.path("deep/see.py"), source).unwrap();
     let seen = site.get("/see/a%20b/c").await.json();
     assert_eq!(seen["id"], seen["event"]);
     assert_eq!(seen["name"], "see");

@@ -2,6 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use callgate_core::{
     Body, Connection, Gateway, Registry, Snapshot,
     document::{Document, References},
@@ -10,6 +11,8 @@ use callgate_core::{
 use callgate_local::Local;
 use callgate_testkit::peers::until;
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -51,15 +54,22 @@ impl Answer {
 impl Site {
     /// `functions` are lines of YAML, `name: {...}`; each is reached by `/name`.
     pub(crate) async fn start(functions: &[(&str, &str)], files: &[(&str, &str)]) -> Self {
+        Self::with("timeout: 60s", functions, files).await
+    }
+
+    /// Like [`Self::start`], with these `defaults` of the document.
+    pub(crate) async fn with(defaults: &str, functions: &[(&str, &str)], files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
         }
         let mut document = "upstreams:\n  at:\n    local: {}\n    functions:\n".to_owned();
         for (name, options) in functions {
             document += &format!("      {name}: {{{options}}}\n");
         }
-        document += "defaults: {timeout: 60s}\nroutes:\n";
+        document += &format!("defaults: {{{defaults}}}\nroutes:\n");
         for (name, _) in functions {
             document += &format!("  - {{match: '/{name}/{{*rest}}', to: at/{name}}}\n");
         }
@@ -76,6 +86,27 @@ impl Site {
         Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection), folder: tempfile::tempdir().unwrap() }
     }
 
+    /// Why a document with a function of these options is not loaded.
+    pub(crate) async fn refused(options: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("callgate.yaml");
+        let upstreams = format!("upstreams: {{at: {{local: {{}}, functions: {{f: {{{options}}}}}}}}}\n");
+        fs::write(&file, upstreams + "routes: [{match: GET /, to: at/f}]\n").unwrap();
+        let plan = Plan::load(&file, &Files, &Registry::new().with::<Local>()).unwrap();
+        match Snapshot::load(plan, &Handle::current()).await {
+            Ok(_) => panic!("{options} is loaded"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Sends a request whose body breaks off.
+    pub(crate) async fn post_broken(&self, path: &str) -> Answer {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(io::Error::from(io::ErrorKind::UnexpectedEof))];
+        let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+        let request = Request::post(path).header("host", "local.test").body(body).unwrap();
+        Self::read_answer(self.gateway.handle(request, &self.connection).await).await
+    }
+
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
@@ -87,7 +118,11 @@ impl Site {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let (parts, body) = self.open(path).await.into_parts();
+        Self::read_answer(self.open(path).await).await
+    }
+
+    async fn read_answer(response: Response<Body>) -> Answer {
+        let (parts, body) = response.into_parts();
         let code = parts.headers.get("callgate-error").map(|code| code.to_str().unwrap().to_owned());
         let body = body.collect(u64::MAX).await.unwrap();
         Answer { status: parts.status.as_u16(), code, body: String::from_utf8(body.to_vec()).unwrap() }
