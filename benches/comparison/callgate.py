@@ -1,0 +1,39 @@
+"""Callgate itself: target/dist/callgate, or the binary that $CALLGATE names."""
+import json
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def binary():
+    path = Path(os.environ.get("CALLGATE") or ROOT / "target/dist/callgate")
+    if not path.exists():
+        sys.exit(f"{path} is missing: run `cargo build --profile dist` first")
+    return path
+
+
+def document(site, port, backend, row):
+    listener = {"address": f"127.0.0.1:{port}"}
+    if row.tls:
+        listener["tls"] = {"certificate": str(site.folder / "cert.pem"), "private_key": str(site.folder / "key.pem")}
+    origin, to = {"rest": {"url": f"http://127.0.0.1:{backend}"}}, "origin"
+    if row.functions:
+        keys = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "not-a-secret"}
+        origin = {"lambda": {"region": "eu-west-1", "endpoint": f"http://127.0.0.1:{backend}", "credentials": keys}}
+        to = "origin/measured"
+    routes = [{"match": path, "to": to} for path in row.paths()] or [{"match": "/{*rest}", "to": to}]
+    if row.headers:
+        headers = {"x-tenant": "t-{{ headers['x-account'] }}", "x-origin": "{{ method }} {{ path }}", "x-client": "{{ client.ip }}"}
+        routes[0]["request"] = {"headers": {"set": headers}}
+    if row.reshaped:
+        fields = {f"f{number}": f"{{{{ body.items[{number}] }}}}" for number in range(10)}
+        routes[0]["response"] = {"body": {"json": fields}}
+    return {"listeners": {"public": listener}, "upstreams": {"origin": origin}, "routes": routes}
+
+
+def proxy(site, port, backend, row):
+    path = site.folder / "callgate.yaml"
+    path.write_text(json.dumps(document(site, port, backend, row)))
+    return [binary(), "run", path, "--workers", "1"]

@@ -1,0 +1,77 @@
+"""Processes that are measured: started on a CPU of their own, waited for, counted, ended."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Site:
+    """A folder, and the processes that run with files of it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.running = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.running:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+
+    def start(self, name, command, port, cpu):
+        """Starts a command and waits until it serves."""
+        with open(self.folder / f"{name}.log", "w") as log:
+            process = subprocess.Popen(
+                ["taskset", "-c", str(cpu), *map(str, command)], stdout=log, stderr=log, start_new_session=True
+            )
+        self.running.append(process)
+        for _ in range(3000):
+            if process.poll() is not None:
+                text = (self.folder / f"{name}.log").read_text()
+                sys.exit(f"{name} ended with {process.returncode} instead of serving:\n{text}")
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                return process
+            except OSError:
+                time.sleep(0.01)
+        sys.exit(f"{name} did not serve within 30 s")
+
+    def stop(self, process):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.running.remove(process)
+
+
+def cpu_ns(pid):
+    """The run time of the process and its children, in nanoseconds, by the scheduler's own account."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+            for child in (task / "children").read_text().split():
+                total += cpu_ns(int(child))
+        except FileNotFoundError:
+            pass
+    return total
+
+
+def resident_kib(pid):
+    """The resident size of the process, in KiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
