@@ -31,5 +31,5 @@ pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
 pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
-pub use snapshot::{LoadError, Snapshot};
-pub use upstream::{Context, Invalid, Settings, Stopped, Target, Upstream};
+pub use snapshot::{DiscoverError, Found, Listing, LoadError, Snapshot};
+pub use upstream::{Context, Discovered, Invalid, Settings, Stopped, Target, Upstream};

@@ -38,6 +38,11 @@ impl Registry {
         self.kinds.values().map(|kind| (kind.name(), kind.summary()))
     }
 
+    /// The names of the kinds whose upstreams can list their functions.
+    pub fn discovering(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.values().filter(|kind| kind.discovers()).map(|kind| kind.name())
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
         self.kinds.get(name)
     }

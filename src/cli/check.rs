@@ -27,7 +27,7 @@ pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result
     Ok(text + &summary)
 }
 
-/// Connects, binds, and tells of each upstream whether it is ready.
+/// Connects, binds, and tells of each upstream whether it is ready, and whether it has the functions that routes name.
 fn connected(plan: Plan) -> Result<String, Failed> {
     let invalid = |error: &dyn std::fmt::Display| Failed::Invalid(error.to_string());
     let runtime = background().map_err(|error| invalid(&error))?;
@@ -44,7 +44,29 @@ fn connected(plan: Plan) -> Result<String, Failed> {
                 }
             }
         }
+        for (name, found) in snapshot.discovered().await {
+            match found {
+                Ok(found) if found.missing.is_empty() => {
+                    lines.push_str(&format!(
+                        "upstream {name} lists {}, and all that routes name\n",
+                        count(found.functions.len())
+                    ));
+                }
+                Ok(found) => {
+                    failed = true;
+                    lines.push_str(&format!("{}\n", found.missing));
+                }
+                Err(error) => {
+                    failed = true;
+                    lines.push_str(&format!("upstream {name} lists no functions: {}\n", callgate_core::chain(&*error)));
+                }
+            }
+        }
         snapshot.close().await;
         if failed { Err(Failed::Invalid(lines)) } else { Ok(lines) }
     })
+}
+
+fn count(functions: usize) -> String {
+    format!("{functions} function{}", if functions == 1 { "" } else { "s" })
 }

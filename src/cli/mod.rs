@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod discover;
 mod explain;
 mod load;
 mod message;
@@ -95,6 +96,13 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
     },
+    /// Asks an upstream which functions it has, and prints them as a `functions` block for it.
+    Discover {
+        /// The configuration.
+        config: PathBuf,
+        /// The upstream's name.
+        upstream: String,
+    },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
     /// Lists the kinds of upstream.
@@ -125,6 +133,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         }
         Command::Render { config, attempt } => render::render(&config, registry, &attempt),
         Command::Test { config, filter } => test::test(&config, registry, filter.as_deref()),
+        Command::Discover { config, upstream } => discover::discover(&config, registry, &upstream),
         Command::Schema => Ok(format!("{:#}", schema(registry))),
         Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
     };
@@ -146,7 +155,7 @@ enum Failed {
     Invalid(String),
     /// Tests failed; their report is what was asked for.
     Tests(String),
-    /// An argument is wrong.
+    /// An argument is wrong, or names what can't do what is asked.
     Usage(String),
 }
 

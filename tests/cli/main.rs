@@ -4,6 +4,7 @@
 
 mod commands;
 mod diagnostics;
+mod discover;
 mod documentation;
 mod render;
 mod serving;

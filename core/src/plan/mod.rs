@@ -1,6 +1,7 @@
 //! The checked form of a configuration: what can't be right is not in it, and nothing is connected yet.
 
 mod destination;
+mod discover;
 mod effective;
 mod explain;
 mod hosts;
@@ -36,8 +37,10 @@ pub use trial::{Difference, TestReport, TestResult};
 pub use yaml::to_yaml;
 
 pub(crate) use destination::{Action, DestinationPlan};
+pub(crate) use discover::Selection;
 pub(crate) use route::RoutePlan;
 pub(crate) use upstream::UpstreamPlan;
+pub(crate) use yaml::scalar;
 
 use crate::{
     document::{DocPath, Document, Flaw, Masks, References, Report, Sources, Span},

@@ -57,6 +57,9 @@ fn upstream(registry: &Registry, generator: &mut SchemaGenerator) -> Value {
     let mut shapes = Vec::new();
     for kind in registry.iter() {
         let mut shape = inlined::<CommonSettings>(generator);
+        if !kind.discovers() {
+            unset(&mut shape, "discover");
+        }
         let config = describe(kind.config_schema(generator), kind.summary());
         set(&mut shape, kind.name(), config);
         let mut function = inline(kind.target_schema(generator), generator);
@@ -154,6 +157,12 @@ fn describe(schema: Schema, text: &str) -> Value {
         fields.entry("description").or_insert_with(|| text.into());
     }
     value
+}
+
+fn unset(schema: &mut Value, field: &str) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.shift_remove(field);
+    }
 }
 
 fn set(schema: &mut Value, field: &str, value: Value) {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{
     destination::{Known, named},
+    discover::{Discover, Selection},
     keep,
     opaque::Opaque,
     root,
@@ -24,6 +25,9 @@ with_policies! {
     CommonSettings {
         /// Names of your own for functions with options.
         functions: Opaque,
+        /// Asks the remote which functions it has: `true`, or which of them and how often.
+        #[serde(skip_serializing_if = "Discover::is_off")]
+        discover: Discover,
         /// Steps on every request to this upstream, after the route's own.
         #[serde(skip_serializing_if = "Option::is_none")]
         request: Option<RequestSteps>,
@@ -34,7 +38,7 @@ with_policies! {
 }
 
 /// The keys of an upstream that are no kind.
-pub(super) const COMMON: [&str; 5] = ["functions", "request", "response", "timeout", "limits"];
+pub(super) const COMMON: [&str; 6] = ["functions", "discover", "request", "response", "timeout", "limits"];
 
 /// An upstream, checked.
 pub(crate) struct UpstreamPlan {
@@ -42,6 +46,8 @@ pub(crate) struct UpstreamPlan {
     pub(crate) config: AnySettings,
     pub(crate) policies: PolicySettings,
     pub(crate) steps: Steps,
+    /// Which of the remote's functions are looked for, if any.
+    pub(crate) discovery: Option<Selection>,
     /// The functions that stand in the document, by name.
     pub(super) functions: BTreeMap<String, FunctionPlan>,
     /// The settings beside the kind, for `callgate config`.
@@ -127,6 +133,10 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
     let config = keep(kind.config(config, &path.key(&key.text)), flaws);
     let functions = functions(node, &**kind, path, flaws);
     let policies = settings.policies();
+    let discovery = settings.discover.selection();
+    if discovery.is_some() && !kind.discovers() {
+        flaws.push(no_discovery(node, path, kind.name(), registry));
+    }
     let common = serde_json::to_value(&settings).unwrap_or_default();
     let steps = Steps::compile(settings.request, settings.response, path, flaws);
     Some(UpstreamPlan {
@@ -135,6 +145,7 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
         config: config?,
         policies,
         steps,
+        discovery,
         functions,
         node: node.clone(),
         path: path.clone(),
@@ -176,6 +187,17 @@ fn function(key: &Key, node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &
         effective: target.map(|target| target.effective().clone()).unwrap_or_default(),
         node,
     })
+}
+
+/// Says which kinds could be asked for their functions.
+fn no_discovery(node: &Node, path: &DocPath, kind: &str, registry: &Registry) -> Flaw {
+    let at = node.entry("discover").map_or(node.at, |(key, _)| key.at);
+    let flaw = Flaw::error(at, &path.key("discover"), format!("the kind `{kind}` can't list its functions"));
+    let able: Vec<_> = registry.discovering().collect();
+    match able.as_slice() {
+        [] => flaw.with_hint("leave `discover` out"),
+        able => flaw.with_hint(format!("leave `discover` out; the kinds that can are {}", list(able))),
+    }
 }
 
 /// Says which kind is missing, or which key was probably meant to be one.

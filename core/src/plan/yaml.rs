@@ -69,7 +69,7 @@ fn pad(indent: usize, out: &mut String) {
 }
 
 /// A text plain where it reads back as the same text, else in double quotes, which YAML shares with JSON.
-fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o");
     let plain = !number
         && text.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '/')

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{Connected, Snapshot};
+use super::{
+    Connected, Snapshot,
+    discovery::{self, Named},
+};
 use crate::{
     builtin::Respond,
     document::{Flaw, Report, Sources},
@@ -35,12 +38,22 @@ impl Snapshot {
     pub async fn load(plan: Plan, background: &Handle) -> Result<Self, LoadError> {
         let mut flaws = Vec::new();
         let sources = plan.sources();
+        let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
+        let selections = plan.upstreams.iter().filter_map(selected).collect();
         let upstreams = connect(plan.upstreams, &plan.directory, background, &mut flaws).await;
-        let mut snapshot = Self { table: plan.table, routes: Vec::new(), upstreams };
+        let mut snapshot = Self {
+            table: plan.table,
+            routes: Vec::new(),
+            upstreams,
+            discoveries: BTreeMap::new(),
+            sources: Arc::clone(&sources),
+        };
+        let mut named = Vec::new();
         for route in plan.routes {
-            snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut flaws).map(Arc::new));
+            snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut named, &mut flaws).map(Arc::new));
         }
         if flaws.is_empty() {
+            snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, named);
             return Ok(snapshot);
         }
         snapshot.close().await;
@@ -48,7 +61,7 @@ impl Snapshot {
     }
 }
 
-fn report(flaws: Vec<Flaw>, sources: Arc<Sources>) -> Report {
+pub(super) fn report(flaws: Vec<Flaw>, sources: Arc<Sources>) -> Report {
     Report::new(flaws, sources)
 }
 
@@ -59,20 +72,8 @@ async fn connect(
     flaws: &mut Vec<Flaw>,
 ) -> BTreeMap<String, Connected> {
     let connecting = plans.into_iter().map(|(name, plan)| async move {
-        let context = Context::new(&name, directory, background.clone());
-        let key = plan.path.key(plan.kind.name());
-        let at = plan.node.entry(plan.kind.name()).map_or(plan.node.at, |(key, _)| key.at);
-        let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
-        match connected
-            .await
-            .unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time")))
-        {
-            Ok(upstream) => Ok((name, Connected { upstream, context })),
-            Err(error) => {
-                context.end().await;
-                Err(Flaw::error(at, &key, chain(&error)))
-            }
-        }
+        let connected = connect_one(&name, plan, directory, background).await?;
+        Ok((name, connected))
     });
     let mut upstreams = BTreeMap::new();
     for connected in futures_util::future::join_all(connecting).await {
@@ -84,13 +85,38 @@ async fn connect(
     upstreams
 }
 
-fn bind(plan: RoutePlan, upstreams: &BTreeMap<String, Connected>, flaws: &mut Vec<Flaw>) -> Option<Route> {
+/// Sets up one upstream.
+pub(super) async fn connect_one(
+    name: &str,
+    plan: UpstreamPlan,
+    directory: &Path,
+    background: &Handle,
+) -> Result<Connected, Flaw> {
+    let context = Context::new(name, directory, background.clone());
+    let key = plan.path.key(plan.kind.name());
+    let at = plan.node.entry(plan.kind.name()).map_or(plan.node.at, |(key, _)| key.at);
+    let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
+    match connected.await.unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time"))) {
+        Ok(upstream) => Ok(Connected { upstream, context }),
+        Err(error) => {
+            context.end().await;
+            Err(Flaw::error(at, &key, chain(&error)))
+        }
+    }
+}
+
+fn bind(
+    plan: RoutePlan,
+    upstreams: &BTreeMap<String, Connected>,
+    named: &mut Vec<Named>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Route> {
     let mut sum = 0;
     let mut destinations = Vec::new();
     let mut complete = true;
     for destination in plan.destinations {
         sum += destination.weight;
-        match destination_of(destination, upstreams, flaws) {
+        match destination_of(destination, &plan.info.name, upstreams, named, flaws) {
             Some(destination) => destinations.push((sum, destination)),
             None => complete = false,
         }
@@ -100,17 +126,29 @@ fn bind(plan: RoutePlan, upstreams: &BTreeMap<String, Connected>, flaws: &mut Ve
 
 fn destination_of(
     plan: DestinationPlan,
+    route: &Arc<str>,
     upstreams: &BTreeMap<String, Connected>,
+    named: &mut Vec<Named>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
     let function: Arc<dyn Function> = match plan.action {
         Action::Respond => Arc::new(Respond),
         Action::Redirect(redirect) => Arc::new(redirect),
         Action::Call(call) => {
+            let call = *call;
             // An upstream that could not be connected was told already.
             let connected = upstreams.get(&call.upstream)?;
             match Arc::clone(&connected.upstream).bind(call.target) {
-                Ok(function) => function,
+                Ok(function) => {
+                    named.extend(function.listed_as().map(|listed| Named {
+                        function: listed,
+                        route: Arc::clone(route),
+                        at: call.node.at,
+                        path: call.path.clone(),
+                        upstream: call.upstream,
+                    }));
+                    function
+                }
                 Err(invalid) => {
                     flaws.push(flaw(&call.node, &call.path, invalid));
                     return None;

@@ -1,14 +1,21 @@
 //! A configuration in force: upstreams connected, targets bound, one stack per destination.
 
+mod discovery;
+mod listing;
 mod load;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+pub use discovery::Found;
+pub use listing::{DiscoverError, Listing};
 pub use load::LoadError;
 use tokio::time::timeout;
 use tracing::warn;
 
+use discovery::Discovery;
+
 use crate::{
+    document::Sources,
     error::{ErrorKind, UpstreamError},
     failure::Failure,
     gateway::Route,
@@ -27,6 +34,8 @@ pub struct Snapshot {
     pub(crate) table: RouteTable<usize>,
     pub(crate) routes: Vec<Arc<Route>>,
     upstreams: BTreeMap<String, Connected>,
+    discoveries: BTreeMap<String, Discovery>,
+    sources: Arc<Sources>,
 }
 
 /// A connected upstream with the tasks that belong to it.
@@ -51,15 +60,30 @@ impl Snapshot {
         futures_util::future::join_all(asked).await.into_iter().collect()
     }
 
+    /// What upstreams say of their functions, for those whose document says `discover`. Waits until each has answered
+    /// or failed once.
+    pub async fn discovered(&self) -> BTreeMap<String, Result<Found, Arc<UpstreamError>>> {
+        let found = self.discoveries.iter().map(|(name, discovery)| async move {
+            let found = discovery.found(&self.sources).await;
+            (name.clone(), found)
+        });
+        futures_util::future::join_all(found).await.into_iter().collect()
+    }
+
     /// Closes the upstreams and ends their tasks. Called once, after the last request.
     pub async fn close(&self) {
-        let closed = self.upstreams.iter().map(|(name, connected)| async move {
-            if timeout(CLOSE, connected.upstream.close()).await.is_err() {
-                warn!(upstream = name, "An upstream did not close in time; its tasks are ended.");
-            }
-            connected.context.end().await;
-        });
+        let closed = self.upstreams.iter().map(|(name, connected)| connected.close(name));
         futures_util::future::join_all(closed).await;
+    }
+}
+
+impl Connected {
+    /// Flushes what is under way and ends the upstream's tasks.
+    async fn close(&self, name: &str) {
+        if timeout(CLOSE, self.upstream.close()).await.is_err() {
+            warn!(upstream = name, "An upstream did not close in time; its tasks are ended.");
+        }
+        self.context.end().await;
     }
 }
 

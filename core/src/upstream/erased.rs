@@ -5,7 +5,7 @@ use std::{any::Any, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Ar
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{Context, Invalid, Settings, Target, Upstream};
+use super::{Context, Discovered, Invalid, Settings, Target, Upstream};
 use crate::{
     document::{DocPath, Flaw, Node, from_node},
     error::UpstreamError,
@@ -18,6 +18,8 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) trait AnyKind: Send + Sync {
     fn name(&self) -> &'static str;
     fn summary(&self) -> &'static str;
+    /// Whether its upstreams can list their functions.
+    fn discovers(&self) -> bool;
     /// The field that a function's name stands for.
     fn target_name(&self) -> Option<&'static str>;
     fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
@@ -36,12 +38,18 @@ pub(crate) trait AnyKind: Send + Sync {
 pub(crate) trait AnyUpstream: Send + Sync {
     fn bind(self: Arc<Self>, target: AnySettings) -> Result<Arc<dyn Function>, Invalid>;
     fn ready(&self) -> BoxFuture<'_, Result<(), UpstreamError>>;
+    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, UpstreamError>>;
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// Upstream and target, joined at load: a call looks nothing up.
 pub(crate) trait Function: Send + Sync {
     fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>>;
+
+    /// The name under which discovery lists it.
+    fn listed_as(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Typed settings behind one name, with their effective form for `callgate config`.
@@ -110,6 +118,10 @@ impl<U: Upstream> AnyKind for Kind<U> {
         U::SUMMARY
     }
 
+    fn discovers(&self) -> bool {
+        U::DISCOVERS
+    }
+
     fn target_name(&self) -> Option<&'static str> {
         U::Target::NAME
     }
@@ -160,6 +172,10 @@ impl<U: Upstream> AnyUpstream for U {
         Box::pin(Upstream::ready(self))
     }
 
+    fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, UpstreamError>> {
+        Box::pin(Upstream::discover(self))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(Upstream::close(self))
     }
@@ -178,5 +194,9 @@ struct Bound<U: Upstream> {
 impl<U: Upstream> Function for Bound<U> {
     fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>> {
         Box::pin(self.upstream.call(&self.function, invocation))
+    }
+
+    fn listed_as(&self) -> Option<String> {
+        self.upstream.listed_as(&self.function)
     }
 }

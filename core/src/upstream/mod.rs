@@ -8,17 +8,20 @@
 //!    [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) or `Unavailable`.
 //! 3. [`Upstream::bind`] runs for every target that a route names, before the first request.
 //! 4. [`Upstream::call`] runs per request, on many threads at once, and may be dropped at any await: the client went
-//!    away, or the deadline passed.
+//!    away, or the deadline passed. [`Upstream::discover`] runs beside the calls, at load and every so often, where the
+//!    document says `discover`.
 //! 5. [`Upstream::close`] runs once, after the last call, when a reload removed the upstream or the gateway stops.
 //!    Tasks started through [`Context`] are ended after it.
 
 mod context;
+mod discovered;
 mod erased;
 mod settings;
 
 use std::future::{self, Future};
 
 pub use context::{Context, Stopped};
+pub use discovered::Discovered;
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use settings::{Invalid, Settings, Target};
 
@@ -36,6 +39,13 @@ pub trait Upstream: Sized + Send + Sync + 'static {
 
     /// What the kind is, in one line, for `callgate kinds` and the schema.
     const SUMMARY: &'static str;
+
+    /// Whether the kind's remotes can say which functions they have. A kind that sets it implements [`discover`] and
+    /// [`listed_as`]; for all others the document must not say `discover`.
+    ///
+    /// [`discover`]: Upstream::discover
+    /// [`listed_as`]: Upstream::listed_as
+    const DISCOVERS: bool = false;
 
     /// The settings of an upstream: region, credentials, URL.
     type Config: Settings;
@@ -79,6 +89,23 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     /// What the function would be sent for this invocation beyond its method, path and headers: the event of a cloud
     /// function, a broker's message. For `callgate explain` and `render`; needs no connection.
     fn preview(_target: &Self::Target, _invocation: &Invocation) -> Option<String> {
+        None
+    }
+
+    /// Lists the functions that the remote has now, in any order. An empty list says that there are none.
+    ///
+    /// Runs beside calls, at load and then as often as the document says, and may be dropped at any await; globs of the
+    /// document are applied by the core. What it lists can be bound: `to: upstream/NAME` works for each name.
+    ///
+    /// # Errors
+    /// The remote can't be asked, or does not tell: it is down, or the credentials are not allowed to.
+    fn discover(&self) -> impl Future<Output = Result<Vec<Discovered>, UpstreamError>> + Send {
+        future::ready(Ok(Vec::new()))
+    }
+
+    /// The name under which [`discover`](Self::discover) lists a function while it is there; `None` where that can't
+    /// be said, as for a name that depends on the request. Routes to functions that are not listed are told from it.
+    fn listed_as(&self, _function: &Self::Function) -> Option<String> {
         None
     }
 

@@ -32,8 +32,9 @@ pub use harness::{Answer, Harness};
 pub fn run<F: Fixture>() -> ExitCode {
     let arguments = Arguments::from_args();
     let abilities = F::abilities();
+    let discovers = F::registry().discovering().next().is_some();
     let trials = trials::all::<F>().into_iter().map(|(name, needs, body)| {
-        let missing = needs.iter().copied().find(|need| !need.is_in(&abilities));
+        let missing = needs.iter().copied().find(|need| !need.is_in(&abilities, discovers));
         let ignored = missing.map(|need| need.reason());
         let name = match ignored {
             Some(reason) => format!("{name} ({reason})"),

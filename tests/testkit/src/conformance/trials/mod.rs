@@ -2,6 +2,7 @@
 
 mod bodies;
 mod configuration;
+mod discovery;
 mod failures;
 mod messages;
 mod recovery;
@@ -25,10 +26,12 @@ pub(super) enum Need {
     ChoosesStatus,
     Remote,
     Megabyte,
+    Discovers,
 }
 
 impl Need {
-    pub(super) fn is_in(self, abilities: &Abilities) -> bool {
+    /// Whether the kind has it; `discovers` is what the kind itself says.
+    pub(super) fn is_in(self, abilities: &Abilities, discovers: bool) -> bool {
         match self {
             Self::Describes => abilities.describes,
             Self::MultiValueHeaders => abilities.multi_value_headers,
@@ -37,6 +40,7 @@ impl Need {
             Self::ChoosesStatus => abilities.chooses_status,
             Self::Remote => abilities.remote,
             Self::Megabyte => abilities.largest_body >= 1 << 20,
+            Self::Discovers => discovers,
         }
     }
 
@@ -49,6 +53,7 @@ impl Need {
             Self::ChoosesStatus => "the function does not choose the status",
             Self::Remote => "there is no remote to kill",
             Self::Megabyte => "bodies are smaller",
+            Self::Discovers => "the remote does not list its functions",
         }
     }
 }
@@ -85,6 +90,9 @@ pub(super) fn all<F: Fixture>() -> Vec<(&'static str, &'static [Need], Body<F>)>
         recovery::a_killed_remote_is_told_and_a_restarted_one_serves [Remote],
         recovery::ready_follows_the_remote [Remote],
         recovery::a_remote_that_is_down_does_not_fail_the_load [Remote],
+        discovery::what_discover_lists_can_be_bound [Discovers],
+        discovery::a_function_that_is_not_listed_is_told [Discovers],
+        discovery::a_remote_that_is_down_lists_nothing_but_says_so [Discovers, Remote],
         configuration::a_mistyped_option_is_named_with_what_is_meant [],
         configuration::secrets_are_in_no_output [],
         configuration::close_ends_and_later_calls_are_answered [],
