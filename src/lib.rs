@@ -27,6 +27,8 @@ pub fn registry() -> Registry {
     let registry = registry.with::<callgate_lambda::Lambda>();
     #[cfg(feature = "local")]
     let registry = registry.with::<callgate_local::Local>();
+    #[cfg(feature = "openfaas")]
+    let registry = registry.with::<callgate_openfaas::OpenFaas>();
     #[cfg(feature = "rest")]
     let registry = registry.with::<callgate_rest::Rest>();
     registry

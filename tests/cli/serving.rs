@@ -17,14 +17,14 @@ use super::{callgate, configured, ran};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A gateway that runs, with its log as it comes.
-struct Running {
+pub(super) struct Running {
     child: Child,
     lines: mpsc::Receiver<Value>,
     seen: Vec<Value>,
 }
 
 impl Running {
-    fn start(folder: &Path, more: &[&str]) -> Self {
+    pub(super) fn start(folder: &Path, more: &[&str]) -> Self {
         let mut arguments = vec!["run", "callgate.yaml", "--workers", "2"];
         arguments.extend_from_slice(more);
         let mut child =
@@ -43,7 +43,7 @@ impl Running {
     }
 
     /// Waits for a line of the log for which the condition holds.
-    fn line(&mut self, wanted: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn line(&mut self, wanted: &str, holds: impl Fn(&Value) -> bool) -> Value {
         if let Some(line) = self.seen.iter().find(|line| holds(line)) {
             return line.clone();
         }
@@ -63,13 +63,13 @@ impl Running {
         line["address"].as_str().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{line}"))
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
     }
 
     /// Waits for the end; gives the exit code.
-    fn ended(mut self) -> Option<i32> {
+    pub(super) fn ended(mut self) -> Option<i32> {
         self.line("Ended.", |line| line["message"] == "Ended." || line["level"] == "ERROR");
         self.child.wait().expect("it ends").code()
     }

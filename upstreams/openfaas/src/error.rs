@@ -1,0 +1,168 @@
+//! What goes wrong at a gateway of OpenFaaS, classified.
+
+use std::time::Duration;
+
+use callgate_core::{BodyError, ErrorKind, UpstreamError};
+use callgate_http::{EndpointError, SetupError};
+use callgate_transform::TransformError;
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+
+use crate::{credentials::LoginError, name::NameError, shape::INTERNAL};
+
+/// The most of a text that others wrote which goes to the log.
+const LONGEST: usize = 512;
+
+/// The settings can't be used: the load fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error("`url`: {0}")]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("`credentials`: {0}")]
+    Login(#[from] LoginError),
+}
+
+impl From<Unusable> for UpstreamError {
+    fn from(error: Unusable) -> Self {
+        Self::new(ErrorKind::Denied, error.to_string()).with_source(error)
+    }
+}
+
+/// There is no such function.
+pub(crate) fn unknown(name: &str) -> UpstreamError {
+    UpstreamError::new(ErrorKind::Denied, format!("OpenFaaS has no function {name}"))
+}
+
+/// The gateway's own time for a function was over.
+pub(crate) fn out_of_time(name: &str) -> UpstreamError {
+    UpstreamError::new(
+        ErrorKind::Timeout,
+        format!("the function {name} took longer than OpenFaaS waits (gateway_timeout): an empty 200 came"),
+    )
+}
+
+/// No replica of the function took the call.
+pub(crate) fn no_replica(name: &str) -> UpstreamError {
+    UpstreamError::new(ErrorKind::Unavailable, format!("no replica of the function {name} answered: an empty 502 came"))
+}
+
+/// A reply that the platform marked as its own; `None` for one that is a success.
+pub(crate) fn platform(name: &str, status: StatusCode, headers: &HeaderMap) -> Option<UpstreamError> {
+    let part = text(headers, INTERNAL.as_str()).map(bounded).unwrap_or_default();
+    let kind = match status.as_u16() {
+        ..400 => return None,
+        // Of the function's own side; what the gateway answers for want of a replica is no failure of the function.
+        500 if part.contains("watchdog") => ErrorKind::FunctionError,
+        _ => class(status),
+    };
+    let message = format!("OpenFaaS ({part}) answered {} for the function {name}", status.as_u16());
+    Some(waiting(UpstreamError::new(kind, message), headers))
+}
+
+/// An answer of the gateway itself that is not the one that was asked for.
+pub(crate) fn refused(what: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
+    let said = bounded(&String::from_utf8_lossy(body));
+    let separator = if said.is_empty() { "" } else { ": " };
+    let message = format!("OpenFaaS answered {} to {what}{separator}{said}", status.as_u16());
+    waiting(UpstreamError::new(class(status), message), headers)
+}
+
+fn class(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        401 | 403 | 404 => ErrorKind::Denied,
+        413 => ErrorKind::BodyTooLarge,
+        429 => ErrorKind::Throttled,
+        504 => ErrorKind::Timeout,
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::BadReply,
+    }
+}
+
+fn waiting(error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
+    let wait = text(headers, RETRY_AFTER.as_str()).and_then(|value| value.trim().parse().ok());
+    match wait.map(Duration::from_secs) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// The client's body ended before it was whole, or is over the route's limit.
+pub(crate) fn request_body(error: BodyError) -> UpstreamError {
+    let kind = match error {
+        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
+        _ => ErrorKind::BadInput,
+    };
+    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
+}
+
+/// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
+/// the request's own body.
+pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
+    let text = match error {
+        BodyError::Cut(cause) => format!("the reply of OpenFaaS was cut off: {cause}"),
+        other => format!("the reply of OpenFaaS could not be read: {other}"),
+    };
+    UpstreamError::new(ErrorKind::BadReply, text)
+}
+
+/// A template that the request's values do not fit.
+pub(crate) fn unrendered(what: &'static str, error: TransformError) -> UpstreamError {
+    let detail = error.public_detail().to_owned();
+    UpstreamError::new(ErrorKind::BadInput, what).with_detail(detail).with_source(error)
+}
+
+/// A template that was rendered as something else than a name.
+pub(crate) fn no_name(error: NameError) -> UpstreamError {
+    UpstreamError::new(ErrorKind::BadInput, "the function's name was rendered as none")
+        .with_detail("A value of the request does not fit into the name of a function.")
+        .with_source(error)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_the_gateway_says_goes_to_the_log_bounded_and_on_one_line() {
+        let error = refused("the list", StatusCode::UNAUTHORIZED, &HeaderMap::new(), b"invalid\r\ncredentials\n");
+        assert_eq!(error.message(), "OpenFaaS answered 401 to the list: invalid  credentials");
+        assert_eq!((error.kind(), error.detail()), (ErrorKind::Denied, None));
+        let long = refused("the list", StatusCode::BAD_REQUEST, &HeaderMap::new(), "é".repeat(600).as_bytes());
+        assert!(long.message().len() < 600 && long.message().ends_with('…'));
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_left_to_the_core() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"))]);
+        let error = refused("the call", StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, None));
+    }
+
+    #[test]
+    fn the_replys_body_does_not_pass_for_the_requests() {
+        let error = reply_body(&BodyError::TooLarge { limit: 5 });
+        assert!(error.body_error().is_none() && error.kind() == ErrorKind::BadReply);
+        let error = request_body(BodyError::TooLarge { limit: 5 });
+        assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
+    }
+}
