@@ -42,9 +42,9 @@ async fn an_empty_200_after_the_gateways_time_is_a_time_out() {
     faas.set_write_timeout(std::time::Duration::from_millis(150));
     let patient = Stage::before(&faas, ", gateway_timeout: 150ms", ROUTES).await;
     assert_eq!(patient.get("/fn/slow?ms=60000").await.failure(), (504, "upstream_timeout"));
-    assert_eq!(patient.get("/fn/status?status=200").await.failure(), (200, "none"), "it came in time");
     // With the time of 60s it can't be told from a reply.
     let unaware = Stage::before(&faas, "", ROUTES).await;
+    assert_eq!(unaware.get("/fn/status?status=200").await.failure(), (200, "none"));
     assert_eq!(unaware.get("/fn/slow?ms=60000").await.failure(), (200, "none"));
 }
 
