@@ -7,7 +7,10 @@ use std::{
 };
 
 use callgate_transform::Exchange;
-use http::{HeaderValue, Method, Version, uri::Scheme};
+use http::{
+    HeaderValue, Method, Version,
+    uri::{PathAndQuery, Scheme},
+};
 
 use crate::{body::Body, request_id::RequestId};
 
@@ -35,7 +38,15 @@ pub struct CallContext {
     pub(crate) request_id: RequestId,
     pub(crate) deadline: Option<Instant>,
     pub(crate) max_body: u64,
+    pub(crate) tail: Option<Tail>,
     pub(crate) exchange: Exchange,
+}
+
+/// The tail capture as it stands in the path that was matched.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail {
+    pub(crate) matched: PathAndQuery,
+    pub(crate) start: usize,
 }
 
 /// The route that matched, as events and logs name it.
@@ -98,6 +109,13 @@ impl CallContext {
     /// How many bytes of a body may be buffered (`limits.max_body`).
     pub fn max_body(&self) -> u64 {
         self.max_body
+    }
+
+    /// What the route's tail capture `{*rest}` took of the path, escapes as they are and without a leading slash;
+    /// `None` for a route without one. Steps that change the path don't change it.
+    pub fn tail(&self) -> Option<&str> {
+        let Tail { matched, start } = self.tail.as_ref()?;
+        Some(matched.path().get(*start..).unwrap_or_default())
     }
 
     /// The values that templates of a target see: captures, extracted values, claims.

@@ -32,4 +32,4 @@ pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
 pub use snapshot::{DiscoverError, Found, Listing, LoadError, Snapshot};
-pub use upstream::{Context, Discovered, Invalid, Settings, Stopped, Target, Upstream};
+pub use upstream::{Context, Discovered, Invalid, Lease, Renewed, Settings, Stopped, Target, Upstream};

@@ -111,7 +111,7 @@ async fn serve(
     observation.matched(route);
     prepare(&mut parts, &origin, id, connection);
     let destination = route.destination().ok_or(Failure::NoRoute)?;
-    let context = destination.context(&route.info, origin, id, captures);
+    let context = destination.context(&route.info, origin, id, &parts.uri, captures);
     let body = policy::limited(body, context.max_body);
     let request = http::Request::from_parts(parts, body);
     destination.call(Invocation { request, context: Arc::new(context) }).await

@@ -3,11 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use callgate_transform::{Exchange, Facts, Params};
+use http::Uri;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     failure::Failure,
-    invocation::{CallContext, Invocation, Origin, Response, RouteInfo},
+    invocation::{CallContext, Invocation, Origin, Response, RouteInfo, Tail},
     policy::Policies,
     request_id::RequestId,
     routing::Captures,
@@ -51,9 +52,10 @@ impl Destination {
         route: &Arc<RouteInfo>,
         origin: Origin,
         id: RequestId,
+        matched: &Uri,
         params: Captures,
     ) -> CallContext {
-        context(route, &self.policies, origin, id, params)
+        context(route, &self.policies, origin, id, matched, params)
     }
 }
 
@@ -63,8 +65,10 @@ pub(crate) fn context(
     policies: &Policies,
     origin: Origin,
     id: RequestId,
+    matched: &Uri,
     params: Captures,
 ) -> CallContext {
+    let tail = params.tail().zip(matched.path_and_query());
     let facts = Facts {
         route: Arc::clone(&route.name),
         request_id: id.as_str().into(),
@@ -75,6 +79,7 @@ pub(crate) fn context(
     CallContext {
         deadline: Some(origin.started + policies.timeout.limit()),
         max_body: policies.max_body,
+        tail: tail.map(|(start, matched)| Tail { matched: matched.clone(), start }),
         route: Arc::clone(route),
         request_id: id,
         exchange: Exchange::new(facts),

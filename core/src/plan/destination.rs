@@ -204,7 +204,7 @@ fn call(
     let upstream = find(name, node, path, upstreams, flaws)?;
     let declared = form.function.as_deref().and_then(|function| upstream.functions.get(function));
     let target_node = target_node(upstream, name, form.function.as_deref(), declared, &options, path, flaws)?;
-    let target = keep(upstream.kind.target(&target_node, path), flaws)?;
+    let target = keep(upstream.kind.target(Some(&upstream.config), &target_node, path), flaws)?;
     let mut own = declared.map(|declared| declared.steps.clone()).unwrap_or_default();
     let here = Steps::compile(form.request, form.response, path, flaws);
     own.request = here.request.or(own.request);

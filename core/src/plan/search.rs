@@ -126,7 +126,8 @@ impl Arrival {
     pub(super) fn enter(&self, route: &RoutePlan, destination: &DestinationPlan, captures: Captures) -> Invocation {
         let mut parts = self.parts.clone();
         gateway::prepare(&mut parts, &self.origin, self.id, &self.connection);
-        let context = gateway::context(&route.info, &destination.policies, self.origin.clone(), self.id, captures);
+        let origin = self.origin.clone();
+        let context = gateway::context(&route.info, &destination.policies, origin, self.id, &parts.uri, captures);
         let request = Request::from_parts(parts, Body::from(self.body.clone()));
         Invocation { request, context: Arc::new(context) }
     }

@@ -131,7 +131,7 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
         config
     };
     let config = keep(kind.config(config, &path.key(&key.text)), flaws);
-    let functions = functions(node, &**kind, path, flaws);
+    let functions = functions(node, &**kind, config.as_ref(), path, flaws);
     let policies = settings.policies();
     let discovery = settings.discover.selection();
     if discovery.is_some() && !kind.discovers() {
@@ -152,7 +152,13 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
     })
 }
 
-fn functions(node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &mut Vec<Flaw>) -> BTreeMap<String, FunctionPlan> {
+fn functions(
+    node: &Node,
+    kind: &dyn AnyKind,
+    config: Option<&AnySettings>,
+    path: &DocPath,
+    flaws: &mut Vec<Flaw>,
+) -> BTreeMap<String, FunctionPlan> {
     let Some(functions) = node.get("functions").filter(|node| !node.is_null()) else {
         return BTreeMap::new();
     };
@@ -161,10 +167,19 @@ fn functions(node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &mut Vec<Fl
         flaws.push(Flaw::error(functions.at, &path, "functions are a mapping of names to options"));
     }
     let entries = functions.entries().iter();
-    entries.filter_map(|(key, node)| Some((key.text.to_string(), function(key, node, kind, &path, flaws)?))).collect()
+    let read =
+        |(key, node): &(Key, Node)| Some((key.text.to_string(), function(key, node, kind, config, &path, flaws)?));
+    entries.filter_map(read).collect()
 }
 
-fn function(key: &Key, node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &mut Vec<Flaw>) -> Option<FunctionPlan> {
+fn function(
+    key: &Key,
+    node: &Node,
+    kind: &dyn AnyKind,
+    config: Option<&AnySettings>,
+    path: &DocPath,
+    flaws: &mut Vec<Flaw>,
+) -> Option<FunctionPlan> {
     let path = path.key(&key.text);
     if !matches!(node.value, Value::Mapping(_) | Value::Null) {
         let flaw = Flaw::error(node.at, &path, "a function is a mapping of options");
@@ -180,7 +195,7 @@ fn function(key: &Key, node: &Node, kind: &dyn AnyKind, path: &DocPath, flaws: &
         entries.push(named(field, &key.text, key.at));
     }
     let node = Node::new(Value::Mapping(entries), node.at);
-    let target = keep(kind.target(&node, &path), flaws);
+    let target = keep(kind.target(config, &node, &path), flaws);
     Some(FunctionPlan {
         steps: Steps::compile(steps.request, steps.response, &path, flaws),
         valid: target.is_some(),

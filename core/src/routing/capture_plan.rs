@@ -52,6 +52,9 @@ impl CapturePlan {
             let rest = rest.unwrap_or_default();
             let is_tail = self.has_tail && index == last;
             captures.push(name, if is_tail { rest } else { split_segment(rest).0 })?;
+            if is_tail {
+                captures.set_tail(path.len() - rest.len());
+            }
         }
         Ok(captures)
     }

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures {
     values: Vec<(Arc<str>, String)>,
+    tail: Option<usize>,
 }
 
 /// A capture that is not UTF-8 once its escapes are decoded; the answer is 400.
@@ -43,7 +44,16 @@ impl Captures {
     }
 
     pub(super) fn with_capacity(count: usize) -> Self {
-        Self { values: Vec::with_capacity(count) }
+        Self { values: Vec::with_capacity(count), tail: None }
+    }
+
+    /// Where in the path the tail capture begins, in bytes, if the template has one.
+    pub(crate) fn tail(&self) -> Option<usize> {
+        self.tail
+    }
+
+    pub(super) fn set_tail(&mut self, start: usize) {
+        self.tail = Some(start);
     }
 
     /// Decodes and adds a capture.

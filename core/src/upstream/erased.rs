@@ -23,7 +23,8 @@ pub(crate) trait AnyKind: Send + Sync {
     /// The field that a function's name stands for.
     fn target_name(&self) -> Option<&'static str>;
     fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
-    fn target(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
+    /// Reads a target; with the upstream's settings, where those are right, it is checked against them.
+    fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn target_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn preview(&self, target: &AnySettings, invocation: &Invocation) -> Option<String>;
@@ -56,19 +57,22 @@ pub(crate) trait Function: Send + Sync {
 pub(crate) struct AnySettings {
     typed: Box<dyn Any + Send + Sync>,
     effective: Value,
+    /// No reference was missing.
+    complete: bool,
 }
 
 impl AnySettings {
     fn read<S: Settings>(node: &Node, path: &DocPath) -> Result<Self, Vec<Flaw>> {
         let typed: S = from_node(node, path)?;
         // A value that a missing reference left out is not what is wrong with the settings.
-        let invalid = if node.lacks_reference() { Vec::new() } else { typed.check() };
+        let complete = !node.lacks_reference();
+        let invalid = if complete { typed.check() } else { Vec::new() };
         let flaws: Vec<_> = invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect();
         if !flaws.is_empty() {
             return Err(flaws);
         }
         let effective = serde_json::to_value(&typed).unwrap_or(Value::Null);
-        Ok(Self { typed: Box::new(typed), effective })
+        Ok(Self { typed: Box::new(typed), effective, complete })
     }
 
     pub(crate) fn effective(&self) -> &Value {
@@ -130,8 +134,17 @@ impl<U: Upstream> AnyKind for Kind<U> {
         AnySettings::read::<U::Config>(node, path)
     }
 
-    fn target(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
-        AnySettings::read::<U::Target>(node, path)
+    fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
+        let target = AnySettings::read::<U::Target>(node, path)?;
+        let config = config.filter(|config| config.complete && target.complete).and_then(AnySettings::get::<U::Config>);
+        let invalid = match config.zip(target.get::<U::Target>()) {
+            Some((config, typed)) => U::check_target(config, typed),
+            None => Vec::new(),
+        };
+        if invalid.is_empty() {
+            return Ok(target);
+        }
+        Err(invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect())
     }
 
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema {

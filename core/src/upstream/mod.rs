@@ -2,7 +2,8 @@
 //!
 //! # Life of an upstream
 //! 1. The document's node is read into [`Upstream::Config`], each target into [`Upstream::Target`]; both are checked by
-//!    [`Settings::check`]. Nothing is connected yet; this is as far as `callgate check` goes.
+//!    [`Settings::check`], and against each other by [`Upstream::check_target`]. Nothing is connected yet; this is as
+//!    far as `callgate check` goes.
 //! 2. [`Upstream::connect`] runs once for the life of a configuration. It may do I/O, and must not fail because the
 //!    remote is down: an absent remote makes [`Upstream::ready`] fail, and calls answer
 //!    [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) or `Unavailable`.
@@ -16,13 +17,17 @@
 mod context;
 mod discovered;
 mod erased;
+mod renewed;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::future::{self, Future};
 
 pub use context::{Context, Stopped};
 pub use discovered::Discovered;
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
+pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
 
 use crate::{
@@ -67,6 +72,12 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     /// # Errors
     /// An operation that the upstream does not have is a configuration error at the target's place.
     fn bind(&self, target: Self::Target) -> Result<Self::Function, Invalid>;
+
+    /// What of a target doesn't go with the upstream's settings: a key that it needs and that they lack. Pure, as
+    /// [`Settings::check`]: `callgate check` tells it without connecting.
+    fn check_target(_config: &Self::Config, _target: &Self::Target) -> Vec<Invalid> {
+        Vec::new()
+    }
 
     /// Calls a function.
     ///
