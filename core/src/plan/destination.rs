@@ -267,7 +267,7 @@ fn target_node(
     };
     match (upstream.kind.target_name(), function) {
         (Some(field), Some(function)) if declared.is_none() => entries.push(named(field, function, options.at)),
-        (Some(field), None) if options.get(field).is_none() => {
+        (Some(field), None) if upstream.kind.needs_name() && options.get(field).is_none() => {
             let flaw =
                 Flaw::error(options.at, path, format!("`{name}` is of the kind `{kind}`, whose functions have names"));
             flaws.push(flaw.with_hint(format!("write `{name}/` and the function's {field}")));

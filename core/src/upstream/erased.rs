@@ -22,6 +22,8 @@ pub(crate) trait AnyKind: Send + Sync {
     fn discovers(&self) -> bool;
     /// The field that a function's name stands for.
     fn target_name(&self) -> Option<&'static str>;
+    /// Whether a route has to give that name.
+    fn needs_name(&self) -> bool;
     fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
     /// Reads a target; with the upstream's settings, where those are right, it is checked against them.
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
@@ -128,6 +130,10 @@ impl<U: Upstream> AnyKind for Kind<U> {
 
     fn target_name(&self) -> Option<&'static str> {
         U::Target::NAME
+    }
+
+    fn needs_name(&self) -> bool {
+        U::Target::NEEDS_NAME
     }
 
     fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {

@@ -21,6 +21,11 @@ pub trait Target: Settings {
     /// The field that a function's name stands for: `to: orders/create` is read as `{NAME: create}`. `None` for a kind
     /// whose functions have no names.
     const NAME: Option<&'static str>;
+
+    /// Whether a route has to name a function of a kind whose functions have names. `false` for a kind that can tell by
+    /// itself, from the upstream's settings or the target's other options, which function is meant; its
+    /// [`Upstream::bind`](crate::Upstream::bind) then says when it can't.
+    const NEEDS_NAME: bool = true;
 }
 
 /// A setting that can't be right, found after the types were read.
