@@ -42,7 +42,7 @@
 //! ```
 //!
 //! Kinds use [`Template`], [`Expression`] and [`Shape`] for their own options, with a [`Scope`] of the invocation, and
-//! [`Confined`] for every name that a protocol gives a meaning.
+//! [`Confined`] for every name that a protocol gives a meaning. Kinds that send events share [`CloudEvents`].
 //!
 //! # Reading it
 //!
@@ -51,6 +51,7 @@
 //! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see, `coding`,
 //! `parse` and `xml` how bodies are read.
 
+mod cloudevent;
 mod coding;
 mod confined;
 mod engine;
@@ -75,6 +76,7 @@ mod template;
 mod tree;
 mod xml;
 
+pub use cloudevent::{CloudEvent, CloudEventSettings, CloudEvents};
 pub use confined::Confined;
 pub use error::{Side, TransformError};
 pub use exchange::{Exchange, Facts, Params};
