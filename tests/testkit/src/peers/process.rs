@@ -20,6 +20,8 @@ use super::PeerError;
 const LOG_TAIL: u64 = 4096;
 /// How long a peer may take until it is ready: a loaded machine with two cores is the measure.
 const READY_LIMIT: Duration = Duration::from_secs(90);
+/// Between two looks at whether it is.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A peer's process, with a folder of its own for files and log; killed with all its children when dropped.
 ///
@@ -75,16 +77,11 @@ impl Process {
     pub async fn wait_until(&mut self, mut ready: impl AsyncFnMut() -> bool) -> Result<(), PeerError> {
         let deadline = Instant::now() + READY_LIMIT;
         loop {
-            if let Some(status) = self.status()? {
-                return Err(PeerError::Ended { name: self.name.clone(), status, log: self.log_tail() });
-            }
+            self.check(deadline)?;
             if ready().await {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
-                return Err(PeerError::NotReady { name: self.name.clone(), limit: READY_LIMIT, log: self.log_tail() });
-            }
-            sleep(Duration::from_millis(20)).await;
+            sleep(PAUSE).await;
         }
     }
 
@@ -93,7 +90,26 @@ impl Process {
     /// # Errors
     /// As [`wait_until`](Self::wait_until).
     pub async fn wait_for_port(&mut self, port: u16) -> Result<(), PeerError> {
-        self.wait_until(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await
+        // Not by wait_until: a future with an asynchronous closure in it cannot change threads.
+        let deadline = Instant::now() + READY_LIMIT;
+        loop {
+            self.check(deadline)?;
+            if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether the process still runs, and the deadline has not come.
+    fn check(&mut self, deadline: Instant) -> Result<(), PeerError> {
+        if let Some(status) = self.status()? {
+            return Err(PeerError::Ended { name: self.name.clone(), status, log: self.log_tail() });
+        }
+        if Instant::now() >= deadline {
+            return Err(PeerError::NotReady { name: self.name.clone(), limit: READY_LIMIT, log: self.log_tail() });
+        }
+        Ok(())
     }
 
     /// How the process ended, or `None` while it runs.
