@@ -6,6 +6,7 @@ mod environment;
 mod events;
 mod failures;
 mod front_end;
+mod quickstart;
 mod requests;
 mod settings;
 mod stage;

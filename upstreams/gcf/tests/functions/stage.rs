@@ -39,11 +39,15 @@ pub(crate) struct Stage {
     connection: Arc<Connection>,
 }
 
-/// Reads a configuration: the upstream's options, what stands beside them, and the routes.
-pub(crate) fn plan(options: &str, routes: &str) -> Result<Plan, String> {
-    let yaml = format!("upstreams:\n  functions: {{gcf: {options}}}\nroutes:\n{routes}\n");
-    let document = Document::parse("functions.yaml", &yaml, &None).map_err(|report| report.to_string())?;
+/// Reads a configuration.
+fn read(yaml: &str) -> Result<Plan, String> {
+    let document = Document::parse("functions.yaml", yaml, &None).map_err(|report| report.to_string())?;
     Plan::read(&document, &Registry::new().with::<Gcf>()).map_err(|report| report.to_string())
+}
+
+/// Reads a configuration of an upstream's options, what stands beside them, and routes.
+pub(crate) fn plan(options: &str, routes: &str) -> Result<Plan, String> {
+    read(&format!("upstreams:\n  functions: {{gcf: {options}}}\nroutes:\n{routes}\n"))
 }
 
 impl Stage {
@@ -54,7 +58,15 @@ impl Stage {
 
     pub(crate) async fn load(options: &str, routes: &[&str]) -> Result<Self, String> {
         let routes: Vec<_> = routes.iter().map(|route| format!("  - {route}")).collect();
-        let plan = plan(options, &routes.join("\n"))?;
+        Self::start(plan(options, &routes.join("\n"))?).await
+    }
+
+    /// A gateway with this configuration; nothing listens.
+    pub(crate) async fn of(yaml: &str) -> Result<Self, String> {
+        Self::start(read(yaml)?).await
+    }
+
+    async fn start(plan: Plan) -> Result<Self, String> {
         let snapshot = Snapshot::load(plan, &Handle::current()).await.map_err(|error| callgate_core::chain(&error))?;
         let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
         Ok(Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) })
