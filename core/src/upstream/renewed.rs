@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use crate::error::{ErrorKind, UpstreamError, chain};
@@ -122,6 +122,7 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                 let message = format!("no answer within {} s", PATIENCE.as_secs());
                 Err(UpstreamError::new(ErrorKind::Unavailable, message))
             });
+            let asked_at = Instant::now();
             let wait = match asked {
                 Ok(lease) => {
                     if failures > 0 {
@@ -139,9 +140,9 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                     wait
                 }
             };
-            sleep(PAUSE.min(wait)).await;
+            sleep_until(asked_at + PAUSE.min(wait)).await;
             // Either end of the wait, a notice or the time, is a reason to ask.
-            timeout(wait.saturating_sub(PAUSE), self.stale.notified()).await.ok();
+            timeout_at(asked_at + wait, self.stale.notified()).await.ok();
         }
     }
 
@@ -187,7 +188,7 @@ fn backoff(failures: u32) -> Duration {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use tokio::task::JoinSet;
+    use tokio::{task::JoinSet, time::sleep};
 
     use super::*;
 
