@@ -6,6 +6,7 @@
 
 mod absent;
 mod aws;
+mod azure;
 mod error;
 mod fault_proxy;
 mod functions_framework;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use absent::{absent, present};
 pub use aws::{AwsPeer, Credentials};
+pub use azure::{AzureEntra, AzureHost, TlsAddress};
 pub use error::PeerError;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use functions_framework::{Function, FunctionsFramework};

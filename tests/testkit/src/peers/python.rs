@@ -43,6 +43,22 @@ impl Python {
         if path.exists() { Ok(path) } else { Err(PeerError::Missing { what: name, path }) }
     }
 
+    /// Makes sure that a package is there, by its folder.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when it was not installed.
+    pub fn package(&self, folder: &'static str) -> Result<(), PeerError> {
+        let libraries = std::fs::read_dir(self.environment.join("lib")).into_iter().flatten().flatten();
+        let mut found = libraries.map(|library| library.path().join("site-packages").join(folder));
+        match found.find(|path| path.is_dir()) {
+            Some(_) => Ok(()),
+            None => Err(PeerError::Missing {
+                what: folder,
+                path: self.environment.join("lib/*/site-packages").join(folder),
+            }),
+        }
+    }
+
     /// A command of the environment's interpreter, its programs first on the path.
     #[must_use]
     pub fn command(&self) -> Command {
