@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{configured, on};
+use super::{callgate, configured, on, ran};
 
 fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -38,6 +38,12 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// The variables that an example refers to without a default: whoever runs it sets them.
+fn variables(block: &str) -> Vec<&str> {
+    let references = block.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+    references.filter(|name| !name.contains([':', '-'])).collect()
+}
+
 #[test]
 fn every_yaml_example_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -48,8 +54,8 @@ fn every_yaml_example_is_valid() {
         let text = std::fs::read_to_string(&file).expect("readable");
         for (line, block) in blocks(&text, "yaml") {
             let folder = configured(&block);
-            // Examples may name the files of the quickstart.
-            let done = on(folder.path(), &["check"], &[]);
+            let given = variables(&block).into_iter().map(|name| (name, "example"));
+            let done = ran(callgate(&["check", "callgate.yaml"]).current_dir(folder.path()).envs(given));
             assert_eq!(done.code, Some(0), "{}:{line}\n{block}\n{}", file.display(), done.err);
             checked += 1;
         }
