@@ -9,9 +9,10 @@ const LONGEST_FILE: usize = 400;
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", "manager", "misc", "shared"];
 
 /// Who may read the environment; everything else gets its values from the document.
-const ENVIRONMENT_READERS: [(&str, &str); 6] = [
+const ENVIRONMENT_READERS: [(&str, &str); 7] = [
     ("core/src/document/", "references such as ${NAME}"),
     ("transform/src/engine/functions.rs", "the function env of templates"),
+    ("upstreams/azure/src/environment.rs", "the identities that Azure's platforms announce"),
     ("upstreams/gcf/src/token/environment.rs", "credentials as Google's own libraries find them"),
     ("upstreams/lambda/src/region.rs", "the region as AWS's own tools find it"),
     ("upstreams/local/src/environment.rs", "the few variables that a local process inherits"),
