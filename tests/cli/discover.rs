@@ -39,6 +39,27 @@ fn the_functions_are_printed_as_a_block_that_check_accepts() {
 }
 
 #[test]
+fn the_effective_document_has_the_defaults_of_discovery_and_is_valid() {
+    let folder = configured(&configuration("http://faas.test", "true", &["mirror"]));
+    let printed = on(folder.path(), &["config"], &[]);
+    assert!(printed.out.contains("    discover:\n      every: 1m\n"), "{}{}", printed.out, printed.err);
+    let again = on(configured(&printed.out).path(), &["config"], &[]);
+    assert_eq!(again.out, printed.out, "{}", again.err);
+}
+
+#[test]
+fn the_schema_has_discover_for_the_kinds_that_can() {
+    let printed = ran(&mut callgate(&["schema"]));
+    let schema: serde_json::Value = serde_json::from_str(&printed.out).expect("JSON");
+    let has = |kind: &str| {
+        let shapes = schema["$defs"]["Upstream"]["oneOf"].as_array().expect("one shape for each kind");
+        let shape = shapes.iter().find(|shape| shape["required"][0] == kind).expect("the kind");
+        shape["properties"].get("discover").is_some()
+    };
+    assert!(has("openfaas") && !has("echo"), "{schema:#}");
+}
+
+#[test]
 fn a_remote_that_does_not_tell_is_a_failure_with_its_reason() {
     let folder = configured(&configuration("http://127.0.0.1:1", "false", &[]).replace("routes:\n", "routes: []\n"));
     let failed = on(folder.path(), &["discover"], &["faas"]);
