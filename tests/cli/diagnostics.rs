@@ -39,6 +39,7 @@ wrong! {
     two_kinds_are_one_too_many: "two-kinds.yaml",
     everything_is_told_at_once: "many-at-once.yaml",
     targets_are_checked_by_their_kind: "targets.yaml",
+    discovery_is_checked_at_its_place: "discover.yaml",
 }
 
 #[test]
