@@ -189,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "deny":
             return self.answer(*refuse(401, "invalid_client", 7000222, "The provided client secret keys are expired."))
         if mode == "throttle":
-            return self.answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "5"})
+            return self.answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "60"})
         if mode == "fail":
             return self.answer(500, {})
         if mode == "break":

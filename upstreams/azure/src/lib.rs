@@ -82,6 +82,10 @@ impl Upstream for Azure {
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(&token));
         }
         let reply = self.client.send(&self.endpoint, request).await?;
+        if let Some(token) = self.token.as_ref().filter(|_| shape::wants_another_token(reply.status(), reply.headers()))
+        {
+            token.refused();
+        }
         match shape::refusal(function.name(), reply.status(), reply.headers()) {
             Some(error) => Err(error),
             None => Ok(reply),

@@ -4,8 +4,8 @@ use std::{borrow::Cow, time::Duration};
 
 use callgate_core::{ErrorKind, UpstreamError};
 use http::{
-    HeaderMap, HeaderName, StatusCode, Uri,
-    header::RETRY_AFTER,
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
     uri::{InvalidUri, PathAndQuery},
 };
 use percent_encoding::percent_decode_str;
@@ -19,6 +19,9 @@ const PRINCIPAL: &str = "x-ms-client-principal";
 /// What the Functions host adds to the requests that it refuses to run because it has too many.
 /// <https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script.WebHost/Middleware/HttpThrottleMiddleware.cs>
 const SCALE_OUT: HeaderName = HeaderName::from_static("x-function-scaleout");
+
+/// The scheme of a challenge for tokens.
+const BEARER: &[u8] = b"bearer";
 
 /// The parameter of the query by which the host takes a key too.
 const CODE: &str = "code";
@@ -101,6 +104,14 @@ pub(crate) fn refusal(function: &str, status: StatusCode, headers: &HeaderMap) -
     })
 }
 
+/// Whether a reply asks for another token than the one that it was sent (RFC 6750, 3). The function may say so too.
+pub(crate) fn wants_another_token(status: StatusCode, headers: &HeaderMap) -> bool {
+    let asks = |challenge: &HeaderValue| {
+        challenge.as_bytes().get(..BEARER.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER))
+    };
+    status == StatusCode::UNAUTHORIZED && headers.get_all(WWW_AUTHENTICATE).iter().any(asks)
+}
+
 /// The seconds that a `retry-after` asks for.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
@@ -120,7 +131,6 @@ pub(crate) fn uri(path: &str, tail: Option<&str>, query: Option<&str>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -185,6 +195,17 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["authorization", "x-ms-other"]);
+    }
+
+    #[test]
+    fn only_a_challenge_for_tokens_asks_for_another_one() {
+        let wants = |status, challenge: &'static str| {
+            let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))]);
+            wants_another_token(status, &headers)
+        };
+        assert!(wants(StatusCode::UNAUTHORIZED, "Bearer realm=\"a\"") && wants(StatusCode::UNAUTHORIZED, "bearer"));
+        assert!(!wants(StatusCode::UNAUTHORIZED, "Basic") && !wants(StatusCode::FORBIDDEN, "Bearer"));
+        assert!(!wants_another_token(StatusCode::UNAUTHORIZED, &HeaderMap::new()), "as for a wrong key");
     }
 
     #[test]
