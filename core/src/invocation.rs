@@ -37,6 +37,7 @@ pub struct CallContext {
     pub(crate) origin: Origin,
     pub(crate) request_id: RequestId,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) stream_deadline: Option<Instant>,
     pub(crate) max_body: u64,
     pub(crate) tail: Option<Tail>,
     pub(crate) exchange: Exchange,
@@ -104,6 +105,11 @@ impl CallContext {
     /// function or to clean up behind it.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// When a streamed reply has to be over (`timeout`); `None` where it may take as long as it needs.
+    pub fn stream_deadline(&self) -> Option<Instant> {
+        self.stream_deadline
     }
 
     /// How many bytes of a body may be buffered (`limits.max_body`).

@@ -76,8 +76,10 @@ pub(crate) fn context(
         params: Params::new(params.into_iter().collect(), route.tail.clone()),
         claims: None,
     };
+    let deadline = origin.started + policies.timeout.limit();
     CallContext {
-        deadline: Some(origin.started + policies.timeout.limit()),
+        deadline: Some(deadline),
+        stream_deadline: policies.timeout.is_of_exchange().then_some(deadline),
         max_body: policies.max_body,
         tail: tail.map(|(start, matched)| Tail { matched: matched.clone(), start }),
         route: Arc::clone(route),

@@ -103,6 +103,11 @@ pub(crate) enum Timeout {
 }
 
 impl Timeout {
+    /// Whether a streamed reply has to be over by then too.
+    pub(crate) const fn is_of_exchange(self) -> bool {
+        matches!(self, Self::Exchange(_))
+    }
+
     pub(crate) const fn limit(self) -> Duration {
         match self {
             Self::Head(limit) | Self::Exchange(limit) => limit,
