@@ -7,5 +7,5 @@ mod shape;
 
 pub use call::{encode_call, preview};
 pub use event::{ASYNC_LIMIT, EventInput, SYNC_LIMIT, encode};
-pub use reply::{HTTP_INTEGRATION, Head, Prelude, ReplyError, decode};
+pub use reply::{HTTP_INTEGRATION, Head, Opening, Prelude, ReplyError, StreamFailure, decode};
 pub use shape::{Payload, Reply, Shape};

@@ -30,6 +30,9 @@ pub enum ReplyError {
     /// A streamed reply is longer than a prelude may be, or ended before its prelude's end.
     #[error("the function's streamed reply has no complete prelude")]
     Prelude,
+    /// A streamed reply begins with an object that has no end within the limit.
+    #[error("the function's streamed reply begins with an object of more than {0} bytes")]
+    TooLong(u64),
 }
 
 impl From<ReplyError> for UpstreamError {

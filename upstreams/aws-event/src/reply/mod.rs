@@ -1,7 +1,9 @@
 //! Replies: what a function answered, as an HTTP response.
 
 mod error;
+mod failure;
 mod head;
+mod opening;
 mod prelude;
 mod value;
 
@@ -15,7 +17,9 @@ use serde::Deserialize;
 
 use crate::shape::{Payload, Reply, Shape};
 pub use error::ReplyError;
+pub use failure::StreamFailure;
 pub use head::Head;
+pub use opening::Opening;
 pub use prelude::{HTTP_INTEGRATION, Prelude};
 use value::{Cookies, Flag, Pairs, Scalar, Status, Text};
 

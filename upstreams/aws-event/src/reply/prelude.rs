@@ -12,7 +12,8 @@ use super::{
 /// The content type of a streamed reply that begins with a prelude.
 pub const HTTP_INTEGRATION: &str = "application/vnd.awslambda.http-integration-response";
 
-const END: [u8; 8] = [0; 8];
+/// What stands between the prelude and the body.
+pub(super) const DELIMITER: [u8; 8] = [0; 8];
 /// Headers of HTTP are far smaller.
 const LIMIT: usize = 256 * 1024;
 
@@ -49,14 +50,14 @@ impl Prelude {
     /// # Errors
     /// The prelude is too long, or outside the contract.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Option<(Head, Bytes)>, ReplyError> {
-        let from = self.0.len().saturating_sub(END.len() - 1);
+        let from = self.0.len().saturating_sub(DELIMITER.len() - 1);
         self.0.extend_from_slice(chunk);
-        let Some(at) = self.0[from..].windows(END.len()).position(|window| window == END) else {
+        let Some(at) = self.0[from..].windows(DELIMITER.len()).position(|window| window == DELIMITER) else {
             return if self.0.len() > LIMIT { Err(ReplyError::Prelude) } else { Ok(None) };
         };
         let text = std::mem::take(&mut self.0);
         let head = read(&text[..from + at])?;
-        Ok(Some((head, Bytes::copy_from_slice(&text[from + at + END.len()..]))))
+        Ok(Some((head, Bytes::copy_from_slice(&text[from + at + DELIMITER.len()..]))))
     }
 
     /// Tells that the stream ended before its prelude did.
@@ -65,7 +66,17 @@ impl Prelude {
     }
 }
 
-fn read(text: &[u8]) -> Result<Head, ReplyError> {
+/// Whether these bytes begin with the delimiter; `None` while there are too few to say.
+pub(super) fn delimiter(bytes: &[u8]) -> Option<bool> {
+    let begin = &bytes[..bytes.len().min(DELIMITER.len())];
+    if begin.iter().any(|byte| *byte != 0) {
+        return Some(false);
+    }
+    (begin.len() == DELIMITER.len()).then_some(true)
+}
+
+/// Reads a prelude without its delimiter.
+pub(super) fn read(text: &[u8]) -> Result<Head, ReplyError> {
     let fields: Fields<'_> = serde_json::from_slice(text).map_err(ReplyError::Json)?;
     let status = match fields.status_code {
         Status::Code(status) => status,
@@ -108,7 +119,7 @@ mod tests {
         fn any_bytes_are_read_or_refused(chunk in any::<Vec<u8>>()) {
             let mut prelude = Prelude::default();
             prelude.push(&chunk).ok();
-            prelude.push(&END).ok();
+            prelude.push(&DELIMITER).ok();
         }
     }
 
