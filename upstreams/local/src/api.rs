@@ -36,9 +36,20 @@ pub(crate) enum Call {
     /// It asks for the next invocation.
     Next(oneshot::Sender<Response<Full<Bytes>>>),
     /// It answers the invocation of this id; told is whether that is the current one.
-    Answer { id: String, outcome: Result<Outcome, UpstreamError>, accepted: oneshot::Sender<bool> },
+    Answer { id: String, answer: Answer, accepted: oneshot::Sender<bool> },
+    /// The reply that it streamed is complete, or broken.
+    StreamEnded,
+    /// Nobody reads the reply that it streams any more.
+    StreamAbandoned,
     /// It could not start.
     InitError(UpstreamError),
+}
+
+/// What a process makes of an invocation.
+pub(crate) enum Answer {
+    Whole(Result<Outcome, UpstreamError>),
+    /// The reply has begun, and the process goes on with it.
+    Streams(Outcome),
 }
 
 /// What the two sides know of each other.
@@ -71,7 +82,7 @@ impl Api {
             (&Method::POST, ["invocation", id, "response"]) => self.response(id, request).await,
             (&Method::POST, ["invocation", id, "error"]) => {
                 let outcome = Err(reported("the function failed", request).await);
-                self.accept(id, outcome).await
+                self.accept(id, Answer::Whole(outcome)).await
             }
             (&Method::POST, ["init", "error"]) => {
                 let error = reported("the function could not be initialised", request).await;
@@ -97,26 +108,28 @@ impl Api {
             request.headers().get(RESPONSE_MODE).is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"));
         if !streaming {
             let outcome = Body::new(request.into_body()).collect(limit).await.map(Outcome::Reply).map_err(unreadable);
-            return self.accept(id, outcome).await;
+            return self.accept(id, Answer::Whole(outcome)).await;
         }
         if !self.stream {
-            return self.accept(id, reply::collect(request, limit).await).await;
+            let outcome = reply::collect(request, limit).await;
+            return self.accept(id, Answer::Whole(outcome)).await;
         }
         match reply::start(request).await {
             Ok((outcome, pump)) => {
-                let response = self.accept(id, Ok(outcome)).await;
+                let response = self.accept(id, Answer::Streams(outcome)).await;
                 if response.status() == StatusCode::ACCEPTED {
-                    pump.run().await;
+                    pump.run(&self.calls).await;
+                    self.calls.send(Call::StreamEnded).await.ok();
                 }
                 response
             }
-            Err(error) => self.accept(id, Err(error)).await,
+            Err(error) => self.accept(id, Answer::Whole(Err(error))).await,
         }
     }
 
-    async fn accept(&self, id: &str, outcome: Result<Outcome, UpstreamError>) -> Response<Full<Bytes>> {
+    async fn accept(&self, id: &str, answer: Answer) -> Response<Full<Bytes>> {
         let (sender, is_current) = oneshot::channel();
-        self.calls.send(Call::Answer { id: id.to_owned(), outcome, accepted: sender }).await.ok();
+        self.calls.send(Call::Answer { id: id.to_owned(), answer, accepted: sender }).await.ok();
         if is_current.await.unwrap_or(false) {
             accepted()
         } else {
@@ -197,7 +210,7 @@ mod tests {
             process.read_to_end(&mut Vec::new()).await.ok();
         });
         match called.recv().await {
-            Some(Call::Answer { outcome: Err(error), .. }) => error.message().to_owned(),
+            Some(Call::Answer { answer: Answer::Whole(Err(error)), .. }) => error.message().to_owned(),
             _ => panic!("no error was reported"),
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) trace: Option<HeaderValue>,
     /// When the exchange is over for the client.
     pub(crate) deadline: Option<Instant>,
+    /// When a streamed reply has to be over, if at all.
+    pub(crate) stream_deadline: Option<Instant>,
     /// The bytes of a reply that may be collected.
     pub(crate) max_body: u64,
     pub(crate) answer: oneshot::Sender<Result<Outcome, UpstreamError>>,

@@ -14,11 +14,12 @@ use std::{
 use callgate_core::UpstreamError;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::HeaderValue;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
     net::TcpListener,
     process::{Child, ChildStderr, ChildStdout, Command},
     select,
+    signal::unix::{self, SignalKind},
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
 };
@@ -60,13 +61,18 @@ impl Spec {
 }
 
 /// A running process with its Runtime API.
+///
+/// Its end is noticed without reaping it: until then its id, which is that of its group too, belongs to nobody else.
 pub(crate) struct Process {
-    child: Child,
+    // Dropped before the child, whose drop reaps it.
     group: Group,
+    child: Child,
+    /// Tells that some child of the gateway has ended.
+    exits: unix::Signal,
     pub(crate) io: Io,
 }
 
-/// The process group; its end is the end of all its members.
+/// The process group; its end is the end of all its members. It has no id once its leader may be reaped.
 #[derive(Debug)]
 struct Group(Option<Pid>);
 
@@ -77,11 +83,24 @@ impl Group {
             kill_process_group(group, signal).ok();
         }
     }
+
+    /// Kills all members, once and for ever.
+    fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.0 = None;
+    }
+
+    /// Whether the leader has ended; it is left to be reaped.
+    fn has_ended(&self) -> bool {
+        let Some(leader) = self.0 else { return true };
+        let ended = waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG);
+        !matches!(ended, Ok(None))
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.kill();
     }
 }
 
@@ -96,6 +115,8 @@ impl Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|source| failed("no port is free", source))?;
         let address = listener.local_addr().map_err(|source| failed("no port is free", source))?;
         let (variable, address) = environment::runtime_api(address);
+        // Before the process, so that its end can't be missed.
+        let exits = unix::signal(SignalKind::child()).map_err(|source| failed("its end can't be watched", source))?;
         let mut child = Command::new(&program)
             .args(&spec.program.arguments)
             .current_dir(&spec.directory)
@@ -120,7 +141,7 @@ impl Process {
             stderr: Lines::new(child.stderr.take()),
             tail: Tail::default(),
         };
-        Ok(Self { child, group: Group(group), io })
+        Ok(Self { group: Group(group), child, exits, io })
     }
 
     /// What happens next.
@@ -128,8 +149,17 @@ impl Process {
         select! {
             biased;
             happened = self.io.next() => happened,
-            status = self.child.wait() => Happened::Exited(status.ok()),
+            () = Self::exited(&mut self.exits, &self.group) => Happened::Exited,
         }
+    }
+
+    async fn exited(exits: &mut unix::Signal, group: &Group) {
+        while exits.recv().await.is_some() {
+            if group.has_ended() {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     /// The id, while the process runs.
@@ -137,9 +167,9 @@ impl Process {
         self.child.id()
     }
 
-    /// How the process ended, asked of the system.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    /// Whether the process has ended, asked of the system.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.group.has_ended()
     }
 
     /// Asks the process to end.
@@ -147,10 +177,10 @@ impl Process {
         self.group.signal(Signal::TERM);
     }
 
-    /// Kills the process and its children, and waits for its end.
-    pub(crate) async fn kill(&mut self) {
-        self.group.signal(Signal::KILL);
-        self.child.wait().await.ok();
+    /// Kills the process and its children, and tells how it ended: by that, or before.
+    pub(crate) async fn kill(&mut self) -> Option<ExitStatus> {
+        self.group.kill();
+        self.child.wait().await.ok()
     }
 
     /// What the process still said before its end; `None` once that is all.
@@ -171,7 +201,7 @@ impl Process {
 pub(crate) enum Happened {
     Called(Call),
     Wrote(Stream, String),
-    Exited(Option<ExitStatus>),
+    Exited,
 }
 
 /// Where a line came from.

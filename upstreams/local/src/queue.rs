@@ -62,7 +62,18 @@ mod tests {
     fn job(bytes: usize) -> (Job, Answer) {
         let (answer, answered) = oneshot::channel();
         let event = Bytes::from(vec![0; bytes]);
-        (Job { event, id: RequestId::random(), trace: None, deadline: None, max_body: 0, answer }, answered)
+        (
+            Job {
+                event,
+                id: RequestId::random(),
+                trace: None,
+                deadline: None,
+                stream_deadline: None,
+                max_body: 0,
+                answer,
+            },
+            answered,
+        )
     }
 
     /// As many as there is room for, of this size.

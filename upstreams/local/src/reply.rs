@@ -8,15 +8,19 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use callgate_aws_event::{HTTP_INTEGRATION, Head, Prelude, ReplyError};
+use callgate_aws_event::{HTTP_INTEGRATION, Head, Prelude, ReplyError, StreamFailure};
 use callgate_core::{Body, BodyError, ErrorKind, UpstreamError};
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::{select, sync::mpsc};
 
-use crate::{api, error, job::Outcome};
+use crate::{
+    api::{self, Call},
+    error,
+    job::Outcome,
+};
 
 /// The trailers by which a function tells that it failed in the middle of its reply.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
@@ -33,7 +37,8 @@ enum Piece {
 /// Moves the rest of a streamed reply from the process to the client.
 pub(crate) struct Pump {
     from: Incoming,
-    to: mpsc::Sender<Piece>,
+    /// Gone once the function has failed.
+    to: Option<mpsc::Sender<Piece>>,
 }
 
 /// Reads a streamed reply whole.
@@ -46,7 +51,10 @@ pub(crate) async fn collect(request: Request<Incoming>, limit: u64) -> Result<Ou
             Ok(data) if (bytes.len() + data.len()) as u64 > limit => {
                 return Err(api::unreadable(BodyError::TooLarge { limit }));
             }
-            Ok(data) => bytes.extend_from_slice(&data),
+            Ok(data) => {
+                failure_in(&data)?;
+                bytes.extend_from_slice(&data);
+            }
             Err(frame) => failure(frame.trailers_ref())?,
         }
     }
@@ -71,7 +79,7 @@ pub(crate) async fn start(request: Request<Incoming>) -> Result<(Outcome, Pump),
     if !first.is_empty() {
         to.send(Piece::Data(first)).await.ok();
     }
-    Ok((Outcome::Streamed(head, Body::new(StreamedBody { pieces, ended: false })), Pump { from, to }))
+    Ok((Outcome::Streamed(head, Body::new(StreamedBody { pieces, ended: false })), Pump { from, to: Some(to) }))
 }
 
 async fn read_prelude(from: &mut Incoming) -> Result<(Head, Bytes), UpstreamError> {
@@ -92,25 +100,51 @@ async fn read_prelude(from: &mut Incoming) -> Result<(Head, Bytes), UpstreamErro
 
 impl Pump {
     /// Reads to the end even when the client is gone, so that the process can go on.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, calls: &mpsc::Sender<Call>) {
+        let mut is_read = true;
         loop {
-            match self.from.frame().await {
+            let frame = select! {
+                frame = self.from.frame() => frame,
+                () = abandoned(self.to.as_ref()), if is_read => {
+                    is_read = false;
+                    calls.send(Call::StreamAbandoned).await.ok();
+                    continue;
+                }
+            };
+            match frame {
                 None => break,
                 Some(Err(_)) => return,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        self.to.send(Piece::Data(data)).await.ok();
-                    }
-                    Err(frame) => {
-                        if let Err(error) = failure(frame.trailers_ref()) {
-                            tracing::warn!(%error, "The function failed in the middle of its reply.");
-                            return;
-                        }
-                    }
-                },
+                Some(Ok(frame)) => self.pass_on(frame).await,
             }
         }
-        self.to.send(Piece::End).await.ok();
+        if let Some(to) = self.to {
+            to.send(Piece::End).await.ok();
+        }
+    }
+
+    async fn pass_on(&mut self, frame: Frame<Bytes>) {
+        let passed = match frame.into_data() {
+            Ok(data) => match (failure_in(&data), &self.to) {
+                (Ok(()), Some(to)) => {
+                    to.send(Piece::Data(data)).await.ok();
+                    Ok(())
+                }
+                (result, _) => result,
+            },
+            Err(frame) => failure(frame.trailers_ref()),
+        };
+        if let Err(error) = passed {
+            tracing::warn!(%error, "The function failed in the middle of its reply.");
+            self.to = None;
+        }
+    }
+}
+
+/// Ready when the client is gone.
+async fn abandoned(to: Option<&mpsc::Sender<Piece>>) {
+    match to {
+        Some(to) => to.closed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -124,6 +158,16 @@ fn plain_head(headers: &HeaderMap) -> Head {
 
 fn has_prelude(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(HTTP_INTEGRATION.as_bytes()))
+}
+
+/// Tells whether a chunk is no part of the reply.
+fn failure_in(chunk: &[u8]) -> Result<(), UpstreamError> {
+    let failure = StreamFailure::in_chunk(chunk);
+    failure.map_or(Ok(()), |failure| {
+        let StreamFailure { kind, document } = failure;
+        let what = String::from_utf8_lossy(&document);
+        Err(error::broken(format!("the function failed in the middle of its reply: {kind}: {what}")))
+    })
 }
 
 fn failure(trailers: Option<&HeaderMap>) -> Result<(), UpstreamError> {

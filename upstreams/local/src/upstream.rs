@@ -106,6 +106,7 @@ impl Upstream for Local {
             id: context.request_id(),
             trace: trace(&parts.headers),
             deadline: context.deadline().map(Instant::from_std),
+            stream_deadline: context.stream_deadline().map(Instant::from_std),
             max_body: context.max_body(),
             answer,
         })?;
@@ -131,5 +132,45 @@ impl Upstream for Local {
 
     fn preview(target: &LocalTarget, invocation: &Invocation) -> Option<String> {
         Some(preview(target.payload, invocation, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use callgate_core::RequestId;
+    use http_body_util::BodyExt;
+    use serde_json::json;
+    use tokio::{runtime::Handle, time::timeout_at};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stream_outlives_the_time_that_its_head_has() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("stream.py"), include_str!("../tests/functions/stream.py")).unwrap();
+        let context = Context::new("at", folder.path(), Handle::current());
+        let local = Local::connect(LocalConfig::default(), context).await.unwrap();
+        let target = json!({"name": "s", "command": ["python3", "stream.py"], "stream": true});
+        let function = local.bind(serde_json::from_value(target).unwrap()).unwrap();
+        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let job = Job {
+            event: json!({"pathParameters": {"rest": "whole"}}).to_string().into(),
+            id: RequestId::random(),
+            trace: None,
+            deadline: Some(deadline),
+            stream_deadline: None,
+            max_body: 1000,
+            answer,
+        };
+        function.pool.submit(job).unwrap();
+        let Outcome::Streamed(_, mut body) = answered.await.unwrap().unwrap() else { panic!("it streams") };
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+        // The function waits for the file, and the time of the head passes.
+        timeout_at(deadline + Duration::from_millis(500), body.frame()).await.unwrap_err();
+        std::fs::write(folder.path().join("go"), "").unwrap();
+        assert_eq!(body.collect(100).await.unwrap(), " second");
     }
 }

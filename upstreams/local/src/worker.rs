@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use callgate_core::UpstreamError;
+use callgate_core::{RequestId, UpstreamError};
 use http::Response;
 use http_body_util::Full;
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{self, Call},
+    api::{self, Answer, Call},
     error,
     job::Job,
     memory,
@@ -28,6 +28,8 @@ use crate::{
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long an invocation may take for which nothing else says so.
 const LIMIT: Duration = Duration::from_secs(60);
+/// What a function that streams is told where nothing limits its reply: the most that AWS allows any function.
+const STREAM_LIMIT: Duration = Duration::from_secs(900);
 /// How long a process that is told to end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// How often the memory is measured.
@@ -53,6 +55,33 @@ enum State {
     Idle(Responder),
     /// The process has a job; none once it is answered.
     Busy(Option<Job>),
+    /// The process streams the reply to this request.
+    Streaming(RequestId),
+}
+
+/// Until when a process may take for what it does now; `None` is without a limit.
+struct Limit {
+    now: Option<Instant>,
+    /// As soon as a reply is streamed.
+    streaming: Option<Instant>,
+}
+
+impl Limit {
+    fn new(now: Instant) -> Self {
+        Self { now: Some(now), streaming: None }
+    }
+
+    /// Takes a limit over that comes earlier.
+    fn lower(&mut self, to: Instant) {
+        self.now = Some(self.now.map_or(to, |now| now.min(to)));
+    }
+
+    async fn over(&self) {
+        match self.now {
+            Some(limit) => sleep_until(limit).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// The process's side of the pool.
@@ -65,7 +94,7 @@ pub(crate) struct Worker {
 
 /// Why a process is ended.
 enum End {
-    Exited(Option<ExitStatus>),
+    Exited,
     /// It is not needed any more.
     Retired,
     /// It is killed, and the job fails so.
@@ -92,7 +121,7 @@ impl Worker {
 
     async fn serve(&mut self, mut process: Process, first: Job) -> Option<Job> {
         let mut state = State::Waiting { job: first, fresh: true };
-        let mut limit = Instant::now() + INIT_LIMIT;
+        let mut limit = Limit::new(Instant::now() + INIT_LIMIT);
         let mut measure = interval(MEASURE);
         measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -100,7 +129,7 @@ impl Worker {
             select! {
                 biased;
                 // First, so that a process that writes without end can't hide its time.
-                () = sleep_until(limit), if !is_idle => break End::Killed(self.late(&state)),
+                () = limit.over(), if !is_idle => break End::Killed(self.late(&state)),
                 _ = measure.tick(), if self.spec.memory_limit.is_some() => {
                     if let Some(error) = self.oversized(&process) {
                         break End::Killed(error);
@@ -110,9 +139,9 @@ impl Worker {
                 job = self.jobs.recv(), if is_idle => match (job, state) {
                     (Some(job), State::Idle(responder)) => {
                         // The news of its end may be on the way; the job must not be lost to it.
-                        if let Some(status) = process.ended() {
+                        if process.has_ended() {
                             state = State::Waiting { job, fresh: false };
-                            break End::Exited(Some(status));
+                            break End::Exited;
                         }
                         state = self.deliver(&process, job, responder, &mut limit);
                     }
@@ -122,7 +151,7 @@ impl Worker {
                     }
                 },
                 happened = process.next() => match happened {
-                    Happened::Exited(status) => break End::Exited(status),
+                    Happened::Exited => break End::Exited,
                     Happened::Wrote(stream, line) => self.log(&mut process, &state, stream, line),
                     Happened::Called(Call::InitError(error)) => break End::Killed(error),
                     Happened::Called(call) => state = self.called(&process, state, call, &mut limit),
@@ -132,7 +161,7 @@ impl Worker {
         self.end(process, state, end).await
     }
 
-    fn called(&self, process: &Process, state: State, call: Call, limit: &mut Instant) -> State {
+    fn called(&self, process: &Process, state: State, call: Call, limit: &mut Limit) -> State {
         match (call, state) {
             (Call::Next(responder), State::Waiting { job, .. }) if !job.is_abandoned() => {
                 self.deliver(process, job, responder, limit)
@@ -147,39 +176,62 @@ impl Worker {
                 }
                 State::Idle(responder)
             }
-            (Call::Answer { id, outcome, accepted }, State::Busy(Some(job))) if id == job.id.as_str() => {
-                // The pool hears of it first: the client's next call then waits for this process.
-                self.events.send(Event::Answered(self.id)).ok();
-                job.answer.send(outcome).ok();
+            (Call::Answer { id, answer, accepted }, State::Busy(Some(job))) if id == job.id.as_str() => {
+                let (id, state) = (job.id, State::Busy(None));
+                let state = match answer {
+                    Answer::Whole(outcome) => {
+                        // The pool hears of it first: the client's next call then waits for this process.
+                        self.events.send(Event::Answered(self.id)).ok();
+                        job.answer.send(outcome).ok();
+                        state
+                    }
+                    Answer::Streams(outcome) => {
+                        limit.now = limit.streaming;
+                        job.answer.send(Ok(outcome)).ok();
+                        State::Streaming(id)
+                    }
+                };
                 accepted.send(true).ok();
-                State::Busy(None)
+                state
             }
             (Call::Answer { accepted, .. }, state) => {
                 accepted.send(false).ok();
                 state
             }
-            (Call::InitError(_), state) => state,
+            (Call::StreamEnded, State::Streaming(_)) => {
+                self.events.send(Event::Answered(self.id)).ok();
+                limit.lower(Instant::now() + LIMIT);
+                State::Busy(None)
+            }
+            (Call::StreamAbandoned, State::Streaming(id)) => {
+                limit.lower(Instant::now() + LIMIT);
+                State::Streaming(id)
+            }
+            (Call::InitError(_) | Call::StreamEnded | Call::StreamAbandoned, state) => state,
         }
     }
 
-    fn deliver(&self, process: &Process, job: Job, responder: Responder, limit: &mut Instant) -> State {
+    fn deliver(&self, process: &Process, job: Job, responder: Responder, limit: &mut Limit) -> State {
         let now = Instant::now();
         let until = match (self.spec.timeout, job.deadline) {
             (Some(timeout), Some(deadline)) => deadline.min(now + timeout),
             (None, Some(deadline)) => deadline,
             (timeout, None) => now + timeout.unwrap_or(LIMIT),
         };
-        let millis = (SystemTime::now() + until.saturating_duration_since(now))
+        let own = self.spec.timeout.map(|timeout| now + timeout);
+        let streaming = own.into_iter().chain(job.stream_deadline).min();
+        let told = if self.spec.stream { streaming.unwrap_or(now + STREAM_LIMIT) } else { until };
+        let millis = (SystemTime::now() + told.saturating_duration_since(now))
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
         process.io.api.max_body.store(job.max_body, Ordering::Relaxed);
         let response = api::invocation(&job, &self.spec.arn, millis);
         if responder.send(response).is_err() {
             // The connection broke before the process saw the job.
-            *limit = now + INIT_LIMIT;
+            *limit = Limit::new(now + INIT_LIMIT);
             return State::Waiting { job, fresh: false };
         }
-        *limit = until;
+        *limit = Limit { now: Some(until), streaming };
         State::Busy(Some(job))
     }
 
@@ -192,6 +244,10 @@ impl Worker {
             )),
             State::Busy(None) => error::timed_out(format!(
                 "the process of the function `{}` answered, and did not ask for the next invocation in time; it was killed",
+                self.spec.name
+            )),
+            State::Streaming(_) => error::timed_out(format!(
+                "the function `{}` did not end the reply that it streams in time; its process was killed",
                 self.spec.name
             )),
             State::Idle(_) | State::Busy(Some(_)) => {
@@ -218,6 +274,7 @@ impl Worker {
     fn log(&self, process: &mut Process, state: &State, stream: Stream, line: String) {
         let request_id = match state {
             State::Waiting { job, .. } | State::Busy(Some(job)) => Some(tracing::field::display(job.id)),
+            State::Streaming(id) => Some(tracing::field::display(*id)),
             State::Idle(_) | State::Busy(None) => None,
         };
         tracing::info!(target: "callgate::function", function = self.spec.name, request_id, "{line}");
@@ -232,20 +289,20 @@ impl Worker {
             self.stop(&mut process, state).await;
             return None;
         }
-        process.kill().await;
+        let status = process.kill().await;
         let until = Process::drain_limit();
-        let mut limit = until;
+        let mut limit = Limit::new(until);
         while let Some(happened) = process.rest(until).await {
             match happened {
                 Happened::Wrote(stream, line) => self.log(&mut process, &state, stream, line),
                 // An answer counts though the process is gone.
                 Happened::Called(call @ Call::Answer { .. }) => state = self.called(&process, state, call, &mut limit),
-                Happened::Called(_) | Happened::Exited(_) => {}
+                Happened::Called(_) | Happened::Exited => {}
             }
         }
         let error = match end {
             End::Killed(error) => error,
-            End::Exited(status) => self.exited(status, &process),
+            End::Exited => self.exited(status, &process),
             End::Retired => return None,
         };
         match state {
@@ -254,7 +311,7 @@ impl Worker {
                 job.fail(error);
                 None
             }
-            State::Idle(_) | State::Busy(None) => {
+            State::Idle(_) | State::Busy(None) | State::Streaming(_) => {
                 tracing::warn!(function = self.spec.name, %error, "A process of the function ended.");
                 None
             }
@@ -278,7 +335,7 @@ impl Worker {
             && let Ok(happened) = timeout_at(until, process.next()).await
         {
             match happened {
-                Happened::Exited(_) => break,
+                Happened::Exited => break,
                 Happened::Wrote(stream, line) => self.log(process, &state, stream, line),
                 Happened::Called(_) => {}
             }

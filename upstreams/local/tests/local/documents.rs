@@ -1,12 +1,23 @@
 //! The documentation's own examples, and what is said of wrong ones.
 
-use crate::site::plan;
+use crate::site::{Site, plan};
 
 #[test]
 fn the_example_of_the_readme_is_valid() {
     let readme = include_str!("../../README.md");
     let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     plan(example).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_example_works_as_written() {
+    let guide = include_str!("../../../../docs/upstreams/local.md");
+    let block = |language: &str| guide.split(language).nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("callgate.yaml"), block("```yaml\n")).unwrap();
+    std::fs::write(folder.path().join("hello.py"), block("```python\n")).unwrap();
+    let site = Site::load(&folder.path().join("callgate.yaml")).await;
+    assert_eq!(site.get("/hello/ada").await.json()["message"], "Hello, ada!");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Replies that a function streams.
 
+use callgate_core::BodyError;
 use http_body_util::BodyExt;
 
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 
 const SOURCE: &str = include_str!("../functions/stream.py");
 
@@ -35,6 +36,28 @@ async fn a_stream_that_fails_never_looks_complete() {
         body.collect(100).await.unwrap_err();
         assert_eq!(site.get("/stream/whole").await.body, "first second");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_takes_longer_than_the_functions_time_is_broken() {
+    let site = start("stream: true, timeout: 2s, processes: {max: 1}").await;
+    let mut body = site.open("/stream/whole").await.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    // Nobody lets it go on.
+    let error = tokio::time::timeout(PATIENCE, body.collect(100)).await.expect("it is ended").unwrap_err();
+    assert!(matches!(error, BodyError::Cut(_)), "{error}");
+    std::fs::write(site.path("go"), "").unwrap();
+    assert_eq!(site.get("/stream/whole").await.body, "first second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_a_stream_leaves_the_process_to_the_next_one() {
+    let site = start("stream: true, processes: {max: 1}").await;
+    let mut body = site.open("/stream/whole").await.into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    std::fs::write(site.path("go"), "").unwrap();
+    assert_eq!(site.get("/stream/whole").await.body, "first second");
 }
 
 #[tokio::test(flavor = "multi_thread")]
