@@ -125,6 +125,7 @@ impl Config {
         HttpSettings {
             tls: self.tls.clone(),
             http2: self.http2,
+            proxy: None,
             connect_timeout: self.connect_timeout,
             idle_timeout: self.idle_timeout,
             max_idle: self.max_idle,

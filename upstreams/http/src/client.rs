@@ -10,18 +10,19 @@ use std::{
 };
 
 use callgate_core::{Body, Context};
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::{body::Incoming, client::conn::http2::SendRequest, upgrade::OnUpgrade};
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
-    connect::{connect, connect_tcp},
+    connect::{Way, connect, reach},
     endpoint::Endpoint,
     error::HttpError,
     framing,
     h1::{self, Connection, Link},
     h2, pool,
     pool::{Home, Key, Shared},
+    proxy::Proxy,
     sent,
     settings::{HttpSettings, TlsSettings},
     tls::{SetupError, Tls},
@@ -43,6 +44,7 @@ struct Inner {
     shared: Arc<Shared>,
     tls: OnceCell<Arc<Tls>>,
     http2: Option<bool>,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
 }
 
@@ -76,16 +78,17 @@ impl HttpClient {
     /// A client for an upstream, whose context runs the client's tasks. Nothing is connected yet.
     ///
     /// # Errors
-    /// Certificates or keys of the settings that can't be read.
+    /// Certificates or keys of the settings that can't be read, or a proxy that can't be used.
     pub fn new(settings: HttpSettings, context: &Context) -> Result<Self, SetupError> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Shared::new(id, context.clone(), settings.idle_timeout(), settings.max_idle());
         let (http2, connect_timeout) = (settings.http2, settings.connect_timeout());
+        let proxy = settings.proxy.as_ref().map(Proxy::new).transpose()?;
         let tls = match settings.tls {
             Some(tls) => OnceCell::new_with(Some(Arc::new(Tls::build(&tls, http2, context)?))),
             None => OnceCell::new(),
         };
-        Ok(Self(Arc::new(Inner { shared: Arc::new(shared), tls, http2, connect_timeout })))
+        Ok(Self(Arc::new(Inner { shared: Arc::new(shared), tls, http2, proxy, connect_timeout })))
     }
 
     /// Sends a request and answers with its reply, whose body streams.
@@ -111,6 +114,7 @@ impl HttpClient {
     pub async fn try_send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
         let names_host = request.headers().contains_key(header::HOST);
         framing::prepare(endpoint, &mut request)?;
+        let origin_form = self.address_proxy(endpoint, &mut request);
         let upgrade = upgrade::take(&mut request);
         let key = self.key(endpoint);
         if upgrade.is_none()
@@ -154,6 +158,10 @@ impl HttpClient {
                 if !names_host {
                     request.headers_mut().remove(header::HOST);
                 }
+                if let Some(uri) = origin_form {
+                    *request.uri_mut() = uri;
+                    request.headers_mut().remove(header::PROXY_AUTHORIZATION);
+                }
                 if let Some(upgrade) = upgrade {
                     request.extensions_mut().insert(upgrade);
                 }
@@ -168,7 +176,7 @@ impl HttpClient {
     /// Why it doesn't.
     pub async fn probe(&self, endpoint: &Endpoint) -> Result<(), HttpError> {
         let limit = self.0.connect_timeout;
-        match tokio::time::timeout(limit, connect_tcp(endpoint, limit)).await {
+        match tokio::time::timeout(limit, reach(endpoint, self.way(endpoint), limit)).await {
             Ok(connected) => connected.map(drop),
             Err(_) => Err(HttpError::ConnectTimeout { host: endpoint.authority().to_string() }),
         }
@@ -176,6 +184,27 @@ impl HttpClient {
 
     fn key(&self, endpoint: &Endpoint) -> Key {
         Key { client: self.0.shared.id, endpoint: endpoint.id, runtime: Handle::current().id() }
+    }
+
+    fn way(&self, endpoint: &Endpoint) -> Way<'_> {
+        match &self.0.proxy {
+            None => Way::Direct,
+            // HTTP/2 without TLS is for the service alone.
+            Some(proxy) if endpoint.is_tls() || self.0.http2 == Some(true) => Way::Tunnel(proxy),
+            Some(proxy) => Way::Proxied(proxy),
+        }
+    }
+
+    /// Puts a request into the form that a proxy on the way reads, and gives its URI back.
+    fn address_proxy(&self, endpoint: &Endpoint, request: &mut Request<Body>) -> Option<Uri> {
+        let Way::Proxied(proxy) = self.way(endpoint) else {
+            return None;
+        };
+        let absolute = Proxy::absolute(endpoint, request.uri())?;
+        if let Some(login) = &proxy.authorization {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, login.clone());
+        }
+        Some(std::mem::replace(request.uri_mut(), absolute))
     }
 
     fn may_speak_http2(&self, endpoint: &Endpoint) -> bool {
@@ -203,7 +232,7 @@ impl HttpClient {
 
     async fn open(&self, endpoint: &Endpoint, key: Key, upgrade: bool) -> Result<Opened, HttpError> {
         let tls = if endpoint.is_tls() { Some(self.tls(endpoint).await?) } else { None };
-        let (stream, chosen) = connect(endpoint, tls, upgrade, self.0.connect_timeout).await?;
+        let (stream, chosen) = connect(endpoint, self.way(endpoint), tls, upgrade, self.0.connect_timeout).await?;
         let shared = &self.0.shared;
         if chosen || (self.0.http2 == Some(true) && !upgrade) {
             let sender = h2::open(endpoint, stream, shared).await?;

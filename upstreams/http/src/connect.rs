@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{endpoint::Endpoint, error::HttpError, io::Stream, tls::Tls};
+use crate::{endpoint::Endpoint, error::HttpError, io::Stream, proxy::Proxy, tls::Tls};
 
 /// The least time for one of several addresses.
 const LEAST: Duration = Duration::from_millis(250);
@@ -17,16 +17,27 @@ const LEAST: Duration = Duration::from_millis(250);
 /// When the kernel begins to probe whether a silent peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// How a connection reaches its endpoint.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    Direct,
+    /// The proxy reads the requests and sends them on.
+    Proxied(&'a Proxy),
+    /// The proxy passes bytes on.
+    Tunnel(&'a Proxy),
+}
+
 /// Connects to the endpoint within `limit`; with `tls` the handshake is part of it. Also tells whether the peer chose
 /// HTTP/2.
 pub(crate) async fn connect(
     endpoint: &Endpoint,
+    way: Way<'_>,
     tls: Option<Arc<Tls>>,
     http1_only: bool,
     limit: Duration,
 ) -> Result<(Stream, bool), HttpError> {
     let connecting = async {
-        let tcp = connect_tcp(endpoint, limit).await?;
+        let tcp = reach(endpoint, way, limit).await?;
         match tls {
             None => Ok((Stream::Tcp(tcp), false)),
             Some(tls) => handshake(endpoint, &tls, http1_only, tcp).await,
@@ -38,8 +49,25 @@ pub(crate) async fn connect(
     }
 }
 
+/// Opens a TCP connection that leads to the endpoint.
+pub(crate) async fn reach(endpoint: &Endpoint, way: Way<'_>, limit: Duration) -> Result<TcpStream, HttpError> {
+    match way {
+        Way::Direct => connect_tcp(endpoint, limit).await,
+        Way::Proxied(proxy) => connect_tcp(&proxy.endpoint, limit).await,
+        Way::Tunnel(proxy) => {
+            let mut stream = connect_tcp(&proxy.endpoint, limit).await?;
+            proxy.tunnel(&mut stream, endpoint).await.map_err(|source| HttpError::Proxy {
+                host: endpoint.authority().to_string(),
+                proxy: proxy.endpoint.authority().to_string(),
+                source,
+            })?;
+            Ok(stream)
+        }
+    }
+}
+
 /// Opens a TCP connection to the first address that takes it.
-pub(crate) async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, HttpError> {
+async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, HttpError> {
     let start = Instant::now();
     let addresses = match endpoint.address {
         Some(address) => vec![address],

@@ -4,6 +4,8 @@ use std::io;
 
 use callgate_core::{BodyError, BoxError, ErrorKind, UpstreamError};
 
+use crate::proxy::ProxyError;
+
 /// Why a request got no reply. The messages name hosts and addresses: they are for the log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,17 @@ pub enum HttpError {
     ConnectTimeout {
         /// The host and port.
         host: String,
+    },
+    /// The forward proxy opens no tunnel.
+    #[error("no way to {host} through the proxy {proxy}")]
+    Proxy {
+        /// The service's host and port.
+        host: String,
+        /// The proxy's.
+        proxy: String,
+        /// Why not.
+        #[source]
+        source: ProxyError,
     },
     /// The TLS handshake failed.
     #[error("no TLS with {host}")]
@@ -73,7 +86,11 @@ impl HttpError {
     /// Whether the service can't have seen anything of the request, so that another endpoint may be tried.
     pub fn is_before_sent(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. } => true,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. } => true,
             Self::Send { before_sent, .. } => *before_sent,
             Self::Request(_) | Self::Reply { .. } | Self::Body(_) => false,
         }
@@ -107,6 +124,7 @@ impl From<HttpError> for UpstreamError {
             HttpError::Resolve { .. }
             | HttpError::Connect { .. }
             | HttpError::ConnectTimeout { .. }
+            | HttpError::Proxy { .. }
             | HttpError::Tls { .. }
             | HttpError::Send { before_sent: true, .. } => ErrorKind::Unreachable,
             HttpError::Send { before_sent: false, .. } | HttpError::Reply { .. } => ErrorKind::BadReply,

@@ -6,6 +6,8 @@ use callgate_core::{Invalid, Period};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::proxy::ProxySettings;
+
 /// How connections to an HTTP service are made and kept.
 ///
 /// A kind has this as a field, or has fields of the same names and fills it in.
@@ -19,7 +21,10 @@ pub struct HttpSettings {
     /// the TLS handshake, and plain connections speak HTTP/1.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http2: Option<bool>,
-    /// How long a new connection may take: name look-up, TCP and TLS together. Default: 5s.
+    /// A forward proxy that all connections go through. Services of `https` are reached by a tunnel (CONNECT).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySettings>,
+    /// How long a new connection may take: name look-up, TCP, a proxy's tunnel and TLS together. Default: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Period>,
     /// How long an unused connection is kept. Default: 55s, less than common servers wait.
@@ -74,6 +79,7 @@ impl HttpSettings {
                 );
             }
         }
+        invalid.extend(self.proxy.as_ref().and_then(ProxySettings::check));
         for (field, period) in [("connect_timeout", self.connect_timeout), ("idle_timeout", self.idle_timeout)] {
             if period.is_some_and(|period| period.get().is_zero()) {
                 invalid.push(Invalid::new("a period of zero leaves no time at all").at(field));

@@ -45,6 +45,9 @@ pub enum SetupError {
     /// `server_name` is no host name.
     #[error("`{0}` is neither a host name nor an IP address")]
     ServerName(String),
+    /// The proxy's URL, or its login, can't be used.
+    #[error("the proxy can't be used: {0}")]
+    Proxy(String),
 }
 
 static NATIVE: OnceLock<Arc<RootCertStore>> = OnceLock::new();

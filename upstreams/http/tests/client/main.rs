@@ -9,6 +9,7 @@
 
 mod malformed;
 mod peer;
+mod proxy;
 mod request;
 mod reuse;
 mod secure;

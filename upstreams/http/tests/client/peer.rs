@@ -107,6 +107,19 @@ impl Peer {
         !matches!(self.0.read(&mut byte), Ok(1..))
     }
 
+    /// Passes bytes between the client and another server until either is done.
+    pub(crate) fn join(self, server: TcpStream) {
+        let client = self.0.into_inner();
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        thread::spawn(move || {
+            std::io::copy(&mut from, &mut to).ok();
+            to.shutdown(Shutdown::Write).ok();
+        });
+        let (mut from, mut to) = (server, client);
+        std::io::copy(&mut from, &mut to).ok();
+        to.shutdown(Shutdown::Write).ok();
+    }
+
     pub(crate) fn shutdown_write(&mut self) {
         self.0.get_mut().shutdown(Shutdown::Write).unwrap();
     }

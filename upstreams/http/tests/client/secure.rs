@@ -33,13 +33,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::peer::{Raw, client, context, fetch, get, soon};
 
 /// Certificates of an authority of the test's own, as files.
-struct Authority {
+pub(crate) struct Authority {
     folder: tempfile::TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -48,7 +48,7 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -61,7 +61,7 @@ impl Authority {
         (certificate.der().clone(), key)
     }
 
-    fn server(&self, name: &str, protocols: &[&str], ask_client: bool) -> TlsAcceptor {
+    pub(crate) fn server(&self, name: &str, protocols: &[&str], ask_client: bool) -> TlsAcceptor {
         let (certificate, key) = self.issue(name);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder =
@@ -96,13 +96,13 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Local {
     }
 }
 
-struct Server {
-    endpoint: Endpoint,
+pub(crate) struct Server {
+    pub(crate) endpoint: Endpoint,
     accepted: Arc<AtomicUsize>,
 }
 
 /// A server that echoes the body, with the protocol and a trailer; `/last` ends its connection.
-fn serve(tls: Option<TlsAcceptor>, http2: bool) -> Server {
+pub(crate) fn serve(tls: Option<TlsAcceptor>, http2: bool) -> Server {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let scheme = if tls.is_some() { "https" } else { "http" };
