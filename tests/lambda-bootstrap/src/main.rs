@@ -1,9 +1,16 @@
 //! A Lambda function with the real runtime of Rust, for the tests of Callgate.
 //!
-//! What it does is the last segment of the path: `buffered`, `error`, `panic`, or `stream` and `break`, whose second chunk
-//! waits for the file `go` in the current folder.
+//! What it does is the last segment of the path: `buffered`, `error`, `panic`; `stream` and `break`, whose second chunk
+//! waits for the file `go` in the current folder; or `paced`, which streams `chunks` pieces of `bytes` with a `pause` of
+//! milliseconds before each, all from the query. Each begins with the time that it was made at, 20 digits of
+//! microseconds since 1970.
 
-use std::{io, path::Path, pin::Pin, time::Duration};
+use std::{
+    io,
+    path::Path,
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -23,6 +30,7 @@ async fn serve(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Chun
         "error" => Err("the function says no".into()),
         #[allow(clippy::panic, reason = "what the runtime makes of it is tested")]
         "panic" => panic!("the function panics"),
+        "paced" => Ok(paced(&event.payload["queryStringParameters"])),
         what @ ("stream" | "break") => Ok(streamed(what == "stream")),
         _ => Ok(FunctionResponse::BufferedResponse(json!({
             "statusCode": 200,
@@ -42,4 +50,20 @@ fn streamed(whole: bool) -> FunctionResponse<Value, Chunks> {
         if whole { Ok(Bytes::from_static(b" second")) } else { Err(io::Error::other("broken")) }
     });
     FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, stream: Box::pin(first.chain(second)) })
+}
+
+fn paced(query: &Value) -> FunctionResponse<Value, Chunks> {
+    let number = |name: &str| query[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (chunks, bytes, pause) = (number("chunks"), number("bytes"), number("pause"));
+    let stream = stream::iter(0..chunks).then(move |_| async move {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut chunk = format!("{:020}", now.as_micros()).into_bytes();
+        chunk.resize(chunk.len().max(usize::try_from(bytes).unwrap_or(0)), b'.');
+        Ok(Bytes::from(chunk))
+    });
+    FunctionResponse::StreamingResponse(StreamResponse {
+        metadata_prelude: MetadataPrelude::default(),
+        stream: Box::pin(stream),
+    })
 }

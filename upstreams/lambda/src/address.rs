@@ -16,6 +16,23 @@ pub(crate) struct Service {
     base: Box<str>,
 }
 
+/// What is asked of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Invoke,
+    InvokeWithResponseStream,
+}
+
+impl Operation {
+    /// The parts of the path around the function's name.
+    fn path(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Invoke => ("2015-03-31", "invocations"),
+            Self::InvokeWithResponseStream => ("2021-11-15", "response-streaming-invocations"),
+        }
+    }
+}
+
 /// A function's path and query: as they are sent, and in the canonical form that is signed.
 #[derive(Debug)]
 pub(crate) struct Address {
@@ -31,16 +48,28 @@ impl Service {
     }
 
     /// The address of a function whose name and qualifier are resolved.
-    pub(crate) fn invocations(
+    pub(crate) fn function(
         &self,
+        operation: Operation,
         name: &str,
         qualifier: Option<&Qualifier>,
     ) -> Result<Address, http::uri::InvalidUri> {
-        let path = format!("{}/2015-03-31/functions/{}/invocations", self.base, utf8_percent_encode(name, &RESERVED));
+        let (version, verb) = operation.path();
+        let path = format!("{}/{version}/functions/{}/{verb}", self.base, self.escaped(name));
         let query = match qualifier {
-            Some(qualifier) => format!("Qualifier={}", utf8_percent_encode(qualifier.as_str(), &RESERVED)),
+            Some(qualifier) => format!("Qualifier={}", self.escaped(qualifier.as_str())),
             None => String::new(),
         };
+        Self::address(&path, &query)
+    }
+
+    /// A text as one segment of a path, or as a value in a query.
+    #[allow(clippy::unused_self, reason = "addresses are made by their service alone")]
+    fn escaped<'a>(&self, text: &'a str) -> impl std::fmt::Display + 'a {
+        utf8_percent_encode(text, &RESERVED)
+    }
+
+    fn address(path: &str, query: &str) -> Result<Address, http::uri::InvalidUri> {
         let sent = if query.is_empty() { path.parse()? } else { format!("{path}?{query}").parse()? };
         Ok(Address { sent, path: path.replace('%', "%25").into(), query: query.into() })
     }
@@ -69,7 +98,7 @@ mod tests {
         let service = service("https://lambda.eu-west-1.amazonaws.com");
         let name: FunctionName = "123456789012:function:f:$LATEST".parse().unwrap();
         let (name, qualifier) = resolve(&name, None, "eu-west-1", None);
-        let address = service.invocations(&name, qualifier).unwrap();
+        let address = service.function(Operation::Invoke, &name, qualifier).unwrap();
         assert_eq!(
             address.sent,
             "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Af/invocations\
@@ -81,8 +110,11 @@ mod tests {
 
     #[test]
     fn an_endpoint_may_have_a_path_of_its_own() {
-        let address = service("http://proxy/lambda/").invocations("f", None).unwrap();
+        let service = service("http://proxy/lambda/");
+        let address = service.function(Operation::Invoke, "f", None).unwrap();
         assert_eq!(address.sent, "/lambda/2015-03-31/functions/f/invocations");
         assert_eq!(&*address.path, "/lambda/2015-03-31/functions/f/invocations");
+        let address = service.function(Operation::InvokeWithResponseStream, "f", None).unwrap();
+        assert_eq!(address.sent, "/lambda/2021-11-15/functions/f/response-streaming-invocations");
     }
 }

@@ -5,10 +5,19 @@ use aws_config::{
     sts::AssumeRoleProvider,
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::{ProxyConfig, ProxyError},
+    tls,
+};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use callgate_core::{ErrorKind, Secret, UpstreamError};
+use callgate_http::ProxySettings;
 
 use crate::config::{AssumeRole, Config};
+
+/// What is asked on the machine itself, and never through a proxy.
+const LOCAL: &str = "localhost,127.0.0.1,::1,169.254.169.254,fd00:ec2::254,169.254.170.2,169.254.170.23,fd00:ec2::23";
 
 /// A chain of providers that is set up on first use, in the background, because setting it up reads files.
 #[derive(Debug)]
@@ -17,16 +26,21 @@ pub(crate) struct Chain {
     profile: Option<String>,
     region: String,
     assume_role: Option<AssumeRole>,
+    client: SharedHttpClient,
 }
 
 impl Chain {
-    pub(crate) fn new(config: &Config, region: &str) -> Self {
-        Self {
+    /// # Errors
+    /// A proxy that can't be used.
+    pub(crate) fn new(config: &Config, region: &str) -> Result<Self, UpstreamError> {
+        let unfit = |error| UpstreamError::new(ErrorKind::Denied, "the proxy can't be used").with_source(error);
+        Ok(Self {
             fixed: config.credentials.fixed(),
             profile: config.credentials.profile.clone(),
             region: region.to_owned(),
             assume_role: config.assume_role.clone(),
-        }
+            client: client(config.proxy.as_ref()).map_err(unfit)?,
+        })
     }
 
     /// The credentials, where they are written in the configuration and nothing has to be asked for.
@@ -50,7 +64,7 @@ impl Chain {
     /// Builds the providers. None of them is asked yet.
     pub(crate) async fn provider(&self) -> SharedCredentialsProvider {
         let region = Region::new(self.region.clone());
-        let client = client();
+        let client = self.client.clone();
         let base = match (&self.fixed, &self.profile) {
             (Some(credentials), _) => SharedCredentialsProvider::new(credentials.clone()),
             (None, Some(profile)) => {
@@ -104,6 +118,19 @@ async fn assume(
     provider
 }
 
-fn client() -> SharedHttpClient {
-    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
+fn client(proxy: Option<&ProxySettings>) -> Result<SharedHttpClient, ProxyError> {
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+    let Some(ProxySettings { url, user, password }) = proxy else {
+        return Ok(Builder::new().tls_provider(provider).build_https());
+    };
+    let mut proxy = ProxyConfig::all(url.as_str())?.no_proxy(LOCAL);
+    if let Some(user) = user {
+        proxy = proxy.with_basic_auth(&**user, password.as_ref().map_or("", Secret::expose));
+    }
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder().proxy_config(proxy.clone());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder.tls_provider(provider.clone()).build()
+    }))
 }

@@ -2,7 +2,7 @@
 
 use aws_credential_types::Credentials as Keys;
 use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
-use callgate_http::{Endpoint, HttpSettings, TlsSettings};
+use callgate_http::{Endpoint, HttpSettings, ProxySettings, TlsSettings};
 use callgate_transform::OneOrMany;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ pub struct Config {
     /// TLS towards the service, where `endpoint` has a certificate of its own. It is always verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
+    /// A forward proxy on the way to AWS: `http://host:port`, or `{url, user, password}`. What asks AWS for credentials
+    /// goes through it too, but for the metadata services of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySettings>,
     /// How long a new connection may take: name look-up, TCP and TLS together. Default: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Period>,
@@ -89,6 +93,7 @@ impl Config {
         HttpSettings {
             tls: self.tls.clone(),
             http2: None,
+            proxy: self.proxy.clone(),
             connect_timeout: self.connect_timeout,
             idle_timeout: self.idle_timeout,
             max_idle: self.max_idle,

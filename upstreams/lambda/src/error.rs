@@ -2,11 +2,16 @@
 //!
 //! Errors of Invoke: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors>.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::{self, Write},
+    time::Duration,
+};
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError};
+use callgate_core::{BodyError, ErrorKind, UpstreamError, chain};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
+
+use crate::stream::StreamError;
 
 /// The most of a message that others wrote which goes to the log.
 const LONGEST: usize = 512;
@@ -31,6 +36,21 @@ struct Document {
 struct FunctionFailure {
     error_type: Option<String>,
     error_message: Option<String>,
+}
+
+/// What was asked of the service, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum About<'a> {
+    /// A call of this function.
+    Function(&'a str),
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(name) => write!(f, "the function {name}"),
+        }
+    }
 }
 
 /// An answer of the service itself that is no reply.
@@ -67,7 +87,7 @@ impl Refusal {
             status,
             kind: bounded(kind),
             message,
-            request_id: text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default(),
+            request_id: aws_request_id(headers),
             retry_after: text(headers, RETRY_AFTER.as_str())
                 .and_then(|value| value.trim().parse().ok())
                 .map(Duration::from_secs),
@@ -115,9 +135,9 @@ impl Refusal {
     }
 
     /// The error that the core answers and logs.
-    pub(crate) fn into_error(self, function: &str) -> UpstreamError {
+    pub(crate) fn into_error(self, about: About<'_>) -> UpstreamError {
         let kind = if self.kind.is_empty() { "an error without a type" } else { &self.kind };
-        let mut text = format!("Lambda answered {} with {kind} for the function {function}", self.status.as_u16());
+        let mut text = format!("Lambda answered {} with {kind} for {about}", self.status.as_u16());
         if !self.message.is_empty() {
             text.push_str(": ");
             text.push_str(&self.message);
@@ -132,10 +152,11 @@ impl Refusal {
 }
 
 /// The error of a function that ran and failed; `how` is `X-Amz-Function-Error`.
-pub(crate) fn function_error(function: &str, how: &str, headers: &HeaderMap, payload: &[u8]) -> UpstreamError {
+pub(crate) fn function_error(function: &str, how: &str, aws_request_id: &str, payload: &[u8]) -> UpstreamError {
     let failure: FunctionFailure = serde_json::from_slice(payload).unwrap_or_default();
     let mut text = format!("the function {function} failed ({})", bounded(how));
     match (failure.error_type, failure.error_message) {
+        (None, None) if payload.is_empty() => {}
         (None, None) => {
             text.push_str(": ");
             text.push_str(&bounded(&String::from_utf8_lossy(payload)));
@@ -147,7 +168,7 @@ pub(crate) fn function_error(function: &str, how: &str, headers: &HeaderMap, pay
             }
         }
     }
-    request_id(&mut text, &self::text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default());
+    request_id(&mut text, aws_request_id);
     UpstreamError::new(ErrorKind::FunctionError, text)
 }
 
@@ -171,11 +192,29 @@ pub(crate) fn reply_body(error: BodyError) -> UpstreamError {
     UpstreamError::new(ErrorKind::BadReply, text)
 }
 
+/// The events of a streamed reply can't be read on. As with [`reply_body`], the cause is in the message alone.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(crate) fn stream(function: &str, aws_request_id: &str, error: StreamError) -> UpstreamError {
+    let mut text = format!("the streamed reply of the function {function} can't be read: {}", chain(&error));
+    request_id(&mut text, aws_request_id);
+    let kind = match error {
+        StreamError::Service { .. } => ErrorKind::Unavailable,
+        StreamError::Function { .. } => ErrorKind::FunctionError,
+        _ => ErrorKind::BadReply,
+    };
+    UpstreamError::new(kind, text)
+}
+
 /// The payload is over what Invoke takes; it was not sent.
 pub(crate) fn payload_too_large(function: &str, size: usize, limit: usize) -> UpstreamError {
     let text = format!("the event for the function {function} has {size} bytes; Lambda takes at most {limit}");
     let detail = format!("The function's event would have {size} bytes; at most {limit} are possible.");
     UpstreamError::new(ErrorKind::BodyTooLarge, text).with_detail(detail)
+}
+
+/// The service's own id of an invocation; empty where it gave none.
+pub(crate) fn aws_request_id(headers: &HeaderMap) -> String {
+    text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default()
 }
 
 fn request_id(text: &mut String, id: &str) {
@@ -218,7 +257,7 @@ mod tests {
     }
 
     fn kind(status: u16, name: &'static str) -> ErrorKind {
-        refusal(status, name, "{}").into_error("f").kind()
+        refusal(status, name, "{}").into_error(About::Function("f")).kind()
     }
 
     #[test]
@@ -245,7 +284,7 @@ mod tests {
             "TooManyRequestsException:http://internal.amazon.com/coral/",
             r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate exceeded"}"#,
         )
-        .into_error("orders");
+        .into_error(About::Function("orders"));
         assert_eq!(
             error.message(),
             "Lambda answered 429 with TooManyRequestsException for the function orders: Rate exceeded \
@@ -259,7 +298,7 @@ mod tests {
     fn the_type_is_found_in_the_body_too() {
         let error = refusal(400, "", r#"{"__type":"com.amazonaws#ExpiredTokenException","Message":"gone"}"#);
         assert!(error.is_expired_token());
-        assert_eq!(error.into_error("f").kind(), ErrorKind::Denied);
+        assert_eq!(error.into_error(About::Function("f")).kind(), ErrorKind::Denied);
     }
 
     #[test]
@@ -273,19 +312,18 @@ mod tests {
 
     #[test]
     fn answers_that_are_no_documents_are_shown_bounded_on_one_line() {
-        let error = refusal(503, "", &format!("<html>\n{}", "é".repeat(600))).into_error("f");
+        let error = refusal(503, "", &format!("<html>\n{}", "é".repeat(600))).into_error(About::Function("f"));
         assert!(error.message().contains("an error without a type for the function f: <html> é"));
         assert!(error.message().len() < 700 && error.message().contains('…'));
     }
 
     #[test]
     fn a_failed_function_is_quoted() {
-        let headers = HeaderMap::new();
         let payload = br#"{"errorType":"ValueError","errorMessage":"boom!","stackTrace":["secret"]}"#;
-        let error = function_error("f", "Unhandled", &headers, payload);
+        let error = function_error("f", "Unhandled", "", payload);
         assert_eq!(error.kind(), ErrorKind::FunctionError);
         assert_eq!(error.message(), "the function f failed (Unhandled): ValueError: boom!");
-        let error = function_error("f", "Unhandled", &headers, b"\"text\"");
+        let error = function_error("f", "Unhandled", "", b"\"text\"");
         assert_eq!(error.message(), "the function f failed (Unhandled): \"text\"");
     }
 

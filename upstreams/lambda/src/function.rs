@@ -7,12 +7,13 @@ use callgate_transform::{Payload, Scope, Shape};
 use http::{Request, request, response};
 
 use crate::{
-    address::{Address, Service, resolve},
+    address::{Address, Operation, Service, resolve},
     client_context, error,
     name::{FunctionName, Qualifier},
     reply,
     request::{Event, Options, build},
     sign::{Signer, Timestamp},
+    stream,
     target::{InvocationType, Name, Target},
     templated::Templated,
     trace,
@@ -27,6 +28,7 @@ pub struct Function {
     options: Options,
     client_context: Option<Shape>,
     invocation: InvocationType,
+    operation: Operation,
     shape: EventShape,
     region: String,
     account: Option<String>,
@@ -48,11 +50,12 @@ impl Function {
             return Err(Invalid::new(message).at("name").hint("functions of another region need an upstream there"));
         }
         let owner = fixed.and_then(FunctionName::account).or(account).map(str::to_owned);
+        let operation = if target.stream { Operation::InvokeWithResponseStream } else { Operation::Invoke };
         let route = match &target.name {
             Name::Fixed(name) => {
                 let (name, qualifier) = resolve(name, target.qualifier.as_ref(), region, account);
                 let unfit = |error| Invalid::new(format!("the name makes no path: {error}")).at("name");
-                Route::Fixed(service.invocations(&name, qualifier).map_err(unfit)?)
+                Route::Fixed(service.function(operation, &name, qualifier).map_err(unfit)?)
             }
             Name::Template(source) => Route::Templated(Templated::compile(source, &target.allow)?, target.qualifier),
         };
@@ -62,6 +65,7 @@ impl Function {
             options: Options { invocation: target.invocation.header(), log_tail: target.log_tail },
             client_context: target.client_context.as_ref().map(client_context::compile).transpose()?,
             invocation: target.invocation,
+            operation,
             shape,
             region: region.to_owned(),
             account: owner,
@@ -106,7 +110,7 @@ impl Function {
                 UpstreamError::new(ErrorKind::BadInput, "the function's name makes no path").with_source(error)
             };
             let (name, qualifier) = resolve(&name, qualifier.as_ref(), &self.region, self.account.as_deref());
-            event.address = Some(service.invocations(&name, qualifier).map_err(unfit)?);
+            event.address = Some(service.function(self.operation, &name, qualifier).map_err(unfit)?);
         }
         Ok(())
     }
@@ -128,6 +132,24 @@ impl Function {
         build(service, address, &self.options, event, signer, time)
     }
 
+    /// Whether the reply is sent on while the function writes it.
+    pub(crate) fn streams(&self) -> bool {
+        self.operation == Operation::InvokeWithResponseStream
+    }
+
+    /// The response for the stream of a reply, as soon as its head is known.
+    pub(crate) async fn streamed(
+        &self,
+        head: &response::Parts,
+        body: Body,
+        context: &CallContext,
+    ) -> Result<Response, UpstreamError> {
+        reply::log(&self.label, &head.headers);
+        let aws_request_id = error::aws_request_id(&head.headers);
+        let origin = stream::Origin { function: self.label.clone(), aws_request_id };
+        stream::open(body, self.shape, context.max_body(), origin).await
+    }
+
     /// The response for a reply of the service that is no refusal.
     pub(crate) fn reply(
         &self,
@@ -138,7 +160,8 @@ impl Function {
         reply::log(&self.label, &head.headers);
         if let Some(how) = head.headers.get("x-amz-function-error") {
             let how = String::from_utf8_lossy(how.as_bytes());
-            return Err(error::function_error(&self.label, &how, &head.headers, payload));
+            let aws_request_id = error::aws_request_id(&head.headers);
+            return Err(error::function_error(&self.label, &how, &aws_request_id, payload));
         }
         match self.invocation {
             InvocationType::RequestResponse => decode(self.shape, payload).map_err(|error| {

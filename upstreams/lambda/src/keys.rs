@@ -185,7 +185,10 @@ fn backoff(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use aws_credential_types::provider::future;
 
@@ -195,7 +198,8 @@ mod tests {
     #[derive(Debug)]
     struct Source {
         asked: Arc<AtomicUsize>,
-        failures: usize,
+        /// The questions that fail, by their number from 0.
+        fails: Range<usize>,
         life: Duration,
     }
 
@@ -205,7 +209,7 @@ mod tests {
             Self: 'a,
         {
             let asked = self.asked.fetch_add(1, Ordering::SeqCst);
-            future::ProvideCredentials::ready(if asked < self.failures {
+            future::ProvideCredentials::ready(if self.fails.contains(&asked) {
                 Err(CredentialsError::not_loaded("no file ~/.aws/credentials"))
             } else {
                 let expiry = SystemTime::now() + self.life;
@@ -214,10 +218,20 @@ mod tests {
         }
     }
 
+    /// The first questions fail.
     fn start(failures: usize, life: Duration) -> (Arc<Keys>, Arc<AtomicUsize>) {
+        start_source(0..failures, life)
+    }
+
+    /// All but the first questions fail.
+    fn start_failing_after(answers: usize, life: Duration) -> (Arc<Keys>, Arc<AtomicUsize>) {
+        start_source(answers..usize::MAX, life)
+    }
+
+    fn start_source(fails: Range<usize>, life: Duration) -> (Arc<Keys>, Arc<AtomicUsize>) {
         let keys = Arc::new(Keys::new("eu-west-1", "a test".to_owned()));
         let asked = Arc::new(AtomicUsize::new(0));
-        let source = Source { asked: Arc::clone(&asked), failures, life };
+        let source = Source { asked: Arc::clone(&asked), fails, life };
         let task = Arc::clone(&keys);
         #[allow(clippy::disallowed_methods, reason = "a test has no core that would own the task")]
         tokio::spawn(async move { task.refresh(SharedCredentialsProvider::new(source), "test").await });
@@ -234,6 +248,27 @@ mod tests {
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         assert!(keys.current().is_some());
         assert!(!format!("{keys:?}").contains("very-secret"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_are_replaced_five_minutes_ahead_and_no_call_waits_for_it() {
+        let (keys, asked) = start(0, Duration::from_secs(3600));
+        keys.wait().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2900)).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(Duration::from_secs(405)).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert!(keys.current().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_refresh_fails_the_old_credentials_stay_in_force() {
+        let (keys, asked) = start_failing_after(1, Duration::from_secs(400));
+        keys.wait().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        assert!(asked.load(Ordering::SeqCst) > 5, "it is asked again and again");
+        keys.wait().await.unwrap();
+        assert!(format!("{keys:?}").contains("AKID0"));
     }
 
     #[tokio::test(start_paused = true)]

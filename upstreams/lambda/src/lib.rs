@@ -13,21 +13,33 @@ mod region;
 mod reply;
 mod request;
 mod sign;
+mod stream;
 mod target;
 mod templated;
 mod trace;
 
 use std::sync::Arc;
 
-use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Body, Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_http::{Endpoint, HttpClient};
+use http::Request;
 
 pub use config::{AssumeRole, Config, Credentials};
 pub use function::Function;
 pub use name::{FunctionName, NameError, Qualifier};
 pub use target::{InvocationType, Name, Target};
 
-use crate::{address::Service, chain::Chain, clock::Clock, error::Refusal, keys::Keys, sign::Timestamp};
+use crate::{
+    address::Service,
+    chain::Chain,
+    clock::Clock,
+    error::{About, Refusal},
+    keys::Keys,
+    sign::{Signer, Timestamp},
+};
+
+/// The most that is read of an answer that refuses a call.
+const MAX_REFUSAL: u64 = 256 << 10;
 
 /// AWS Lambda: one region, with one set of credentials.
 #[derive(Debug)]
@@ -54,7 +66,7 @@ impl Upstream for Lambda {
         let endpoint = Endpoint::parse(&address).map_err(|error| wrong("the endpoint is none").with_source(error))?;
         let client = HttpClient::new(config.http(), &context)
             .map_err(|error| wrong("no client can be set up").with_source(error))?;
-        let chain = Chain::new(&config, &region);
+        let chain = Chain::new(&config, &region)?;
         let keys = Arc::new(Keys::new(&region, chain.source()));
         match chain.fixed() {
             Some(credentials) => keys.set(credentials.clone())?,
@@ -77,28 +89,13 @@ impl Upstream for Lambda {
         let (head, body) = request.into_parts();
         let body = body.collect(context.max_body()).await.map_err(error::request_body)?;
         let event = function.event(&self.service, &head, &body, &context)?;
-        let mut repeated = false;
-        loop {
-            let Some(request) = self.signed(function, &event)? else {
-                self.keys.wait().await?;
-                continue;
-            };
-            let (head, body) = self.client.send(&self.endpoint, request).await?.into_parts();
-            let payload = body.collect(context.max_body()).await.map_err(error::reply_body)?;
-            if head.status.is_success() {
-                return function.reply(&head, &payload, &context);
-            }
-            let refusal = Refusal::read(head.status, &head.headers, &payload);
-            if refusal.is_clock_skew() && !repeated && self.clock.adjust(&head.headers) {
-                tracing::warn!(function = function.label(), "The clock differs from AWS's; the call is signed again.");
-                repeated = true;
-                continue;
-            }
-            if refusal.is_expired_token() {
-                self.keys.expired();
-            }
-            return Err(refusal.into_error(function.label()));
+        let sign = |signer: &Signer, time: &Timestamp| function.request(&self.service, &event, signer, time);
+        let (head, body) = self.exchange(About::Function(function.label()), sign).await?.into_parts();
+        if function.streams() {
+            return function.streamed(&head, body, &context).await;
         }
+        let payload = body.collect(context.max_body()).await.map_err(error::reply_body)?;
+        function.reply(&head, &payload, &context)
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -113,15 +110,46 @@ impl Upstream for Lambda {
 }
 
 impl Lambda {
+    /// Sends a request, signed for each try, and answers with the service's reply unless that is a refusal; `about` says
+    /// in the log what was asked.
+    async fn exchange(
+        &self,
+        about: About<'_>,
+        sign: impl Fn(&Signer, &Timestamp) -> Result<Request<Body>, UpstreamError>,
+    ) -> Result<Response, UpstreamError> {
+        let mut repeated = false;
+        loop {
+            let Some(request) = self.signed(&sign)? else {
+                self.keys.wait().await?;
+                continue;
+            };
+            let reply = self.client.send(&self.endpoint, request).await?;
+            if reply.status().is_success() {
+                return Ok(reply);
+            }
+            let (head, body) = reply.into_parts();
+            let payload = body.collect(MAX_REFUSAL).await.map_err(error::reply_body)?;
+            let refusal = Refusal::read(head.status, &head.headers, &payload);
+            if refusal.is_clock_skew() && !repeated && self.clock.adjust(&head.headers) {
+                tracing::warn!(%about, "The clock differs from AWS's; the call is signed again.");
+                repeated = true;
+                continue;
+            }
+            if refusal.is_expired_token() {
+                self.keys.expired();
+            }
+            return Err(refusal.into_error(about));
+        }
+    }
+
     /// `None` while there are no credentials.
     fn signed(
         &self,
-        function: &Function,
-        event: &request::Event,
-    ) -> Result<Option<http::Request<callgate_core::Body>>, UpstreamError> {
+        sign: impl Fn(&Signer, &Timestamp) -> Result<Request<Body>, UpstreamError>,
+    ) -> Result<Option<Request<Body>>, UpstreamError> {
         let signer = self.keys.current();
         let time = Timestamp::at(self.clock.now());
-        signer.as_ref().map(|signer| function.request(&self.service, event, signer, &time)).transpose()
+        signer.as_ref().map(|signer| sign(signer, &time)).transpose()
     }
 }
 

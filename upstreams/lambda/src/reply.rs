@@ -26,8 +26,15 @@ pub(crate) fn log(function: &str, headers: &HeaderMap) {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let id = text("x-amzn-requestid");
     tracing::debug!(function, aws_request_id = id, "Lambda answered.");
-    if let Some(tail) = text("x-amz-log-result").and_then(tail) {
-        tracing::info!(function, aws_request_id = id, tail, "The function's log.");
+    if let Some(encoded) = text("x-amz-log-result") {
+        log_tail(function, id, encoded);
+    }
+}
+
+/// Writes the end of a function's log, as Lambda sends it, to our own.
+pub(crate) fn log_tail(function: &str, aws_request_id: Option<&str>, encoded: &str) {
+    if let Some(tail) = tail(encoded) {
+        tracing::info!(function, aws_request_id, tail, "The function's log.");
     }
 }
 

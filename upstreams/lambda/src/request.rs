@@ -96,10 +96,11 @@ mod tests {
     use callgate_http::Endpoint;
 
     use super::*;
+    use crate::address::Operation;
 
     fn request(options: &Options, event: &Event, token: Option<&str>) -> Request<Body> {
         let service = Service::new(&Endpoint::parse("http://localhost:4566").unwrap());
-        let address = service.invocations("f", Some(&"live".parse().unwrap())).unwrap();
+        let address = service.function(Operation::Invoke, "f", Some(&"live".parse().unwrap())).unwrap();
         let keys = Credentials::new("AKID", "hush", token.map(str::to_owned), None, "test");
         let signer = Signer::new(keys, "eu-west-1", "lambda").unwrap();
         let time = Timestamp::at(UNIX_EPOCH + Duration::from_secs(1_440_938_160));

@@ -37,6 +37,9 @@ pub struct Target {
     /// How the function's reply is read. Default: `http` with the events of API Gateway and ALB, `raw` with `raw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
+    /// Sends the reply on while the function writes it. Needs a function that streams its reply.
+    #[serde(default)]
+    pub stream: bool,
     /// A tree of templates that the function sees as its client context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_context: Option<Tree>,
@@ -159,6 +162,10 @@ impl Settings for Target {
             let message = "this invocation brings no reply of the function";
             found.push(Invalid::new(message).at("reply").hint("leave `reply` out, or use `request_response`"));
         }
+        if !waits && self.stream {
+            let message = "this invocation brings no reply of the function to be streamed";
+            found.push(Invalid::new(message).at("stream").hint("leave `stream` out, or use `request_response`"));
+        }
         if !waits && self.log_tail {
             let message = "Lambda gives the log of `request_response` invocations only";
             found.push(Invalid::new(message).at("log_tail").hint("leave `log_tail` out"));
@@ -202,6 +209,7 @@ mod tests {
         assert_eq!(field(json!({"name": "{{ params.x }}", "allow": ["a-*"]})), None);
         assert_eq!(field(json!({"name": "f", "client_context": {"a": "{{ oops("}})).as_deref(), Some("client_context"));
         assert_eq!(field(json!({"name": "f", "invocation": "event", "reply": "http"})).as_deref(), Some("reply"));
+        assert_eq!(field(json!({"name": "f", "invocation": "dry_run", "stream": true})).as_deref(), Some("stream"));
         assert_eq!(field(json!({"name": "f", "invocation": "dry_run", "log_tail": true})).as_deref(), Some("log_tail"));
     }
 

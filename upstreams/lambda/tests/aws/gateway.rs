@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
+    Body, Connection, Gateway, Registry, Response, Snapshot,
     document::{Document, System},
     plan::Plan,
 };
@@ -42,10 +42,15 @@ impl Bed {
         Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
     }
 
-    /// Sends a request; its host is `api.example.com`.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// Sends a request, and leaves the answer's body unread; the request's host is `api.example.com`.
+    pub(crate) async fn open(&self, mut request: Request<Body>) -> Response {
         request.headers_mut().insert("host", HeaderValue::from_static("api.example.com"));
-        let (head, body) = self.gateway.handle(request, &self.connection).await.into_parts();
+        self.gateway.handle(request, &self.connection).await
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (head, body) = self.open(request).await.into_parts();
         let body = body.collect(u64::MAX).await.expect("the answer's body is whole");
         Answer { status: head.status, headers: head.headers, body }
     }

@@ -3,10 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod credentials;
 mod functions;
 mod gateway;
 mod localstack;
+mod log;
 mod ministack;
+mod network;
+mod roles;
 mod stand_in;
+mod streams;
 mod suite;
 mod wire;

@@ -25,9 +25,28 @@ async fn functions_are_invoked_with_checked_signatures() {
     let bed = suite::start(&peer).await;
     bed.ready("aws").await.unwrap();
     suite::run(&bed).await;
+    a_streaming_call_is_signed_and_answered(&bed).await;
     refused_credentials_are_not_the_clients_business(&peer).await;
     a_role_is_assumed(&peer).await;
     queued_events_really_run(&peer).await;
+    the_guides_example_works_as_written(&peer).await;
+}
+
+async fn the_guides_example_works_as_written(peer: &AwsPeer) {
+    peer.create_function("echo", functions::HTTP, "python3.11").await.unwrap();
+    let guide = include_str!("../../../../docs/upstreams/lambda.md");
+    let examples = guide.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let address = "http://127.0.0.1:4566";
+    let example = examples.into_iter().find(|example| example.contains(address)).unwrap();
+    let bed = Bed::start(&example.replace(address, &peer.endpoint)).await;
+    let answer = bed.get("/any/path").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["event"]["rawPath"]), (201, &json!("/any/path")));
+}
+
+/// MiniStack sends a reply in one chunk, and a failure as if it were one; the rest is shown with the runtime of Rust.
+async fn a_streaming_call_is_signed_and_answered(bed: &Bed) {
+    let answer = bed.get("/stream").await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-from")), (201, Some("function")), "{answer:?}");
 }
 
 async fn refused_credentials_are_not_the_clients_business(peer: &AwsPeer) {

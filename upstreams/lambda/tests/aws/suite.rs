@@ -57,6 +57,11 @@ routes:
   - {{match: POST /log, to: {{upstream: aws, function: raw, payload: raw, log_tail: true}}}}
   - {{match: POST /event, to: {{upstream: aws, function: raw, payload: raw, invocation: event}}}}
   - {{match: POST /dry-run, to: {{upstream: aws, function: raw, payload: raw, invocation: dry_run}}}}
+  - match: POST /weighted
+    to:
+      - {{upstream: aws, function: raw, payload: raw, qualifier: live, weight: 50}}
+      - {{upstream: aws, function: raw, payload: raw, weight: 50}}
+  - {{match: GET /stream, to: {{upstream: aws, function: http, stream: true}}}}
   - {{match: GET /fails, to: aws/fails}}
   - {{match: GET /garbage, to: aws/garbage}}
   - {{match: GET /unknown, to: aws/unknown}}
@@ -72,6 +77,7 @@ pub(crate) async fn run(bed: &Bed) {
     events_have_the_shape_of_their_payload(bed).await;
     a_raw_payload_is_the_event(bed).await;
     names_and_qualifiers_choose_the_version(bed).await;
+    weights_divide_calls_between_qualifiers(bed).await;
     a_name_may_come_from_the_request_as_far_as_allowed(bed).await;
     queued_events_and_dry_runs_are_answered_at_once(bed).await;
     failures_are_those_of_the_contract(bed).await;
@@ -147,6 +153,14 @@ async fn names_and_qualifiers_choose_the_version(bed: &Bed) {
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         assert_eq!(answer.json()["version"], version, "{path}");
     }
+}
+
+async fn weights_divide_calls_between_qualifiers(bed: &Bed) {
+    let answers = join_all((0..40).map(|_| async { bed.post("/weighted", &json!({})).await })).await;
+    let versions: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| answer.json()["version"].as_str().unwrap().to_owned()).collect();
+    // One of them alone comes once in 2^39 runs.
+    assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["$LATEST", "1"]);
 }
 
 async fn a_name_may_come_from_the_request_as_far_as_allowed(bed: &Bed) {

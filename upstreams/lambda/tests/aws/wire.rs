@@ -9,6 +9,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +20,18 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+
+/// A message of a streamed reply, as the official crate writes it.
+pub(crate) fn message(event: &str, payload: &[u8]) -> Vec<u8> {
+    let text = |text: &str| HeaderValue::String(text.to_owned().into());
+    let message = Message::new(payload.to_vec())
+        .add_header(Header::new(":message-type", text("event")))
+        .add_header(Header::new(":event-type", text(event)))
+        .add_header(Header::new(":content-type", text("application/octet-stream")));
+    let mut bytes = Vec::new();
+    write_message_to(&message, &mut bytes).unwrap();
+    bytes
+}
 
 type Answer = dyn Fn(usize, &Request<Bytes>) -> Response<Bytes> + Send + Sync;
 
