@@ -63,9 +63,14 @@ impl Service {
         Self::address(&path, &query)
     }
 
+    /// The address of another operation of the control plane; `query` is sorted by its names, and both are escaped.
+    pub(crate) fn operation(&self, path: &str, query: &str) -> Result<Address, http::uri::InvalidUri> {
+        Self::address(&format!("{}/2015-03-31/{path}", self.base), query)
+    }
+
     /// A text as one segment of a path, or as a value in a query.
     #[allow(clippy::unused_self, reason = "addresses are made by their service alone")]
-    fn escaped<'a>(&self, text: &'a str) -> impl std::fmt::Display + 'a {
+    pub(crate) fn escaped<'a>(&self, text: &'a str) -> impl std::fmt::Display + 'a {
         utf8_percent_encode(text, &RESERVED)
     }
 

@@ -43,12 +43,15 @@ struct FunctionFailure {
 pub(crate) enum About<'a> {
     /// A call of this function.
     Function(&'a str),
+    /// The listing at this path.
+    Listing(&'a str),
 }
 
 impl fmt::Display for About<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Function(name) => write!(f, "the function {name}"),
+            Self::Listing(path) => write!(f, "the listing {path}"),
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::{
 pub struct Function {
     /// The name as it was configured, for the log.
     label: String,
+    /// As ListFunctions and ListAliases name it, where that can be said.
+    listed: Option<String>,
     route: Route,
     options: Options,
     client_context: Option<Shape>,
@@ -49,6 +51,7 @@ impl Function {
             let message = format!("the function is in the region `{other}`, the upstream in `{region}`");
             return Err(Invalid::new(message).at("name").hint("functions of another region need an upstream there"));
         }
+        let listed = target.listed_name().filter(|_| account.is_none());
         let owner = fixed.and_then(FunctionName::account).or(account).map(str::to_owned);
         let operation = if target.stream { Operation::InvokeWithResponseStream } else { Operation::Invoke };
         let route = match &target.name {
@@ -61,6 +64,7 @@ impl Function {
         };
         Ok(Self {
             label: target.name.into(),
+            listed,
             route,
             options: Options { invocation: target.invocation.header(), log_tail: target.log_tail },
             client_context: target.client_context.as_ref().map(client_context::compile).transpose()?,
@@ -130,6 +134,11 @@ impl Function {
             }
         };
         build(service, address, &self.options, event, signer, time)
+    }
+
+    /// The name under which discovery lists the function: `name`, or `name:alias`.
+    pub(crate) fn listed(&self) -> Option<&str> {
+        self.listed.as_deref()
     }
 
     /// Whether the reply is sent on while the function writes it.

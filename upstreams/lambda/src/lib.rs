@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod function;
 mod keys;
+mod listing;
 mod name;
 mod region;
 mod reply;
@@ -18,9 +19,12 @@ mod target;
 mod templated;
 mod trace;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use callgate_core::{Body, Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Body, Context, Discovered, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_http::{Endpoint, HttpClient};
 use http::Request;
 
@@ -51,11 +55,14 @@ pub struct Lambda {
     clock: Clock,
     region: String,
     account: Option<String>,
+    /// The functions that routes name with an alias. Locked at load and by discovery, never by a call.
+    aliased: Mutex<BTreeSet<String>>,
 }
 
 impl Upstream for Lambda {
     const KIND: &'static str = "lambda";
     const SUMMARY: &'static str = "AWS Lambda functions";
+    const DISCOVERS: bool = true;
     type Config = Config;
     type Target = Target;
     type Function = Function;
@@ -77,11 +84,24 @@ impl Upstream for Lambda {
         }
         let service = Service::new(&endpoint);
         let account = config.account.map(callgate_core::document::Text::into_string);
-        Ok(Self { client, endpoint, service, keys, clock: Clock::default(), region, account })
+        Ok(Self {
+            client,
+            endpoint,
+            service,
+            keys,
+            clock: Clock::default(),
+            region,
+            account,
+            aliased: Mutex::default(),
+        })
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {
-        Function::new(target, &self.service, &self.region, self.account.as_deref())
+        let function = Function::new(target, &self.service, &self.region, self.account.as_deref())?;
+        if let Some((name, _)) = function.listed().and_then(|listed| listed.split_once(':')) {
+            self.aliased.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+        Ok(function)
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
@@ -101,6 +121,14 @@ impl Upstream for Lambda {
     async fn ready(&self) -> Result<(), UpstreamError> {
         self.keys.wait().await?;
         Ok(self.client.probe(&self.endpoint).await?)
+    }
+
+    async fn discover(&self) -> Result<Vec<Discovered>, UpstreamError> {
+        self.list().await
+    }
+
+    fn listed_as(&self, function: &Function) -> Option<String> {
+        function.listed().map(str::to_owned)
     }
 
     fn preview(target: &Target, invocation: &Invocation) -> Option<String> {

@@ -69,6 +69,11 @@ impl FunctionName {
         self.qualifier.as_ref()
     }
 
+    /// The function's own name, without anything around it.
+    pub(crate) fn bare(&self) -> &str {
+        &self.name
+    }
+
     /// The name as the service is asked for it, without its qualifier: the full ARN as soon as an account is known,
     /// since a partial one says nothing that the ARN doesn't.
     pub(crate) fn resolved(&self, region: &str, account: Option<&str>) -> String {
@@ -84,6 +89,11 @@ impl FunctionName {
 }
 
 impl Qualifier {
+    /// Whether it names an alias, and not a version.
+    pub(crate) fn is_alias(&self) -> bool {
+        &*self.0 != "$LATEST" && !self.0.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     /// The text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -83,6 +83,31 @@ pub(crate) fn build(
     Ok(request)
 }
 
+/// Builds and signs a request that reads something.
+pub(crate) fn get(
+    service: &Service,
+    address: &Address,
+    signer: &Signer,
+    time: &Timestamp,
+) -> Result<Request<Body>, UpstreamError> {
+    let date = HeaderValue::from_bytes(time.as_bytes()).map_err(unsendable)?;
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(HOST, service.host.clone());
+    headers.insert(DATE, date);
+    let mut fields = vec![("host", service.host.as_bytes()), ("x-amz-date", time.as_bytes())];
+    if let Some(token) = signer.session_token() {
+        headers.insert(SECURITY_TOKEN, token.clone());
+        fields.push(("x-amz-security-token", token.as_bytes()));
+    }
+    let head = Head { method: "GET", path: &address.path, query: &address.query };
+    let authorization = signer.sign(time, &head, &fields, b"").map_err(unsendable)?;
+    headers.insert(AUTHORIZATION, authorization);
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = Uri::from(address.sent.clone());
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
 fn unsendable(error: http::header::InvalidHeaderValue) -> UpstreamError {
     UpstreamError::new(ErrorKind::Denied, "the AWS credentials hold a character that no HTTP header may hold")
         .with_source(error)

@@ -128,6 +128,17 @@ impl InvocationType {
 }
 
 impl Target {
+    /// The name under which discovery lists the function; none where the function is another account's, or depends on the
+    /// request.
+    pub(crate) fn listed_name(&self) -> Option<String> {
+        let name = self.name.fixed().filter(|name| name.account().is_none())?;
+        let qualifier = name.qualifier().or(self.qualifier.as_ref()).filter(|qualifier| qualifier.is_alias());
+        Some(match qualifier {
+            Some(alias) => format!("{}:{}", name.bare(), alias.as_str()),
+            None => name.bare().to_owned(),
+        })
+    }
+
     /// Event and reply together.
     pub(crate) fn shape(&self) -> Shape {
         Shape::new(self.payload, self.reply)
@@ -217,6 +228,19 @@ mod tests {
     fn a_wrong_name_says_the_forms() {
         let error = serde_json::from_value::<Target>(json!({"name": "a/b"})).unwrap_err().to_string();
         assert!(error.contains("letters, digits, `-`, `_` and `.`"), "{error}");
+    }
+
+    #[test]
+    fn a_function_is_listed_by_its_name_or_its_alias() {
+        let listed = |value: serde_json::Value| target(value).listed_name();
+        assert_eq!(listed(json!({"name": "f"})).as_deref(), Some("f"));
+        assert_eq!(listed(json!({"name": "f:live"})).as_deref(), Some("f:live"));
+        assert_eq!(listed(json!({"name": "f", "qualifier": "live"})).as_deref(), Some("f:live"));
+        for version in ["7", "$LATEST"] {
+            assert_eq!(listed(json!({"name": "f", "qualifier": version})).as_deref(), Some("f"));
+        }
+        assert_eq!(listed(json!({"name": "123456789012:function:f"})), None);
+        assert_eq!(listed(json!({"name": "f-{{ params.x }}"})), None);
     }
 
     #[test]

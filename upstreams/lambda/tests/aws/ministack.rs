@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use callgate_core::Discovered;
 use callgate_testkit::peers::{AwsPeer, MiniStack, PeerError, absent, until};
 use serde_json::json;
+use tokio::runtime::Handle;
 
-use crate::{functions, gateway::Bed, suite};
+use crate::{
+    functions,
+    gateway::{Bed, plan},
+    suite,
+};
 
 async fn start() -> Option<AwsPeer> {
     match MiniStack::start().await {
@@ -30,6 +36,22 @@ async fn functions_are_invoked_with_checked_signatures() {
     a_role_is_assumed(&peer).await;
     queued_events_really_run(&peer).await;
     the_guides_example_works_as_written(&peer).await;
+    functions_and_aliases_are_listed(&peer).await;
+}
+
+async fn functions_and_aliases_are_listed(peer: &AwsPeer) {
+    let upstream = suite::lambda(peer, &peer.access_key_id, &peer.secret_access_key);
+    let document = format!("upstreams: {{aws: {upstream}}}\nroutes: []");
+    let listing = plan(&document).unwrap().discover("aws", &Handle::current()).await.unwrap();
+    let names: Vec<_> = listing.functions().iter().map(Discovered::name).collect();
+    for name in ["fails", "http", "raw", "raw:live"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let nobody = peer.create_user("lists-nothing", None).await.unwrap();
+    let upstream = suite::lambda(peer, &nobody.access_key_id, &nobody.secret_access_key);
+    let document = format!("upstreams: {{aws: {upstream}}}\nroutes: []");
+    let error = plan(&document).unwrap().discover("aws", &Handle::current()).await.unwrap_err().to_string();
+    assert!(error.contains("AccessDenied"), "{error}");
 }
 
 async fn the_guides_example_works_as_written(peer: &AwsPeer) {

@@ -234,6 +234,34 @@ async fn mistakes_in_a_document_are_found_without_a_network() {
 }
 
 #[tokio::test]
+async fn functions_are_listed_page_by_page_with_their_aliases() {
+    let service = StandIn::start(|number, request| {
+        let page = match request.uri().to_string().strip_prefix("/2015-03-31/functions/").unwrap() {
+            // The first question is throttled.
+            _ if number == 0 => return answer(429, &[("retry-after", "0")], "{}"),
+            "?MaxItems=50" => r#"{"Functions": [{"FunctionName": "a", "Runtime": "nodejs22.x"}], "NextMarker": "m/2"}"#,
+            "?Marker=m%2F2&MaxItems=50" => r#"{"Functions": [{"FunctionName": "b"}], "NextMarker": null}"#,
+            "a/aliases?MaxItems=50" => r#"{"Aliases": [{"Name": "live", "FunctionVersion": "7"}]}"#,
+            "b/aliases?MaxItems=50" => r#"{"Aliases": []}"#,
+            other => panic!("{other}"),
+        };
+        answer(200, &[], page)
+    })
+    .await;
+    let lambda = json!({"region": "eu-west-1", "endpoint": service.endpoint,
+        "credentials": {"access_key_id": KEY, "secret_access_key": SECRET}});
+    let routes = "[{match: /1, to: 'aws/a:live'}, {match: /2, to: 'aws/a:gone'}, {match: /3, to: aws/b}, {match: /4, to: aws/c}]";
+    let document = format!("upstreams: {{aws: {{lambda: {lambda}, discover: true}}}}\nroutes: {routes}");
+    let snapshot = Snapshot::load(plan(&document).unwrap(), &Handle::current()).await.unwrap();
+    let found = snapshot.discovered().await.remove("aws").unwrap().unwrap();
+    let listed: Vec<_> = found.functions.iter().map(|one| (one.name(), one.note().unwrap())).collect();
+    assert_eq!(listed, [("a", "nodejs22.x"), ("a:live", "alias of version 7"), ("b", "container image")]);
+    let missing = found.missing.to_string();
+    assert!(missing.contains("`a:gone`") && missing.contains("`c`"), "{missing}");
+    assert!(!missing.contains("function `a:live`") && !missing.contains("function `b`"), "{missing}");
+}
+
+#[tokio::test]
 async fn the_event_can_be_seen_without_a_call() {
     let yaml = "upstreams: {aws: {lambda: {region: eu-west-1}}}\nroutes: [{match: 'POST /o/{id}', to: aws/f}]";
     let request = Request::post("/o/7?x=1").header("host", "api.example.com").header("content-type", "text/plain");
