@@ -1,7 +1,7 @@
 //! The token of one audience: held, renewed ahead, fetched by one task at a time.
 //!
 //! A token ends at a time of day that stands in it, so the clock here is the wall's, and nothing waits for a timer: what
-//! is due is found out by the next call. A function that nobody calls costs no tokens.
+//! is due is found out by the next call, or the next question whether the upstream is ready.
 
 use std::{
     fmt,
@@ -31,6 +31,8 @@ const SPREAD: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_secs(10);
 /// How long one fetch may take, with all its questions.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest rest that those who issue tokens may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
 /// The longest rest after failures.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The least age of a token that is given up because it was refused.
@@ -204,7 +206,8 @@ impl Inner {
             }
             Err(failure) => {
                 flight.failures = flight.failures.saturating_add(1);
-                let wait = backoff(flight.failures).max(failure.retry_after.unwrap_or_default());
+                let asked = failure.retry_after.unwrap_or_default().min(LONGEST_ASKED);
+                let wait = backoff(flight.failures).max(asked);
                 tracing::warn!(
                     upstream = self.minter.exchange.context.name(),
                     source = %self.minter.source,

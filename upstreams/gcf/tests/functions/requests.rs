@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use callgate_core::Body;
-use callgate_testkit::peers::http::Server;
+use callgate_testkit::peers::{Function, FunctionsFramework, http::Server, present};
 use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -74,6 +74,35 @@ async fn replies_stream_as_the_function_writes_them() {
     assert_eq!(next().await.unwrap(), "step 0\n");
     server.release(1);
     assert_eq!(next().await.unwrap(), "step 1\n");
+    assert_eq!(next().await, None);
+}
+
+/// Writes a line, and the next one only when the first has arrived at the client.
+const STREAMING: &str = r#"
+import os, time
+from flask import Response
+
+def stream(request):
+    def lines():
+        yield "one\n"
+        while not os.path.exists(os.environ["ARRIVED"]):
+            time.sleep(0.01)
+        yield "two\n"
+    return Response(lines(), content_type="text/plain")
+"#;
+
+#[tokio::test]
+async fn a_real_functions_stream_arrives_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let arrived = folder.path().join("arrived");
+    let function = Function::http(STREAMING, "stream").with("ARRIVED", arrived.to_str().unwrap());
+    let Some(function) = present(FunctionsFramework::start(function).await) else { return };
+    let stage = Stage::one(&format!("{{url: \"{}\", credentials: none}}", function.url())).await;
+    let mut body = stage.send(Request::get("/").body(Body::empty()).unwrap()).await.into_body();
+    let mut next = async || timeout(LONG, body.frame()).await.unwrap().map(|frame| frame.unwrap().into_data().unwrap());
+    assert_eq!(next().await.unwrap(), "one\n");
+    std::fs::write(&arrived, "").unwrap();
+    assert_eq!(next().await.unwrap(), "two\n");
     assert_eq!(next().await, None);
 }
 

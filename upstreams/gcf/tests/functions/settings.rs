@@ -2,6 +2,8 @@
 
 use callgate_testkit::peers::{GoogleTokens, present};
 
+use http::Request;
+
 use crate::stage::{Stage, plan};
 
 #[test]
@@ -43,6 +45,24 @@ fn wrong_options_are_told_at_their_place() {
         let report = plan(options, routes).unwrap_err();
         assert!(report.contains(place) && report.contains(says), "{options} {routes}: {report}");
     }
+}
+
+#[test]
+fn the_event_that_a_function_would_get_is_shown() {
+    let route =
+        |options: &str| format!("  - {{name: sign up, match: /a, to: {{upstream: functions, function: f{options}}}}}");
+    let shown = |options: &str| {
+        let plan = plan("{url: \"http://a\"}", &route(options)).unwrap();
+        plan.explain(Request::post("/a").header("content-type", "text/plain").body("hello".into()).unwrap()).to_string()
+    };
+    let binary = shown(", payload: cloudevent");
+    assert!(
+        binary.contains("ce-type: callgate.http.request") && binary.contains("ce-source: /callgate/sign%2520up"),
+        "{binary}"
+    );
+    let document = shown(", payload: cloudevent, structured: true, cloudevent: {type: hi}");
+    assert!(document.contains(r#""type":"hi""#) && document.contains(r#""data":"hello""#), "{document}");
+    assert!(!shown("").contains("sent as"), "an HTTP function gets the request as it is");
 }
 
 #[tokio::test]
