@@ -81,7 +81,7 @@ class Peer:
         self.account_key, self.google_key, self.elsewhere_key = new_key(), new_key(), new_key()
         self.certificate = certificate(self.google_key)
         self.lock = threading.Lock()
-        self.offset, self.life, self.trouble, self.seen = 0, 3600, {}, []
+        self.time, self.life, self.trouble, self.seen = None, 3600, {}, []
         self.released = threading.Event()
         self.access = {}
         peer = self
@@ -114,9 +114,9 @@ class Peer:
         """Answers where it is and whose tokens it issues."""
         return {"url": self.url, "account": ACCOUNT, "invoker": INVOKER, "machine": MACHINE}
 
-    def set_clock(self, offset):
-        """Moves this side's clock, in seconds from the machine's."""
-        self.offset = offset
+    def set_time(self, seconds):
+        """Stops this side's clock at a time, in seconds since 1970."""
+        self.time = seconds
 
     def set_life(self, seconds):
         """How long the tokens from now on live."""
@@ -149,7 +149,7 @@ class Peer:
     # The services.
 
     def now(self):
-        return time.time() + self.offset
+        return time.time() if self.time is None else self.time
 
     def answer(self, handler, method, body):
         url = urlparse(handler.path)

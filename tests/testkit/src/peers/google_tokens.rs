@@ -1,4 +1,7 @@
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,12 +75,13 @@ impl GoogleTokens {
         Ok(self.script.call("requests", json!({})).await?.as_array().cloned().unwrap_or_default())
     }
 
-    /// Moves the stand-in's clock to so many seconds from the machine's.
+    /// Stops the stand-in's clock at a time, to the second; at first it is the machine's.
     ///
     /// # Errors
     /// When the stand-in is gone.
-    pub async fn set_clock(&self, offset: i64) -> Result<(), PeerError> {
-        self.script.call("set_clock", json!({"offset": offset})).await.map(drop)
+    pub async fn set_time(&self, time: SystemTime) -> Result<(), PeerError> {
+        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.script.call("set_time", json!({"seconds": seconds})).await.map(drop)
     }
 
     /// Sets how many seconds the tokens from now on live; 3600 at first.

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -18,45 +18,68 @@ use super::*;
 const LIMIT: Duration = Duration::from_secs(30);
 const AUDIENCE: &str = "https://europe-west1-project.cloudfunctions.net/hello";
 
-/// The seconds that a clock is ahead.
-type Offset = Arc<AtomicI64>;
+/// A clock that stands still unless the test moves it.
+#[derive(Clone)]
+struct Hands {
+    start: SystemTime,
+    /// Seconds since then.
+    moved: Arc<AtomicU64>,
+}
+
+impl Hands {
+    fn new() -> Self {
+        // Whole seconds, as claims have them.
+        let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        Self { start: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), moved: Arc::default() }
+    }
+
+    fn now(&self) -> SystemTime {
+        self.at(self.moved.load(Ordering::SeqCst))
+    }
+
+    fn at(&self, seconds: u64) -> SystemTime {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    fn clock(&self) -> Clock {
+        let hands = self.clone();
+        Clock::of(move || hands.now())
+    }
+}
 
 struct Stage {
     peer: GoogleTokens,
     tokens: Tokens,
-    offset: Offset,
-}
-
-fn moved(offset: &Offset) -> Clock {
-    let offset = Arc::clone(offset);
-    Clock::of(move || {
-        let seconds = offset.load(Ordering::SeqCst);
-        let by = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
-    })
+    hands: Hands,
 }
 
 fn context() -> Context {
     Context::new("functions", Path::new("/"), Handle::current())
 }
 
-async fn tokens(file: Option<PathBuf>, environment: Environment, offset: &Offset) -> Result<Tokens, Setup> {
-    Tokens::with(file, environment, moved(offset), &context()).await
+async fn tokens(file: Option<PathBuf>, environment: Environment, hands: &Hands) -> Result<Tokens, Setup> {
+    Tokens::with(file, environment, hands.clock(), &context()).await
 }
 
 impl Stage {
     /// With one of the stand-in's files.
     async fn with(credentials: &str) -> Option<Self> {
         let peer = present(GoogleTokens::start().await)?;
-        let offset = Offset::default();
-        let tokens = tokens(Some(peer.credentials(credentials)), Environment::default(), &offset).await.unwrap();
-        Some(Self { peer, tokens, offset })
+        let hands = Hands::new();
+        peer.set_time(hands.now()).await.unwrap();
+        let tokens = tokens(Some(peer.credentials(credentials)), Environment::default(), &hands).await.unwrap();
+        Some(Self { peer, tokens, hands })
     }
 
-    /// Moves both clocks.
-    async fn clock(&self, seconds: i64) {
-        self.offset.store(seconds, Ordering::SeqCst);
-        self.peer.set_clock(seconds).await.unwrap();
+    /// Moves both clocks to so many seconds after the start.
+    async fn clock(&self, seconds: u64) {
+        self.hands.moved.store(seconds, Ordering::SeqCst);
+        self.peer.set_time(self.hands.now()).await.unwrap();
+    }
+
+    /// Moves both clocks on.
+    async fn later(&self, seconds: u64) {
+        self.clock(self.hands.moved.load(Ordering::SeqCst) + seconds).await;
     }
 
     async fn header(&self) -> Result<HeaderValue, TokenError> {
@@ -69,8 +92,7 @@ impl Stage {
 
     /// Lets the rest after a failure pass, and gets a token.
     async fn recovered(&self) -> HeaderValue {
-        let seconds = self.offset.load(Ordering::SeqCst);
-        self.clock(seconds + 70).await;
+        self.later(70).await;
         self.header().await.unwrap()
     }
 
@@ -100,7 +122,7 @@ async fn paths(peer: &GoogleTokens) -> Vec<String> {
 #[tokio::test]
 async fn every_source_gives_a_token_that_google_auth_accepts() {
     let Some(peer) = present(GoogleTokens::start().await) else { return };
-    let offset = Offset::default();
+    let hands = Hands::new();
     for (credentials, email) in [
         ("service_account", &peer.account),
         ("impersonated", &peer.invoker),
@@ -108,13 +130,13 @@ async fn every_source_gives_a_token_that_google_auth_accepts() {
         ("file_sourced", &peer.invoker),
         ("url_sourced", &peer.invoker),
     ] {
-        let tokens = tokens(Some(peer.credentials(credentials)), Environment::default(), &offset).await.unwrap();
+        let tokens = tokens(Some(peer.credentials(credentials)), Environment::default(), &hands).await.unwrap();
         let header = tokens.for_audience(AUDIENCE).header().await.unwrap();
         let claims = verified(&peer, &header, AUDIENCE).await;
         assert_eq!((&claims["email"], &claims["aud"]), (&json!(email), &json!(AUDIENCE)), "{credentials}");
     }
     let environment = Environment { metadata_host: Some(peer.host().into()), ..Environment::default() };
-    let tokens = tokens(None, environment, &offset).await.unwrap();
+    let tokens = tokens(None, environment, &hands).await.unwrap();
     let header = tokens.for_audience(AUDIENCE).header().await.unwrap();
     assert_eq!(verified(&peer, &header, AUDIENCE).await["email"], json!(peer.machine));
 }
@@ -165,11 +187,11 @@ async fn one_access_token_serves_all_audiences() {
 async fn a_token_is_renewed_five_minutes_ahead_while_calls_go_on_with_it() {
     let Some(stage) = Stage::with("service_account").await else { return };
     let first = stage.header().await.unwrap();
-    // Five minutes, half a minute by chance, and the second that claims are rounded to.
-    stage.clock(3600 - 332).await;
+    // Five minutes, and half a minute by chance.
+    stage.clock(3600 - 331).await;
     assert_eq!(stage.header().await.unwrap(), first);
     assert_eq!(stage.paths().await, ["/token"]);
-    stage.clock(3600 - 299).await;
+    stage.clock(3600 - 300).await;
     let during = join_all((0..50).map(|_| stage.header())).await;
     assert!(during.iter().any(|header| *header.as_ref().unwrap() == first), "nobody has to wait");
     assert!(until(LIMIT, async || stage.header().await.unwrap() != first).await);
@@ -229,7 +251,7 @@ async fn nobody_listening_is_unavailable() {
     let text = std::fs::read_to_string(&file).unwrap();
     let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(&file, text.replace(peer.host(), &refusing.to_string())).unwrap();
-    let tokens = tokens(Some(file), Environment::default(), &Offset::default()).await.unwrap();
+    let tokens = tokens(Some(file), Environment::default(), &Hands::new()).await.unwrap();
     let failure = tokens.for_audience(AUDIENCE).header().await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Unavailable);
     assert!(failure.message.contains("no connection to"), "{failure}");
@@ -238,7 +260,7 @@ async fn nobody_listening_is_unavailable() {
 #[tokio::test]
 async fn clocks_that_differ_are_told_by_the_endpoint() {
     let Some(stage) = Stage::with("service_account").await else { return };
-    stage.peer.set_clock(7200).await.unwrap();
+    stage.peer.set_time(stage.hands.at(7200)).await.unwrap();
     let failure = stage.failure().await;
     assert_eq!(failure.kind, ErrorKind::Denied);
     assert!(failure.message.contains("invalid_grant") && failure.message.contains("short-lived"), "{failure}");
@@ -280,8 +302,7 @@ async fn answers_that_bring_no_token_are_told_without_what_they_hold() {
         assert!(!failure.message.contains("s3cret"), "{failure}");
         stage.peer.set_trouble(json!({})).await.unwrap();
         stage.recovered().await;
-        let ended = stage.offset.load(Ordering::SeqCst) + 4000;
-        stage.clock(ended).await;
+        stage.later(4000).await;
     }
 }
 
@@ -292,8 +313,7 @@ async fn a_token_that_came_too_late_blames_the_clock() {
     assert!(stage.failure().await.message.contains("clock"));
     stage.peer.set_life(60).await.unwrap();
     let first = stage.recovered().await;
-    let seconds = stage.offset.load(Ordering::SeqCst);
-    stage.clock(seconds + 31).await;
+    stage.later(31).await;
     assert!(until(LIMIT, async || stage.header().await.unwrap() != first).await, "half of a short life");
 }
 
@@ -315,7 +335,7 @@ async fn who_may_not_impersonate_is_denied() {
     let file = stage.peer.credentials("by_user");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("between@", "other@")).unwrap();
-    let tokens = tokens(Some(file), Environment::default(), &stage.offset).await.unwrap();
+    let tokens = tokens(Some(file), Environment::default(), &stage.hands).await.unwrap();
     let failure = tokens.for_audience(AUDIENCE).header().await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Denied);
     assert!(failure.message.contains("iam.serviceAccounts.getOpenIdToken"), "{failure}");
@@ -382,11 +402,11 @@ async fn what_is_no_metadata_server_is_not_believed() {
     let Some(peer) = present(GoogleTokens::start().await) else { return };
     let environment = Environment { metadata_host: Some(peer.host().into()), ..Environment::default() };
     peer.set_trouble(json!({"path": "/computeMetadata", "status": 200, "body": "a.b.c"})).await.unwrap();
-    let denied = tokens(None, environment.clone(), &Offset::default()).await.unwrap();
+    let denied = tokens(None, environment.clone(), &Hands::new()).await.unwrap();
     let failure = denied.for_audience(AUDIENCE).header().await.unwrap_err();
     assert!(failure.kind == ErrorKind::Denied && failure.message.contains("metadata-flavor"), "{failure}");
     peer.set_trouble(json!({"path": "/computeMetadata", "status": 404})).await.unwrap();
-    let none = tokens(None, environment, &Offset::default()).await.unwrap();
+    let none = tokens(None, environment, &Hands::new()).await.unwrap();
     let failure = none.for_audience(AUDIENCE).header().await.unwrap_err();
     assert!(failure.kind == ErrorKind::Denied && failure.message.contains("service account"), "{failure}");
 }
