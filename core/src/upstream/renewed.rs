@@ -120,10 +120,14 @@ impl<T: Send + Sync + 'static> Renewed<T> {
     {
         let mut failures = 0_u32;
         loop {
-            let asked = timeout(PATIENCE, ask()).await.unwrap_or_else(|_| {
-                let message = format!("no answer within {} s", PATIENCE.as_secs());
-                Err(UpstreamError::new(ErrorKind::Unavailable, message))
-            });
+            let asked = match timeout(PATIENCE, ask()).await {
+                Ok(Ok(lease)) if lease.life.is_some_and(|life| life < PAUSE) => Err(ended()),
+                Ok(asked) => asked,
+                Err(_) => {
+                    let message = format!("no answer within {} s", PATIENCE.as_secs());
+                    Err(UpstreamError::new(ErrorKind::Unavailable, message))
+                }
+            };
             let asked_at = Instant::now();
             let wait = match asked {
                 Ok(lease) => {
@@ -168,6 +172,11 @@ impl<T> fmt::Debug for Renewed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewed").field("what", &self.what).field("outcome", &*self.outcome.borrow()).finish()
     }
+}
+
+/// A value that nobody could use.
+fn ended() -> UpstreamError {
+    UpstreamError::new(ErrorKind::Unavailable, "what came has ended already: is the machine's clock right?")
 }
 
 /// Before the end by [`AHEAD`], or at half of a short life, a little earlier by chance so that gateways started together
@@ -293,6 +302,15 @@ mod tests {
         let error = value.get().await.unwrap_err();
         assert!(started.elapsed() < PATIENCE + Duration::from_secs(1));
         assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_that_has_ended_already_is_none() {
+        let bench = Bench::start(|number| good_for(number, if number == 0 { Duration::ZERO } else { HOUR }));
+        let error = bench.value.get().await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Unavailable && error.message().contains("clock"), "{error}");
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(*bench.value.get().await.unwrap(), 1);
     }
 
     #[tokio::test(start_paused = true)]
