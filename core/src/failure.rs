@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use callgate_transform::{Side, TransformError};
 use http::HeaderValue;
 
-use crate::{body::BodyError, error::UpstreamError};
+use crate::{
+    body::BodyError,
+    document::{Sources, Span},
+    error::UpstreamError,
+};
 
 /// Why the gateway itself has to answer. What it answers is decided in [`respond`](crate::respond) alone.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +21,13 @@ pub(crate) enum Failure {
     /// The sentence is for the client.
     #[error("{0}")]
     BadRequest(Cow<'static, str>),
-    #[error("a template could not be rendered")]
-    Template(#[source] TransformError),
+    /// `place` is the template's in the configuration, for the log.
+    #[error("a step could not be carried out ({place})")]
+    Template {
+        #[source]
+        error: TransformError,
+        place: String,
+    },
     #[error("the request's body is over limits.max_body")]
     RequestTooLarge { limit: u64 },
     #[error("the reply that has to be buffered is over limits.max_body")]
@@ -60,12 +69,13 @@ impl Failure {
     }
 }
 
-impl From<TransformError> for Failure {
-    fn from(error: TransformError) -> Self {
+impl Failure {
+    /// A step could not be carried out; `sources` are the files that its place is in.
+    pub(crate) fn transformation(error: TransformError, sources: &Sources) -> Self {
         match (error.over_limit, error.side) {
             (Some(limit), Side::Request) => Self::RequestTooLarge { limit },
             (Some(limit), Side::Response) => Self::ReplyTooLarge { limit },
-            (None, _) => Self::Template(error),
+            (None, _) => Self::Template { place: sources.place(Span::from(error.at)), error },
         }
     }
 }

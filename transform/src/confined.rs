@@ -109,7 +109,7 @@ impl Confined {
 
     /// Where the template is written.
     #[must_use]
-    pub const fn at(&self) -> Position {
+    pub fn at(&self) -> Position {
         self.template.at()
     }
 }

@@ -4,11 +4,23 @@ use std::fmt;
 
 use crate::position::Position;
 
+/// A step of the way from the steps of a level to a value in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The value of a name.
+    Name(String),
+    /// An item of a list, counted from 0.
+    Item(usize),
+}
+
 /// Something wrong in the configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// The scalar that is wrong.
+    /// The character that is wrong, or the scalar when no more is known.
     pub at: Position,
+    /// The way to the value that is wrong, from what was compiled: `headers`, `set`, `x-user`. The steps of a level begin
+    /// with the step's number, also where there is one step that stands in no list.
+    pub path: Vec<Field>,
     /// What is wrong with it.
     pub message: String,
     /// What would be right, when that can be told.
@@ -18,13 +30,27 @@ pub struct Flaw {
 impl Flaw {
     /// Something wrong at a place.
     pub fn new(at: Position, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), hint: None }
+        Self { at, path: Vec::new(), message: message.into(), hint: None }
     }
 
     /// Adds what would be right.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts a name before the way to the value.
+    #[must_use]
+    pub(crate) fn within(mut self, name: &str) -> Self {
+        self.path.insert(0, Field::Name(name.to_owned()));
+        self
+    }
+
+    /// Puts an item's number before the way to the value.
+    #[must_use]
+    pub(crate) fn within_item(mut self, index: usize) -> Self {
+        self.path.insert(0, Field::Item(index));
         self
     }
 
@@ -65,6 +91,14 @@ impl Flaws {
 
     pub(crate) fn push(&mut self, flaw: Flaw) {
         self.0.push(flaw);
+    }
+
+    /// Does some work, and changes the flaws that are found meanwhile.
+    pub(crate) fn meanwhile<T>(&mut self, change: impl Fn(Flaw) -> Flaw, work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut found = Self::default();
+        let done = work(&mut found);
+        self.0.extend(found.0.into_iter().map(change));
+        done
     }
 
     /// The value, unless something was wrong.

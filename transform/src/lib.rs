@@ -46,8 +46,8 @@
 //!
 //! # Reading it
 //!
-//! [`Position`] and [`Located`] carry the place of a value through serde; [`OneOrMany`], [`Text`] and [`Tree`] read
-//! what YAML writers expect to write. `step` has the steps (`config` as written, the plans as compiled, `run`),
+//! [`Position`] and [`Located`] carry the place of a value through serde, [`Text`] those of its characters;
+//! [`OneOrMany`] and [`Tree`] read what YAML writers expect to write. `step` has the steps (`config` as written, the plans as compiled, `run`),
 //! `extract` the extractions, `engine` the template engine with its functions, `scope` what templates see, `coding`,
 //! `parse` and `xml` how bodies are read.
 
@@ -71,8 +71,10 @@ mod position;
 mod query;
 mod scope;
 mod shape;
+mod source;
 mod step;
 mod template;
+mod text;
 mod tree;
 mod xml;
 
@@ -81,7 +83,7 @@ pub use confined::Confined;
 pub use error::{Side, TransformError};
 pub use exchange::{Exchange, Facts, Params};
 pub use extract::Extract;
-pub use flaw::Flaw;
+pub use flaw::{Field, Flaw};
 pub use glob::Glob;
 pub use one_or_many::{ONE_OR_MANY, OneOrMany};
 pub use payload::{Content, Payload};
@@ -91,4 +93,5 @@ pub use scope::Scope;
 pub use shape::Shape;
 pub use step::{BodyForm, Edits, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
 pub use template::{Expression, Template};
-pub use tree::{Branch, Named, TEXT, Text, Tree};
+pub use text::{Run, TEXT, Text};
+pub use tree::{BRANCH, Branch, Named, Tree};

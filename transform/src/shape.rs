@@ -14,7 +14,9 @@ use crate::{
     json::JsonOf,
     position::Position,
     scope::Scope,
+    source::Source,
     template::{Escaping, Expression, Template},
+    text::Text,
     tree::{Branch, Tree},
 };
 
@@ -103,7 +105,9 @@ fn part(tree: &Tree, side: Side, reads: &mut Reads, flaws: &mut Flaws) -> Part {
         Branch::Number(value) => constant(serde_json::Value::Number(value.clone())),
         Branch::Text(text) => text_part(text, tree, side, reads, flaws),
         Branch::List(items) => {
-            let parts: Vec<_> = items.iter().map(|item| part(item, side, reads, flaws)).collect();
+            let item =
+                |(index, item)| flaws.meanwhile(|flaw| flaw.within_item(index), |flaws| part(item, side, reads, flaws));
+            let parts: Vec<_> = items.iter().enumerate().map(item).collect();
             match parts.iter().map(Part::as_constant).collect::<Option<Vec<_>>>() {
                 Some(values) => constant(values.into_iter().cloned().collect()),
                 None => Part::List(parts),
@@ -116,8 +120,11 @@ fn part(tree: &Tree, side: Side, reads: &mut Reads, flaws: &mut Flaws) -> Part {
                     flaws.push(flaw.with_hint("build the mapping in an expression: `{{ {name: value} }}`"));
                 }
             }
-            let parts: Vec<_> =
-                entries.iter().map(|(key, value)| (key.clone(), part(value, side, reads, flaws))).collect();
+            let entry = |(key, value): &(String, Tree)| {
+                let value = flaws.meanwhile(|flaw| flaw.within(key), |flaws| part(value, side, reads, flaws));
+                (key.clone(), value)
+            };
+            let parts: Vec<_> = entries.iter().map(entry).collect();
             let values = parts.iter().map(|(key, part)| Some((key.clone(), part.as_constant()?.clone())));
             match values.collect::<Option<serde_json::Map<_, _>>>() {
                 Some(map) => constant(map.into()),
@@ -127,14 +134,15 @@ fn part(tree: &Tree, side: Side, reads: &mut Reads, flaws: &mut Flaws) -> Part {
     }
 }
 
-fn text_part(text: &str, tree: &Tree, side: Side, reads: &mut Reads, flaws: &mut Flaws) -> Part {
+fn text_part(text: &Text, tree: &Tree, side: Side, reads: &mut Reads, flaws: &mut Flaws) -> Part {
     let nothing = Part::Constant(serde_json::Value::Null);
-    if let Some(lone) = engine::is_lone_expression(text) {
-        let Some(expression) = flaws.keep(Expression::compile(lone, tree.at, side)) else { return nothing };
+    let Some(source) = flaws.keep(Source::template(text, tree.at)) else { return nothing };
+    if let Some(lone) = engine::is_lone_expression(source.as_str()).filter(|_| !source.is_constant()) {
+        let Some(expression) = flaws.keep(Expression::compile(source.cut(lone), side)) else { return nothing };
         *reads = reads.and(expression.reads());
         return Part::Value(expression);
     }
-    let Some(template) = flaws.keep(Template::compile(text, tree.at, side, Escaping::None)) else { return nothing };
+    let Some(template) = flaws.keep(Template::of_source(source, side, Escaping::None)) else { return nothing };
     *reads = reads.and(template.reads());
     match template.as_constant() {
         Some(text) => Part::Constant(text.into()),

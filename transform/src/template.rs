@@ -14,7 +14,8 @@ use crate::{
     lookup::Lookup,
     position::{Located, Position},
     scope::{Scope, is_missing},
-    tree::Text,
+    source::Source,
+    text::Text,
 };
 
 type Parsed<'source> = minijinja::Template<'source, 'source>;
@@ -33,9 +34,9 @@ self_cell!(
 pub(crate) enum Escaping {
     /// They stand as they are.
     None,
-    /// They are kept inside one segment of a path.
+    /// They stay inside one segment of a path: one with a `/` is an error, and what else may not stand there is escaped.
     Path,
-    /// As `Path`, and the rendered path is checked: it is what a client is sent to.
+    /// They are escaped as one segment, and the rendered path is checked: it is what a client is sent to.
     Location,
     /// They are escaped as text and attributes of XML.
     Xml,
@@ -53,19 +54,19 @@ enum Form {
 
 enum Piece {
     Literal(Box<str>),
-    Lookup(Lookup, Box<str>),
+    Lookup(Lookup, Source),
 }
 
 impl Form {
     /// The form of a text that needs nothing of the engine but expressions.
-    fn without_engine(source: &str, at: Position, side: Side) -> Result<Option<Self>, Flaw> {
-        let Some(pieces) = engine::expressions_in_text(source) else { return Ok(None) };
+    fn without_engine(source: &Source, side: Side) -> Result<Option<Self>, Flaw> {
+        let Some(pieces) = engine::expressions_in_text(source.as_str()) else { return Ok(None) };
         if let [Err(lone)] = pieces[..] {
-            return Expression::compile(lone, at, side).map(|expression| Some(Self::Lone(expression)));
+            return Expression::compile(source.cut(lone), side).map(|expression| Some(Self::Lone(expression)));
         }
         let piece = |piece| match piece {
             Ok(literal) => Some(Piece::Literal(Box::from(literal))),
-            Err(source) => Some(Piece::Lookup(Lookup::parse(source, engine::names(side))?, source.into())),
+            Err(code) => Some(Piece::Lookup(Lookup::parse(code, engine::names(side))?, source.cut(code))),
         };
         Ok(pieces.into_iter().map(piece).collect::<Option<_>>().map(Self::Lookups))
     }
@@ -78,17 +79,26 @@ impl Form {
 pub struct Template {
     form: Form,
     escaping: Escaping,
-    at: Position,
+    source: Source,
     reads: Reads,
 }
 
 impl Template {
-    /// Compiles a template over a request's values.
+    /// Compiles a template over a request's values, of which the place of the whole is known.
     ///
     /// # Errors
     /// The flaw says what the engine does not understand, or which value, filter or test does not exist.
     pub fn new(source: &str, at: Position) -> Result<Self, Flaw> {
-        Self::compile(source, at, Side::Request, Escaping::None)
+        Self::of_source(Source::plain(source, at), Side::Request, Escaping::None)
+    }
+
+    /// Compiles a template over a request's values as it is written: a flaw names the very character, and what
+    /// references gave is no syntax.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and a reference without quotes in an expression.
+    pub fn written(text: &Located<Text>) -> Result<Self, Flaw> {
+        Self::compile(text, Side::Request, Escaping::None)
     }
 
     /// Compiles the template of a path, possibly with a query, over a request's values.
@@ -98,25 +108,30 @@ impl Template {
     ///
     /// # Errors
     /// As [`Self::new`], and a constant that is no path.
-    pub fn path(source: &str, at: Position) -> Result<Self, Flaw> {
-        let template = Self::compile(source, at, Side::Request, Escaping::Location)?;
+    pub fn path(text: &Located<Text>) -> Result<Self, Flaw> {
+        let template = Self::compile(text, Side::Request, Escaping::Location)?;
         match template.as_constant().map(location_complaint) {
-            Some(Some(complaint)) => Err(Flaw::new(at, complaint)),
+            Some(Some(complaint)) => Err(Flaw::new(text.at, complaint)),
             _ => Ok(template),
         }
     }
 
-    pub(crate) fn compile(source: &str, at: Position, side: Side, escaping: Escaping) -> Result<Self, Flaw> {
-        if !engine::looks_like_template(source) {
-            return Ok(Self { form: Form::Constant(source.into()), escaping, at, reads: Reads::NOTHING });
+    pub(crate) fn compile(text: &Located<Text>, side: Side, escaping: Escaping) -> Result<Self, Flaw> {
+        Self::of_source(Source::template(&text.value, text.at)?, side, escaping)
+    }
+
+    pub(crate) fn of_source(source: Source, side: Side, escaping: Escaping) -> Result<Self, Flaw> {
+        if source.is_constant() {
+            let form = Form::Constant(source.as_str().into());
+            return Ok(Self { form, escaping, source, reads: Reads::NOTHING });
         }
-        let flaw = |refusal| flaw(refusal, at);
-        let (program, reads) = engine::compile_text(source, escaping, side).map_err(flaw)?;
-        let form = match Form::without_engine(source, at, side)? {
+        let compiled = engine::compile_text(source.as_str(), escaping, side);
+        let (program, reads) = compiled.map_err(|refusal| flaw(refusal, &source))?;
+        let form = match Form::without_engine(&source, side)? {
             Some(form) if escaping == Escaping::None => form,
             _ => Form::Program(Arc::new(program)),
         };
-        Ok(Self { form, escaping, at, reads })
+        Ok(Self { form, escaping, source, reads })
     }
 
     /// Renders the text for a message.
@@ -128,7 +143,7 @@ impl Template {
     }
 
     pub(crate) fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
-        let (rendered, source): (Result<String, Error>, &str) = match &self.form {
+        let (rendered, source): (Result<String, Error>, &Source) = match &self.form {
             Form::Constant(text) => return Ok(Cow::Borrowed(text)),
             Form::Lone(expression) => {
                 let value = expression.evaluate(scope);
@@ -140,14 +155,14 @@ impl Template {
                     Escaping::None | Escaping::Xml => scope.root(),
                     Escaping::Path | Escaping::Location => scope.path_root(),
                 };
-                (program.borrow_dependent().render(root), program.borrow_owner())
+                (program.borrow_dependent().render(root), &self.source)
             }
         };
-        let rendered = rendered.map_err(|error| failure(&error, source, scope.side(), self.at))?;
+        let rendered = rendered.map_err(|error| failure(&error, source, scope.side()))?;
         if self.escaping == Escaping::Location
             && let Some(complaint) = location_complaint(&rendered)
         {
-            return Err(TransformError::new(scope.side(), self.at, complaint));
+            return Err(TransformError::new(scope.side(), self.at(), complaint));
         }
         Ok(Cow::Owned(rendered))
     }
@@ -158,7 +173,7 @@ impl Template {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
                 Piece::Lookup(lookup, source) => {
-                    let fail = |error: &Error| failure(error, source, scope.side(), self.at);
+                    let fail = |error: &Error| failure(error, source, scope.side());
                     let value = lookup.eval(&scope.context).map_err(|error| fail(&error))?;
                     text.push_str(&engine::text_of(&value).map_err(|error| fail(&error))?);
                 }
@@ -178,8 +193,13 @@ impl Template {
 
     /// Where the template is written.
     #[must_use]
-    pub const fn at(&self) -> Position {
-        self.at
+    pub fn at(&self) -> Position {
+        self.source.at()
+    }
+
+    /// The text that was compiled.
+    pub(crate) fn source(&self) -> &str {
+        self.source.as_str()
     }
 
     /// Whether the body has to be read whole for it.
@@ -196,14 +216,13 @@ impl Template {
 /// Shows no source: it may hold a secret.
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Template").field("at", &self.at()).finish_non_exhaustive()
     }
 }
 
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Located { value: Text(source), at } = Located::deserialize(deserializer)?;
-        Self::new(&source, at).map_err(serde::de::Error::custom)
+        Self::written(&Located::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -225,8 +244,7 @@ impl JsonSchema for Template {
 #[derive(Clone)]
 pub struct Expression {
     evaluator: Arc<Evaluator>,
-    source: Arc<str>,
-    at: Position,
+    source: Source,
     reads: Reads,
 }
 
@@ -241,16 +259,17 @@ impl Expression {
     /// # Errors
     /// As [`Template::new`].
     pub fn new(source: &str, at: Position) -> Result<Self, Flaw> {
-        Self::compile(source, at, Side::Request)
+        Self::compile(Source::plain(source, at), Side::Request)
     }
 
-    pub(crate) fn compile(source: &str, at: Position, side: Side) -> Result<Self, Flaw> {
-        let (compiled, reads) = engine::compile_expression(source, side).map_err(|refusal| flaw(refusal, at))?;
-        let evaluator = match Lookup::parse(source, engine::names(side)) {
+    pub(crate) fn compile(source: Source, side: Side) -> Result<Self, Flaw> {
+        let compiled = engine::compile_expression(source.as_str(), side);
+        let (compiled, reads) = compiled.map_err(|refusal| flaw(refusal, &source))?;
+        let evaluator = match Lookup::parse(source.as_str(), engine::names(side)) {
             Some(lookup) => Evaluator::Lookup(lookup),
             None => Evaluator::Engine(compiled),
         };
-        Ok(Self { evaluator: Arc::new(evaluator), source: source.into(), at, reads })
+        Ok(Self { evaluator: Arc::new(evaluator), source, reads })
     }
 
     /// Whether the expression holds for a message.
@@ -276,19 +295,20 @@ impl Expression {
     }
 
     fn failure(&self, error: &Error, scope: &Scope) -> TransformError {
-        failure(error, &self.source, scope.side(), self.at)
+        failure(error, &self.source, scope.side())
     }
 
     fn undefined(&self, scope: &Scope) -> TransformError {
-        let message = match plain_name(&self.source) {
+        let message = match plain_name(self.source.as_str()) {
             Some(name) => format!("`{name}` is undefined"),
             None => "the expression's value is undefined".to_owned(),
         };
-        TransformError::new(scope.side(), self.at, message)
+        TransformError::new(scope.side(), self.at(), message)
     }
 
-    pub(crate) const fn at(&self) -> Position {
-        self.at
+    /// Where the expression begins.
+    pub(crate) fn at(&self) -> Position {
+        self.source.place(0)
     }
 
     pub(crate) const fn reads(&self) -> Reads {
@@ -299,7 +319,7 @@ impl Expression {
 /// Shows no source: it may hold a secret.
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expression").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Expression").field("at", &self.at()).finish_non_exhaustive()
     }
 }
 
@@ -321,17 +341,21 @@ fn plain_name(source: &str) -> Option<&str> {
     source.chars().all(plain).then_some(source)
 }
 
-fn flaw(refusal: engine::Refusal, at: Position) -> Flaw {
-    Flaw { at, message: refusal.message, hint: refusal.hint }
+fn flaw(refusal: engine::Refusal, source: &Source) -> Flaw {
+    let flaw = Flaw::new(source.place(refusal.offset), refusal.message);
+    match refusal.hint {
+        Some(hint) => flaw.with_hint(hint),
+        None => flaw,
+    }
 }
 
-fn failure(error: &Error, source: &str, side: Side, at: Position) -> TransformError {
-    let mut message = engine::problem(error, Some(source));
+fn failure(error: &Error, source: &Source, side: Side) -> TransformError {
+    let mut message = engine::problem(error, source.as_str());
     if error.kind() == minijinja::ErrorKind::UndefinedError && error.detail().is_none() {
-        message = match plain_name(source) {
+        message = match plain_name(source.as_str()) {
             Some(name) => format!("`{name}` is undefined"),
             None => "a value is undefined".to_owned(),
         };
     }
-    TransformError::new(side, at, message)
+    TransformError::new(side, source.place(engine::begins(error, source.as_str())), message)
 }

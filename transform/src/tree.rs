@@ -1,4 +1,4 @@
-//! Any YAML tree, as `json:` takes it, and the small scalar and mapping types beside it.
+//! Any YAML tree, as `json:` takes it, and the mapping type beside it.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -9,7 +9,16 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-use crate::position::{Located, Position};
+use crate::{
+    position::{Located, Position},
+    text::Text,
+};
+
+/// The name of the newtype by which a [`Branch`] asks a deserializer for text that keeps its places.
+///
+/// A deserializer that knows the name answers `deserialize_newtype_struct` of it with `visit_some` for a string, and as
+/// `deserialize_any` for anything else. Any other answers with `visit_newtype_struct`.
+pub const BRANCH: &str = "$callgate::Branch";
 
 /// Any YAML tree whose nodes know their places. Mappings keep their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +39,7 @@ pub enum Branch {
     /// A number that JSON can hold.
     Number(serde_json::Number),
     /// Text, possibly a template.
-    Text(String),
+    Text(Text),
     /// A list.
     List(Vec<Tree>),
     /// A mapping.
@@ -55,7 +64,11 @@ impl<'de> Visitor<'de> for BranchVisitor {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Branch, D::Error> {
-        Branch::deserialize(deserializer)
+        Text::deserialize(deserializer).map(Branch::Text)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Branch, D::Error> {
+        deserializer.deserialize_any(self)
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Branch, E> {
@@ -81,11 +94,11 @@ impl<'de> Visitor<'de> for BranchVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Branch, E> {
-        Ok(Branch::Text(text.to_owned()))
+        Ok(Branch::Text(text.to_owned().into()))
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Branch, E> {
-        Ok(Branch::Text(text))
+        Ok(Branch::Text(text.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Branch, A::Error> {
@@ -107,7 +120,7 @@ impl<'de> Visitor<'de> for BranchVisitor {
 
 impl<'de> Deserialize<'de> for Branch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BranchVisitor)
+        deserializer.deserialize_newtype_struct(BRANCH, BranchVisitor)
     }
 }
 
@@ -123,7 +136,7 @@ impl Serialize for Tree {
             Branch::Null => serializer.serialize_unit(),
             Branch::Bool(value) => serializer.serialize_bool(*value),
             Branch::Number(value) => value.serialize(serializer),
-            Branch::Text(value) => serializer.serialize_str(value),
+            Branch::Text(value) => value.serialize(serializer),
             Branch::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 items.iter().try_for_each(|item| list.serialize_element(item))?;
@@ -149,84 +162,6 @@ impl JsonSchema for Tree {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!(true)
-    }
-}
-
-/// The name of the newtype by which [`Text`] asks a deserializer for a scalar as it is written.
-///
-/// A deserializer that knows the name answers `deserialize_newtype_struct` of it with `visit_str`, whatever the
-/// scalar's type. Any other answers with `visit_newtype_struct`.
-pub const TEXT: &str = "$callgate::Text";
-
-/// A scalar that is used as text: `5` and `"5"` are the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text(pub String);
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, a number or true or false")
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Text, E> {
-        Ok(Text(text))
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
-    }
-
-    fn visit_i128<E: Error>(self, value: i128) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Text, E> {
-        Ok(Text(value.to_string()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(TEXT, TextVisitor)
-    }
-}
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl JsonSchema for Text {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Text".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "number", "boolean"]})
     }
 }
 

@@ -5,6 +5,7 @@
 //! What is wrong becomes a [`Flaw`], and all flaws of a load one [`Report`].
 
 mod flaw;
+mod layout;
 mod load;
 mod mask;
 mod merge;
@@ -33,6 +34,7 @@ pub(crate) use mask::Masks;
 pub use node::{Key, Node, Span, Value};
 pub use path::DocPath;
 pub use period::{Period, PeriodError};
+pub(crate) use read::HELP;
 pub use read::from_node;
 pub use reference::{References, System};
 pub use report::Report;

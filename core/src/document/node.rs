@@ -1,10 +1,10 @@
 //! The tree of a document: values that know where they were written.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use callgate_transform::Position;
+use callgate_transform::{Position, Run};
 
-use super::substitute::Substituted;
+use super::{layout, substitute::Substituted};
 
 /// A place in a source: a run of characters that starts in one line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,13 +73,15 @@ pub struct Node {
     pub(super) plain: bool,
     /// What the scalar said before its references were filled in.
     pub(super) substituted: Option<Box<Substituted>>,
+    /// Where the parts of a scalar are written, when it does not simply begin at its place.
+    pub(super) runs: Option<Arc<[Run]>>,
 }
 
 impl Node {
     /// Joins a value and its place.
     #[must_use]
     pub const fn new(value: Value, at: Span) -> Self {
-        Self { value, at, text: None, plain: false, substituted: None }
+        Self { value, at, text: None, plain: false, substituted: None, runs: None }
     }
 
     /// The entries of a mapping; none for any other value.
@@ -173,6 +175,11 @@ impl Node {
             }
             Value::Sequence(_) | Value::Mapping(_) => None,
         }
+    }
+
+    /// Where the parts of a scalar are written.
+    pub(super) fn runs(&self) -> Arc<[Run]> {
+        self.runs.clone().unwrap_or_else(|| layout::plain(self.at, !self.plain).into())
     }
 
     /// What the document says here, with the reference in place of its value.

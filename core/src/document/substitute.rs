@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use callgate_transform::Run;
+
 use super::{
-    DocPath, Flaw, Node, References, Sources, Value,
+    DocPath, Flaw, Node, References, Sources, Span, Value,
     reference::{Piece, pieces},
     scalar,
 };
@@ -67,7 +69,9 @@ impl Substitution<'_> {
         let mut missing = false;
         let mut references = 0;
         let mut searched = 0;
+        let mut moved = Moved::new(node, text);
         for piece in &pieces {
+            moved.piece(piece, value.len());
             let (written, found) = match piece {
                 Piece::Literal(literal) => {
                     value.push_str(literal);
@@ -99,6 +103,7 @@ impl Substitution<'_> {
             }
         }
         self.resolved.extend(resolved.iter().cloned());
+        node.runs = Some(moved.runs.into());
         if references > 0 {
             let substituted = Substituted { original: text.into(), resolved, missing };
             node.substituted = Some(Box::new(substituted));
@@ -146,6 +151,45 @@ impl Substitution<'_> {
             }
         }
         Ok(Found::Hidden(content))
+    }
+}
+
+/// The runs of a scalar as they move when references in it are replaced.
+struct Moved<'a> {
+    text: &'a str,
+    at: Span,
+    written: std::sync::Arc<[Run]>,
+    /// How much of the text was passed.
+    passed: usize,
+    runs: Vec<Run>,
+}
+
+impl<'a> Moved<'a> {
+    fn new(node: &Node, text: &'a str) -> Self {
+        Self { text, at: node.at, written: node.runs(), passed: 0, runs: Vec::new() }
+    }
+
+    /// Takes the next piece of the text, of which the value stands at `start` of the new text.
+    fn piece(&mut self, piece: &Piece<'_>, start: usize) {
+        let from = self.passed;
+        let (length, given) = match piece {
+            // The escape `$${`.
+            Piece::Literal("${") => (3, false),
+            Piece::Literal(literal) => (literal.len(), false),
+            Piece::Variable { written, .. } | Piece::File { written, .. } | Piece::Malformed { written } => {
+                (written.len(), true)
+            }
+        };
+        self.passed += length;
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let place = Run::place(&self.written, self.text, from);
+        let (line, column) = place.unwrap_or((self.at.line, self.at.column));
+        self.runs.push(Run { start: number(start), line, column, given });
+        if given {
+            return;
+        }
+        let within = self.written.iter().filter(|run| (from + 1..self.passed).contains(&(run.start as usize)));
+        self.runs.extend(within.map(|run| Run { start: run.start - number(from) + number(start), ..*run }));
     }
 }
 

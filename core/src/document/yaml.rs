@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
 
-use super::{DocPath, Flaw, Key, Node, Span, Value, scalar};
+use super::{DocPath, Flaw, Key, Node, Span, Value, layout, scalar};
 
 /// How deep collections may nest, aliases expanded.
 const DEPTH: usize = 100;
@@ -48,7 +48,9 @@ pub(super) fn compose(text: &str, source: u32, flaws: &mut Vec<Flaw>) -> Option<
                 return None;
             }
         }
-        composer.event(event, at)?;
+        let raw = span.start.byte_offset().zip(span.end.byte_offset());
+        let raw = raw.and_then(|(start, end)| text.get(start..end)).unwrap_or("");
+        composer.event(event, at, raw)?;
     }
     Some(composer.root.take().unwrap_or_else(|| Node::new(Value::Null, Span { source, line: 1, column: 1, length: 0 })))
 }
@@ -98,11 +100,15 @@ enum Collection {
 }
 
 impl Composer<'_> {
-    /// Takes an event in; nothing when the composition cannot go on.
-    fn event(&mut self, event: Event<'_>, at: Span) -> Option<()> {
+    /// Takes an event in, with how it is written; nothing when the composition cannot go on.
+    fn event(&mut self, event: Event<'_>, at: Span, raw: &str) -> Option<()> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let node = self.scalar(&text, style, tag.as_deref(), at);
+                let mut node = self.scalar(&text, style, tag.as_deref(), at);
+                let runs = layout::runs(raw, &text, at);
+                if runs != layout::plain(at, !node.plain) {
+                    node.runs = Some(runs.into());
+                }
                 self.complete(node, anchor)
             }
             Event::Alias(id) => self.alias(id, at),
@@ -164,7 +170,8 @@ impl Composer<'_> {
             self.flaw(at, format!("aliases expand to more than {ALIASED_NODES} nodes or {DEPTH} levels"));
             return None;
         }
-        let node = Node { at, ..anchored.node.clone() };
+        let runs = anchored.node.scalar_text().map(|_| anchored.node.runs());
+        let node = Node { at, runs, ..anchored.node.clone() };
         self.complete(node, 0)
     }
 

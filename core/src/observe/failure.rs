@@ -18,10 +18,10 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
         | Failure::RequestBroken(_) => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
-        Failure::Template(reason) if Failure::is_clients(reason) => {
+        Failure::Template { error: reason, .. } if Failure::is_clients(reason) => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
-        Failure::Template(_) | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
+        Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
             error!(request_id = %id, route, code, error, "A reply could not be used.");
         }
         Failure::TimedOut | Failure::Upstream(_) => {

@@ -1,6 +1,6 @@
 //! What a route does with a request: `to`, `respond` or `redirect`.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use callgate_transform::{RequestPipeline, RequestSteps, ResponsePipeline, ResponseSteps};
 use serde::Deserialize;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::{
     hosts::Group,
     keep, redirect,
-    steps::{Steps, placed},
+    steps::{Steps, placed_steps},
     upstream::{FunctionPlan, UpstreamPlan, list},
 };
 use crate::{
     builtin::Redirect,
-    document::{DocPath, Flaw, Key, Node, Span, Value, from_node, nearest},
+    document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
     policy::{Pipelines, Policies, PolicySettings},
     upstream::AnySettings,
 };
@@ -26,6 +26,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) group: &'a Group<'a>,
     pub(super) steps: &'a Steps,
     pub(super) policies: &'a PolicySettings,
+    /// The files of the document.
+    pub(super) sources: &'a Arc<Sources>,
 }
 
 /// One destination of a route.
@@ -125,7 +127,7 @@ pub(super) fn read_all(
 /// A destination whose answer is made by one response step.
 fn answer(step: &Node, path: &DocPath, around: &Surroundings<'_>, flaws: &mut Vec<Flaw>) -> Option<DestinationPlan> {
     let steps: ResponseSteps = keep(from_node(step, path), flaws)?;
-    let compiled = keep(steps.compile().map_err(|found| placed(found, path)), flaws)?;
+    let compiled = keep(steps.compile().map_err(|found| placed_steps(found, Some(step), path)), flaws)?;
     let own = Steps { request: None, response: Some(compiled) };
     Some(self::own(Action::Respond, &own, around))
 }
@@ -206,7 +208,7 @@ fn call(
     let target_node = target_node(upstream, name, form.function.as_deref(), declared, &options, path, flaws)?;
     let target = keep(upstream.kind.target(Some(&upstream.config), &target_node, path), flaws)?;
     let mut own = declared.map(|declared| declared.steps.clone()).unwrap_or_default();
-    let here = Steps::compile(form.request, form.response, path, flaws);
+    let here = Steps::compile(form.request, form.response, (node, path), flaws);
     own.request = here.request.or(own.request);
     own.response = here.response.or(own.response);
     let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
@@ -305,6 +307,7 @@ fn pipelines(around: &Surroundings<'_>, upstream: Option<&Steps>, function: &Ste
     let levels = [Some(&around.group.steps), Some(around.steps), upstream, Some(function)];
     let levels = || levels.into_iter().flatten();
     Pipelines {
+        sources: Arc::clone(around.sources),
         request: RequestPipeline::new(levels().filter_map(|steps| steps.request.clone())),
         response: ResponsePipeline::new(levels().rev().filter_map(|steps| steps.response.clone())),
     }

@@ -34,7 +34,7 @@ impl Plan {
         let (parts, body) = request.into_parts();
         let body = Bytes::copy_from_slice(body.as_bytes().unwrap_or_default());
         let alone =
-            |candidates, failure| Explanation { candidates, chosen: None, results: vec![self.answered(&failure)] };
+            |candidates, failure| Explanation { candidates, chosen: None, results: vec![Self::answered(&failure)] };
         let arrival = match Arrival::new(Request::from_parts(parts, body), None) {
             Ok(arrival) => arrival,
             Err(malformed) => return alone(Vec::new(), malformed.failure),
@@ -50,7 +50,7 @@ impl Plan {
             match self.dispatch(route, destination, &mut invocation) {
                 Ok(Dispatched::Sent(sent)) => sent.to_string(),
                 Ok(Dispatched::Answered(Ok(_))) => "the gateway answers by itself".to_owned(),
-                Ok(Dispatched::Answered(Err(failure))) | Err(failure) => self.answered(&failure),
+                Ok(Dispatched::Answered(Err(failure))) | Err(failure) => Self::answered(&failure),
             }
         });
         Explanation {

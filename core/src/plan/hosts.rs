@@ -71,7 +71,7 @@ pub(super) fn groups<'d>(document: &'d Node, defaults: &PolicySettings, flaws: &
         groups.push(Group {
             host: Some(host),
             policies,
-            steps: Steps::compile(settings.request, settings.response, &path, flaws),
+            steps: Steps::compile(settings.request, settings.response, (node, &path), flaws),
             routes: list(node.get("routes"), &routes, flaws),
             path: routes,
             settings: effective,

@@ -1,6 +1,6 @@
 //! `match`, as it stands in the document.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -9,7 +9,7 @@ use serde::{
 };
 
 use crate::{
-    document::Text,
+    document::{HELP, Text},
     routing::{
         HeaderCondition, Match, Methods, PathMatch, PathPattern, PathRegex, QueryCondition, Shorthand, ValueTest,
         WholeRegex,
@@ -20,18 +20,25 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct MatchSettings(pub(crate) Match);
 
-/// The fields of a match.
+/// The fields of a match. Each is checked where it is read, so that what is wrong is told at its place.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Fields {
     /// The path: `/orders/{id}`; `{id}` takes one segment, `{*rest}` the remaining ones.
-    path: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "Option<String>")]
+    path: Option<PathPattern>,
     /// The whole path as a regular expression; its named groups are captures.
-    path_regex: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "Option<String>")]
+    path_regex: Option<PathRegex>,
     /// The methods; without them any method matches.
-    methods: Vec<String>,
+    #[serde(deserialize_with = "methods")]
+    #[schemars(with = "Vec<String>")]
+    methods: Methods,
     /// Conditions on headers, by name.
-    headers: BTreeMap<String, Condition>,
+    #[schemars(with = "BTreeMap<String, Condition>")]
+    headers: BTreeMap<HeaderKey, Condition>,
     /// Conditions on query parameters, by name.
     query: BTreeMap<String, Condition>,
 }
@@ -40,11 +47,46 @@ struct Fields {
 #[derive(Debug)]
 pub(super) struct Condition(pub(super) ValueTest);
 
+/// The name of a header, checked.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HeaderKey(String);
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse()).transpose().map_err(D::Error::custom)
+}
+
+fn methods<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Methods, D::Error> {
+    struct Name(Methods);
+
+    impl<'de> Deserialize<'de> for Name {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let name = String::deserialize(deserializer)?;
+            Methods::parse([name.as_str()]).map(Self).map_err(D::Error::custom)
+        }
+    }
+
+    let names = Vec::<Name>::deserialize(deserializer)?;
+    if names.is_empty() {
+        let message = format!("the list of methods is empty, and no request has none of them{HELP}");
+        return Err(D::Error::custom(message + "leave `methods` out to take any method"));
+    }
+    Ok(names.iter().flat_map(|Name(methods)| methods.iter().cloned()).collect())
+}
+
+impl<'de> Deserialize<'de> for HeaderKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let checked = HeaderCondition::new(&name, ValueTest::Present);
+        checked.map(|_| Self(name)).map_err(D::Error::custom)
+    }
+}
+
 impl Fields {
     fn build<E: Error>(self) -> Result<Match, E> {
-        let path: PathMatch = match (&self.path, &self.path_regex) {
-            (Some(path), None) => PathPattern::parse(path).map_err(E::custom)?.into(),
-            (None, Some(regex)) => PathRegex::parse(regex).map_err(E::custom)?.into(),
+        let path: PathMatch = match (self.path, self.path_regex) {
+            (Some(path), None) => path.into(),
+            (None, Some(regex)) => regex.into(),
             (None, None) => return Err(E::custom("a match needs `path` or `path_regex`")),
             (Some(_), Some(_)) => {
                 return Err(E::custom("a match has either `path` or `path_regex`, not both"));
@@ -54,9 +96,9 @@ impl Fields {
         let query = self.query.into_iter();
         Ok(Match {
             path,
-            methods: Methods::parse(self.methods.iter().map(String::as_str)).map_err(E::custom)?,
+            methods: self.methods,
             headers: headers
-                .map(|(name, Condition(test))| HeaderCondition::new(&name, test).map_err(E::custom))
+                .map(|(HeaderKey(name), Condition(test))| HeaderCondition::new(&name, test).map_err(E::custom))
                 .collect::<Result<_, _>>()?,
             query: query.map(|(name, Condition(test))| QueryCondition::new(name, test)).collect(),
         })
@@ -94,7 +136,8 @@ impl<'de> Deserialize<'de> for Condition {
         struct Test {
             present: bool,
             absent: bool,
-            regex: Option<String>,
+            #[serde(deserialize_with = "parsed")]
+            regex: Option<WholeRegex>,
         }
 
         struct Either;
@@ -127,9 +170,7 @@ impl<'de> Deserialize<'de> for Condition {
                 match (test.present, test.absent, test.regex) {
                     (true, false, None) => Ok(ValueTest::Present),
                     (false, true, None) => Ok(ValueTest::Absent),
-                    (false, false, Some(regex)) => {
-                        WholeRegex::parse(&regex).map(ValueTest::Regex).map_err(A::Error::custom)
-                    }
+                    (false, false, Some(regex)) => Ok(ValueTest::Regex(regex)),
                     _ => Err(A::Error::custom(
                         "a condition is exactly one of a text, `{present: true}`, `{absent: true}` and `{regex: '...'}`",
                     )),

@@ -21,6 +21,9 @@ mod trial;
 mod upstream;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -97,7 +100,7 @@ impl Plan {
         let root = top::Root::read(document.root(), &mut flaws);
         let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
-        let routes = route::read_all(document.root(), &root, &known, &mut flaws);
+        let routes = route::read_all(document, &root, &known, &mut flaws);
         let tests = trial::read_all(document.root().get("tests"), &self::root().key("tests"), &mut flaws);
         let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
         flaws.extend(trial::unknown_routes(all_tests, &routes));

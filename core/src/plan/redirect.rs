@@ -1,6 +1,6 @@
 //! `redirect`: sends the client elsewhere.
 
-use callgate_transform::{Located, Template};
+use callgate_transform::{Located, Template, Text};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RedirectSettings {
     /// The new path, a template: `/new/{{ params.rest }}`. The query is dropped unless the template writes one.
-    path: Option<Located<String>>,
+    path: Option<Located<Text>>,
     /// The whole new location, a template: `https://example.com/`.
-    url: Option<Located<String>>,
+    url: Option<Located<Text>>,
     /// 301, 302, 303, 307 or 308. Default 302.
     status: Option<u16>,
 }
@@ -35,7 +35,7 @@ pub(super) fn read(node: &Node, path: &DocPath) -> Result<Redirect, Vec<Flaw>> {
         flaws.push(flaw.with_hint("the redirects are 301, 302, 303, 307 and 308"));
     }
     if let Some(url) = &settings.url
-        && !has_fixed_host(&url.value)
+        && !has_fixed_host(url.value.as_str())
     {
         let at = node.get("url").map_or(node.at, |url| url.at);
         let flaw = Flaw::error(at, &path.key("url"), "the host that a redirect leads to has to be fixed");
@@ -44,8 +44,8 @@ pub(super) fn read(node: &Node, path: &DocPath) -> Result<Redirect, Vec<Flaw>> {
         );
     }
     let location = match (settings.path, settings.url) {
-        (Some(location), None) => Some((Template::path(&location.value, location.at), "path")),
-        (None, Some(location)) => Some((Template::new(&location.value, location.at), "url")),
+        (Some(location), None) => Some((Template::path(&location), "path")),
+        (None, Some(location)) => Some((Template::written(&location), "url")),
         (Some(_), Some(_)) => {
             flaws.push(Flaw::error(node.at, path, "a redirect has either `path` or `url`, not both"));
             None

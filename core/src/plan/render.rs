@@ -134,7 +134,7 @@ impl Plan {
             Ok(Dispatched::Answered(reply)) => reply,
             Err(failure) => Err(failure),
         };
-        rendered.failure = reply.as_ref().err().map(|failure| self.answered(failure));
+        rendered.failure = reply.as_ref().err().map(Self::answered);
         let context = (*invocation.context).clone();
         match destination.pipelines.shape_reply_at_once(reply, context, grpc) {
             Ok(response) => rendered.respond(response, arrival.id),
@@ -145,7 +145,7 @@ impl Plan {
 
     /// Answers with a problem document.
     fn refuse(&self, rendered: &mut Rendered, failure: &Failure, id: RequestId, grpc: bool) {
-        rendered.failure = Some(self.answered(failure));
+        rendered.failure = Some(Self::answered(failure));
         rendered.respond(respond::respond(failure, id, grpc), id);
     }
 }

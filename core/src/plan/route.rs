@@ -15,7 +15,7 @@ use super::{
     trial::{self, Trial},
 };
 use crate::{
-    document::{DocPath, Flaw, Node, Span, from_node},
+    document::{DocPath, Document, Flaw, Node, Sources, Span, from_node},
     invocation::RouteInfo,
     policy::with_policies,
     routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
@@ -85,33 +85,36 @@ impl RoutePlan {
 
 /// Reads the routes of all hosts and the top-level ones.
 pub(super) fn read_all(
-    document: &Node,
+    document: &Document,
     top: &Root,
     upstreams: &destination::Known<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Vec<RoutePlan> {
     let mut routes = Vec::new();
-    for group in hosts::groups(document, &top.defaults, flaws) {
+    for group in hosts::groups(document.root(), &top.defaults, flaws) {
         for (index, node) in group.routes.iter().enumerate() {
-            routes.extend(read(node, &group.path.index(index), &group, upstreams, flaws));
+            let around = Around { group: &group, upstreams, sources: document.sources() };
+            routes.extend(read(node, &group.path.index(index), &around, flaws));
         }
     }
     flaws.extend(repeated_names(&routes));
     routes
 }
 
-fn read(
-    node: &Node,
-    path: &DocPath,
-    group: &Group<'_>,
-    upstreams: &destination::Known<'_>,
-    flaws: &mut Vec<Flaw>,
-) -> Option<RoutePlan> {
+/// What a route is read among.
+struct Around<'a> {
+    group: &'a Group<'a>,
+    upstreams: &'a destination::Known<'a>,
+    sources: &'a Arc<Sources>,
+}
+
+fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
+    let Around { group, upstreams, sources } = *around;
     let settings: RouteSettings = keep(from_node(node, path), flaws)?;
     let effective = effective(&settings, node, path);
     let policies = settings.policies();
-    let steps = Steps::compile(settings.request, settings.response, path, flaws);
-    let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies };
+    let steps = Steps::compile(settings.request, settings.response, (node, path), flaws);
+    let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies, sources };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
     let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
     let Some(MatchSettings(matcher)) = settings.matches else {

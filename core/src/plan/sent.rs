@@ -10,7 +10,6 @@ use super::{Action, DestinationPlan, Plan, RoutePlan};
 use crate::{
     body::Body,
     builtin::Respond,
-    document::Span,
     failure::Failure,
     invocation::{Invocation, Response},
     respond::Code,
@@ -72,14 +71,14 @@ impl Plan {
     }
 
     /// How the gateway answers a failure, in a sentence; a template's names its place.
-    pub(super) fn answered(&self, failure: &Failure) -> String {
+    pub(super) fn answered(failure: &Failure) -> String {
         let code = Code::from(failure);
         let mut text = format!("the gateway answers {} with the error {}: ", code.status().as_u16(), code.as_str());
         match failure {
-            Failure::Template(error) => {
+            Failure::Template { error, place } => {
                 text.push_str(&error.message);
                 if error.at.is_known() {
-                    text.push_str(&format!(" ({})", self.sources.place(Span::from(error.at))));
+                    text.push_str(&format!(" ({place})"));
                 }
             }
             failure => text.push_str(&crate::error::chain(failure)),

@@ -138,7 +138,7 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
         flaws.push(no_discovery(node, path, kind.name(), registry));
     }
     let common = serde_json::to_value(&settings).unwrap_or_default();
-    let steps = Steps::compile(settings.request, settings.response, path, flaws);
+    let steps = Steps::compile(settings.request, settings.response, (&beside, path), flaws);
     Some(UpstreamPlan {
         common,
         kind: Arc::clone(kind),
@@ -186,8 +186,8 @@ fn function(
         flaws.push(flaw.with_hint("write `{}` for one without options"));
         return None;
     }
-    let (steps, options) = node.split(&["request", "response"]);
-    let steps: FunctionSteps = keep(from_node(&steps, &path), flaws).unwrap_or_default();
+    let (own, options) = node.split(&["request", "response"]);
+    let steps: FunctionSteps = keep(from_node(&own, &path), flaws).unwrap_or_default();
     let mut entries = options.entries().to_vec();
     if let Some(field) = kind.target_name()
         && options.get(field).is_none()
@@ -197,7 +197,7 @@ fn function(
     let node = Node::new(Value::Mapping(entries), node.at);
     let target = keep(kind.target(config, &node, &path), flaws);
     Some(FunctionPlan {
-        steps: Steps::compile(steps.request, steps.response, &path, flaws),
+        steps: Steps::compile(steps.request, steps.response, (&own, &path), flaws),
         valid: target.is_some(),
         effective: target.map(|target| target.effective().clone()).unwrap_or_default(),
         node,

@@ -15,6 +15,7 @@ use tower::{Service, ServiceExt};
 
 use crate::{
     body::Body,
+    document::Sources,
     failure::Failure,
     invocation::{CallContext, Invocation, Response},
     observe::log_failure,
@@ -27,6 +28,8 @@ use crate::{
 pub(crate) struct Pipelines {
     pub(crate) request: RequestPipeline,
     pub(crate) response: ResponsePipeline,
+    /// The files that the steps are written in, to say where one failed.
+    pub(crate) sources: Arc<Sources>,
 }
 
 impl Pipelines {
@@ -55,7 +58,7 @@ impl Pipelines {
             return reply;
         }
         let context = CallContext { deadline: None, ..context };
-        shape_reply(&self.response, reply, context, grpc).now_or_never().unwrap_or(Err(Failure::TimedOut))
+        shape_reply(self, reply, context, grpc).now_or_never().unwrap_or(Err(Failure::TimedOut))
     }
 }
 
@@ -91,7 +94,7 @@ where
             if pipelines.response.is_empty() {
                 return reply;
             }
-            shape_reply(&pipelines.response, reply, Arc::unwrap_or_clone(context), grpc).await
+            shape_reply(&pipelines, reply, Arc::unwrap_or_clone(context), grpc).await
         })
     }
 }
@@ -121,7 +124,8 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
         parts.headers.remove(header::RANGE);
         parts.headers.remove(header::IF_RANGE);
     }
-    pipelines.request.apply(&mut parts, &mut payload, exchange)?;
+    let applied = pipelines.request.apply(&mut parts, &mut payload, exchange);
+    applied.map_err(|error| Failure::transformation(error, &pipelines.sources))?;
     invocation.request = http::Request::from_parts(parts, put_back(payload, streamed));
     Ok(())
 }
@@ -134,19 +138,19 @@ async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) ->
 }
 
 async fn shape_reply(
-    steps: &ResponsePipeline,
+    pipelines: &Pipelines,
     reply: Result<Response, Failure>,
     mut context: CallContext,
     grpc: bool,
 ) -> Result<Response, Failure> {
     match reply {
-        Ok(response) => run(steps, response, &mut context, None).await,
-        Err(failure) if steps.reshapes_errors() => {
+        Ok(response) => run(pipelines, response, &mut context, None).await,
+        Err(failure) if pipelines.response.reshapes_errors() => {
             let code = Code::from(&failure);
             log_failure(&failure, context.request_id, Some(&context.route));
             let problem = || respond::respond(&failure, context.request_id, grpc);
             let (first, last) = (problem(), problem());
-            let mut answer = match run(steps, first, &mut context, Some(code.as_str())).await {
+            let mut answer = match run(pipelines, first, &mut context, Some(code.as_str())).await {
                 Ok(shaped) => shaped,
                 Err(second) => {
                     log_failure(&second, context.request_id, Some(&context.route));
@@ -161,14 +165,16 @@ async fn shape_reply(
 }
 
 async fn run(
-    steps: &ResponsePipeline,
+    pipelines: &Pipelines,
     response: Response,
     context: &mut CallContext,
     error: Option<&str>,
 ) -> Result<Response, Failure> {
+    let steps = &pipelines.response;
+    let failed = |error| Failure::transformation(error, &pipelines.sources);
     let (mut parts, body) = response.into_parts();
     if let Some(bodyless) = bodyless(parts.status, steps.reads_body() && body.is_end_stream(), &context.origin.method) {
-        steps.apply_without_body(&mut parts, bodyless, &mut context.exchange)?;
+        steps.apply_without_body(&mut parts, bodyless, &mut context.exchange).map_err(failed)?;
         return Ok(Response::from_parts(parts, body));
     }
     let limit = context.max_body;
@@ -178,7 +184,7 @@ async fn run(
     } else {
         (Payload::Streaming, body)
     };
-    steps.apply(&mut parts, &mut payload, &mut context.exchange, error)?;
+    steps.apply(&mut parts, &mut payload, &mut context.exchange, error).map_err(failed)?;
     Ok(Response::from_parts(parts, put_back(payload, streamed)))
 }
 

@@ -71,11 +71,11 @@ fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         Failure::RequestBody(_) | Failure::RequestBroken(_) => {
             "The request's body ended before it was complete.".into()
         }
-        Failure::Template(error) if Failure::is_clients(error) => error.public_detail().into(),
+        Failure::Template { error, .. } if Failure::is_clients(error) => error.public_detail().into(),
         Failure::Upstream(error) => UpstreamError::detail(error).unwrap_or(code.detail()).into(),
         Failure::NoRoute
         | Failure::MethodNotAllowed { .. }
-        | Failure::Template(_)
+        | Failure::Template { .. }
         | Failure::ReplyTooLarge { .. }
         | Failure::ReplyBody(_)
         | Failure::TimedOut => code.detail().into(),

@@ -17,7 +17,7 @@ use crate::{
     position::Located,
     scope::Scope,
     template::Template,
-    tree::Text,
+    text::Text,
 };
 
 const TYPE: &str = "callgate.http.request";
@@ -59,7 +59,7 @@ impl Templates {
         let mut flaws = Flaws::default();
         let mut one = |name: &str, text: &Option<Located<Text>>| {
             let text = text.as_ref()?;
-            flaws.keep(Template::new(&text.value.0, text.at).map_err(|flaw| flaw.of(name)))
+            flaws.keep(Template::written(text).map_err(|flaw| flaw.of(name)))
         };
         let templates = Self {
             kind: one("type", &settings.kind),

@@ -63,11 +63,12 @@ impl Reads {
     }
 }
 
-/// What is wrong with a template: a message and what would be right.
+/// What is wrong with a template: a message and what would be right, and the byte of the source where it is wrong.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    pub(crate) offset: usize,
 }
 
 /// Compiles a text with tags in it.
@@ -76,8 +77,9 @@ pub(crate) fn compile_text(source: &str, escaping: Escaping, side: Side) -> Resu
     let program = program.map_err(|error| refusal(&error, source))?;
     let template = program.borrow_dependent();
     let applied = scan::applied(source);
-    check_applied(&applied)?;
-    check_variables(&template.undeclared_variables(false), side)?;
+    check_applied(&applied, source)?;
+    check_variables(&template.undeclared_variables(false), side)
+        .map_err(|unknown| unknown.at_name(&applied, source))?;
     let reads = Reads::of(&template.undeclared_variables(true), &applied.names, side);
     Ok((program, reads))
 }
@@ -93,17 +95,19 @@ pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression
     let expression = compiled.map_err(|error| refusal(&error, source))?;
     let mut applied = Applied::default();
     scan::applied_in(source, &mut applied);
-    check_applied(&applied)?;
-    check_variables(&expression.undeclared_variables(false), side)?;
+    check_applied(&applied, source)?;
+    check_variables(&expression.undeclared_variables(false), side)
+        .map_err(|unknown| unknown.at_name(&applied, source))?;
     let reads = Reads::of(&expression.undeclared_variables(true), &applied.names, side);
     Ok((expression, reads))
 }
 
-fn check_applied(applied: &Applied<'_>) -> Result<(), Refusal> {
+fn check_applied(applied: &Applied<'_>, source: &str) -> Result<(), Refusal> {
     let mut state = ENVIRONMENT.empty_state();
     let unknown = |kind: &str, name: &str, meant: Option<&str>| Refusal {
         message: format!("there is no {kind} `{name}`"),
         hint: meant.map(did_you_mean),
+        offset: offset(name, source),
     };
     for name in &applied.filters {
         if matches!(state.apply_filter(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownFilter) {
@@ -126,7 +130,29 @@ pub(crate) const fn names(side: Side) -> &'static [&'static str] {
     }
 }
 
-fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusal> {
+/// Where a slice of the source begins in it.
+fn offset(part: &str, source: &str) -> usize {
+    part.as_ptr().addr().saturating_sub(source.as_ptr().addr()).min(source.len())
+}
+
+/// A value that a template names and nothing has.
+struct UnknownValue {
+    name: String,
+    hint: String,
+}
+
+impl UnknownValue {
+    fn at_name(self, applied: &Applied<'_>, source: &str) -> Refusal {
+        let found = applied.names.iter().find(|name| **name == self.name);
+        Refusal {
+            message: format!("there is no value `{}`", self.name),
+            hint: Some(self.hint),
+            offset: found.map_or(0, |name| offset(name, source)),
+        }
+    }
+}
+
+fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), UnknownValue> {
     let known = names(side);
     let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
     let mut unknown: Vec<_> =
@@ -144,7 +170,7 @@ fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), Refusa
             known.join(", ")
         )
     };
-    Err(Refusal { message: format!("there is no value `{name}`"), hint: Some(hint) })
+    Err(UnknownValue { name: (*name).clone(), hint })
 }
 
 fn did_you_mean(name: &str) -> String {
@@ -152,21 +178,37 @@ fn did_you_mean(name: &str) -> String {
 }
 
 fn refusal(error: &Error, source: &str) -> Refusal {
-    Refusal { message: problem(error, Some(source)), hint: None }
+    Refusal { message: problem(error, source), hint: None, offset: begins(error, source) }
 }
 
 /// An engine's error in one line, with its place inside the template when that has several lines.
-pub(crate) fn problem(error: &Error, source: Option<&str>) -> String {
+pub(crate) fn problem(error: &Error, source: &str) -> String {
     let mut message = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "the template does too much work".to_owned(),
         (ErrorKind::UndefinedError, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
-    if let Some(place) = source.filter(|source| source.contains('\n')).and_then(|source| place(error, source)) {
+    if source.contains('\n')
+        && let Some(place) = place(error, source)
+    {
         message.push_str(&place);
     }
     message
+}
+
+/// The byte of the source where an error begins. That of an undefined value is where the value stands, which the engine
+/// tells only by its name when a filter or an operator was given it.
+pub(crate) fn begins(error: &Error, source: &str) -> usize {
+    let start = error.range().map_or(0, |range| range.start);
+    let detail = error.detail().filter(|_| error.kind() == ErrorKind::UndefinedError);
+    let Some(name) = detail.and_then(|detail| detail.strip_prefix('`')?.split('`').next()) else { return start };
+    match (source.get(..start), source.get(start..)) {
+        (Some(before), Some(rest)) if !rest.starts_with(name) => {
+            before.rfind(name).or_else(|| rest.find(name).map(|found| start + found)).unwrap_or(start)
+        }
+        _ => start,
+    }
 }
 
 fn place(error: &Error, source: &str) -> Option<String> {

@@ -14,9 +14,11 @@ use std::sync::LazyLock;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig};
 
-pub(crate) use compile::{Reads, Refusal, compile_expression, compile_text, names, problem};
+pub(crate) use compile::{Reads, Refusal, begins, compile_expression, compile_text, names, problem};
 pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of, unreadable};
-pub(crate) use scan::{expressions_in_text, has_statements, is_lone_expression, literals, looks_like_template};
+pub(crate) use scan::{
+    Zone, expressions_in_text, has_statements, is_lone_expression, literals, looks_like_template, zones, zones_of_code,
+};
 
 use crate::template::Escaping;
 

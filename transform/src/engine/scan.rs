@@ -1,5 +1,7 @@
 //! What can be told from a template's text: its literals, its filters and tests, whether it is one lone expression.
 
+use std::ops::Range;
+
 /// Whether a text has anything for the engine to do.
 pub(crate) fn looks_like_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
@@ -9,6 +11,8 @@ pub(crate) fn looks_like_template(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'a> {
     Literal(&'a str),
+    /// The literal text of a raw block.
+    Raw(&'a str),
     Expression(&'a str),
     Statement(&'a str),
     Comment,
@@ -35,7 +39,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             b'#' => pieces.push(Piece::Comment),
             b'%' if tag == "raw" => {
                 let (raw, after) = raw_block(rest);
-                pieces.push(Piece::Literal(raw));
+                pieces.push(Piece::Raw(raw));
                 rest = after;
             }
             b'%' => pieces.push(Piece::Statement(tag)),
@@ -94,7 +98,7 @@ fn raw_block(rest: &str) -> (&str, &str) {
 /// The literal texts of a template.
 pub(crate) fn literals(text: &str) -> Vec<&str> {
     let literal = |piece| match piece {
-        Piece::Literal(literal) => Some(literal),
+        Piece::Literal(literal) | Piece::Raw(literal) => Some(literal),
         Piece::Expression(_) | Piece::Statement(_) | Piece::Comment => None,
     };
     pieces(text).into_iter().filter_map(literal).collect()
@@ -119,11 +123,80 @@ pub(crate) fn expressions_in_text(text: &str) -> Option<Vec<Result<&str, &str>>>
         return None;
     }
     let piece = |piece| match piece {
-        Piece::Literal(literal) => Some(Ok(literal)),
+        Piece::Literal(literal) | Piece::Raw(literal) => Some(Ok(literal)),
         Piece::Expression(expression) => Some(Err(expression)),
         Piece::Statement(_) | Piece::Comment => None,
     };
     pieces(text).into_iter().map(piece).collect()
+}
+
+/// What a part of a template's text is to the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Zone {
+    Literal(Range<usize>),
+    /// The literal text of a raw block.
+    Raw(Range<usize>),
+    /// A text inside an expression or statement, and its quote.
+    Quoted(char, Range<usize>),
+    /// What else stands in an expression or statement.
+    Code(Range<usize>),
+}
+
+impl Zone {
+    /// The zone that a part of the text lies in; none for a comment.
+    pub(crate) fn of(zones: &[Self], start: usize, end: usize) -> Option<&Self> {
+        zones.iter().find(|zone| {
+            let (Self::Literal(range) | Self::Raw(range) | Self::Quoted(_, range) | Self::Code(range)) = zone;
+            range.start <= start && end <= range.end
+        })
+    }
+}
+
+/// The zones of a template, in their order.
+pub(crate) fn zones(text: &str) -> Vec<Zone> {
+    let mut zones = Vec::new();
+    let range = |part: &str| {
+        let start = part.as_ptr().addr() - text.as_ptr().addr();
+        start..start + part.len()
+    };
+    for piece in pieces(text) {
+        match piece {
+            Piece::Literal(literal) => zones.push(Zone::Literal(range(literal))),
+            Piece::Raw(raw) => zones.push(Zone::Raw(range(raw))),
+            Piece::Expression(code) | Piece::Statement(code) => zones_in(code, range(code).start, &mut zones),
+            Piece::Comment => {}
+        }
+    }
+    zones
+}
+
+/// The zones of an expression without braces.
+pub(crate) fn zones_of_code(code: &str) -> Vec<Zone> {
+    let mut zones = Vec::new();
+    zones_in(code, 0, &mut zones);
+    zones
+}
+
+fn zones_in(code: &str, offset: usize, zones: &mut Vec<Zone>) {
+    let bytes = code.as_bytes();
+    let (mut at, mut from) = (0, 0);
+    while at < bytes.len() {
+        let quote = bytes[at];
+        at += 1;
+        if quote != b'"' && quote != b'\'' {
+            continue;
+        }
+        zones.push(Zone::Code(offset + from..offset + at));
+        let text = at;
+        while at < bytes.len() && bytes[at] != quote {
+            at += if bytes[at] == b'\\' { 2 } else { 1 };
+        }
+        at = at.min(bytes.len());
+        zones.push(Zone::Quoted(char::from(quote), offset + text..offset + at));
+        from = at;
+        at = (at + 1).min(bytes.len());
+    }
+    zones.push(Zone::Code(offset + from..offset + bytes.len()));
 }
 
 /// Filters, tests and values that a template names.
@@ -147,7 +220,7 @@ pub(super) fn applied(text: &str) -> Applied<'_> {
                 }
                 applied_in(code, &mut applied);
             }
-            Piece::Literal(_) | Piece::Comment => {}
+            Piece::Literal(_) | Piece::Raw(_) | Piece::Comment => {}
         }
     }
     applied
@@ -218,10 +291,26 @@ mod tests {
     }
 
     #[test]
+    fn tells_texts_from_code() {
+        let text = "a{{ b ~ 'c' }}{% raw %}d{% endraw %}{# e #}";
+        let at = |part: &str| {
+            let start = text.find(part).unwrap();
+            Zone::of(&zones(text), start, start + part.len()).cloned()
+        };
+        assert_eq!(at("a"), Some(Zone::Literal(0..1)));
+        assert!(matches!(at("b"), Some(Zone::Code(_))));
+        assert_eq!(at("c"), Some(Zone::Quoted('\'', 9..10)));
+        assert!(matches!(at("d"), Some(Zone::Raw(_))));
+        assert_eq!(at(" e "), None);
+    }
+
+    #[test]
     fn cuts_any_text_without_panic() {
         for text in ["{{", "{%", "{{ '", "{{ a }", "{% raw %}{%", "é{{é}}é", "{{ \\", "{{'\\"] {
             literals(text);
             applied(text);
+            zones(text);
+            zones_of_code(text);
         }
     }
 }

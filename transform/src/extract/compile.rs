@@ -64,13 +64,16 @@ impl Extraction {
         let source = flaws.keep_all(source(config, *at, side));
         let regex =
             config.regex.as_ref().and_then(|regex| flaws.keep(Pattern::compile(regex, config.replace.as_ref())));
-        let default = config.default.as_ref().and_then(|tree| flaws.keep_all(Shape::compile(tree, side)));
+        let default = flaws.meanwhile(
+            |flaw| flaw.within("default"),
+            |flaws| flaws.keep_all(Shape::compile(config.default.as_ref()?, side)),
+        );
         if name.is_empty() {
             flaws.push(Flaw::new(*at, "a value needs a name"));
         }
         if let (Some(replace), None) = (&config.replace, &config.regex) {
             let flaw = Flaw::new(replace.at, "`replace` needs a `regex` whose groups it takes");
-            flaws.push(flaw);
+            flaws.push(flaw.within("replace"));
         }
         if config.required && config.default.is_some() {
             let flaw = Flaw::new(*at, "a required value cannot have a default");
@@ -94,7 +97,8 @@ fn source(config: &Extract, at: Position, side: Side) -> Result<Source, Vec<Flaw
     let mut sources = Vec::new();
     if let Some(name) = &config.header {
         let header = HeaderName::try_from(&name.value);
-        let header = header.map_err(|_| Flaw::new(name.at, format!("`{}` cannot be a header's name", name.value)));
+        let header = header
+            .map_err(|_| Flaw::new(name.at, format!("`{}` cannot be a header's name", name.value)).within("header"));
         sources.extend(flaws.keep(header).map(Source::Header));
     }
     if let Some(path) = &config.body {
@@ -107,7 +111,8 @@ fn source(config: &Extract, at: Position, side: Side) -> Result<Source, Vec<Flaw
         let elements = ElementPath::parse(&path.value).map_err(|segment| {
             let flaw =
                 Flaw::new(path.at, format!("`{}` is not a path of elements: `{segment}` is no name", path.value));
-            flaw.with_hint("names of elements with slashes between, such as `Envelope/Body/Price` or `Order/@id`")
+            flaw.within("xml")
+                .with_hint("names of elements with slashes between, such as `Envelope/Body/Price` or `Order/@id`")
         });
         let source = |elements| Source::Xml { elements, path: path.value.clone() };
         sources.extend(flaws.keep(elements).map(source));
@@ -155,7 +160,9 @@ fn bad_json_path(path: &Located<String>, error: &str) -> Flaw {
         Some(reason) => format!("`{}` is not a JSONPath: {reason}", path.value),
         None => format!("`{}` is not a JSONPath", path.value),
     };
-    Flaw::new(path.at, message).with_hint("a JSONPath (RFC 9535) begins with `$`, such as `$.items[0].sku`")
+    Flaw::new(path.at, message)
+        .within("body")
+        .with_hint("a JSONPath (RFC 9535) begins with `$`, such as `$.items[0].sku`")
 }
 
 impl Pattern {
@@ -163,11 +170,11 @@ impl Pattern {
         let compiled = Regex::new(&regex.value).map_err(|error| {
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ");
-            Flaw::new(regex.at, format!("`{}` is not a regular expression: {reason}", regex.value))
+            Flaw::new(regex.at, format!("`{}` is not a regular expression: {reason}", regex.value)).within("regex")
         })?;
         if let Some(replace) = replace {
             if let Some(group) = unknown_group(&replace.value, &compiled) {
-                let flaw = Flaw::new(replace.at, format!("`{}` has no group `{group}`", regex.value));
+                let flaw = Flaw::new(replace.at, format!("`{}` has no group `{group}`", regex.value)).within("replace");
                 return Err(
                     flaw.with_hint("a name ends where it can, so write `$${1}st` before letters; `$$` is a dollar")
                 );

@@ -9,11 +9,10 @@ use crate::{
     engine::Reads,
     error::{Side, TransformError},
     flaw::Flaw,
-    position::{Located, Position},
+    position::Position,
     scope::{self, Scope},
     shape::Shape,
     template::{Escaping, Template},
-    tree::Text,
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -37,35 +36,35 @@ pub(super) enum BodyPlan {
 impl BodyPlan {
     pub(super) fn compile(form: &BodyForm, side: Side) -> Result<Self, Vec<Flaw>> {
         let of_form = |name: &'static str| {
-            move |flaws: Vec<Flaw>| flaws.into_iter().map(|flaw| flaw.of(name)).collect::<Vec<_>>()
+            move |flaws: Vec<Flaw>| flaws.into_iter().map(|flaw| named(flaw, name)).collect::<Vec<_>>()
         };
         Ok(match form {
             BodyForm::Json(tree) => {
-                let shape = Shape::compile(tree, side).map_err(of_form("`json`"))?;
+                let shape = Shape::compile(tree, side).map_err(of_form("json"))?;
                 match shape.as_constant() {
                     Some(json) => Self::Constant(json.to_string().into(), JSON),
                     None => Self::Json(shape),
                 }
             }
-            BodyForm::Merge(tree) => Self::Merge(Shape::compile(tree, side).map_err(of_form("`merge`"))?, tree.at),
-            BodyForm::Text(Located { value: Text(source), at }) => {
-                let template = Template::compile(source, *at, side, Escaping::None);
-                let template = template.map_err(|flaw| vec![flaw.of("`text`")])?;
+            BodyForm::Merge(tree) => Self::Merge(Shape::compile(tree, side).map_err(of_form("merge"))?, tree.at),
+            BodyForm::Text(text) => {
+                let template = Template::compile(text, side, Escaping::None);
+                let template = template.map_err(|flaw| vec![named(flaw, "text")])?;
                 match template.as_constant() {
                     Some(text) => Self::Constant(text.to_owned().into(), TEXT),
                     None => Self::Text(template),
                 }
             }
             BodyForm::Form(tree) => {
-                let shape = Shape::compile(tree, side).map_err(of_form("`form`"))?;
+                let shape = Shape::compile(tree, side).map_err(of_form("form"))?;
                 match shape.as_constant().map(form::encode) {
                     Some(Ok(form)) => Self::Constant(form.into(), FORM),
-                    Some(Err(complaint)) => return Err(vec![Flaw::new(tree.at, complaint).of("`form`")]),
+                    Some(Err(complaint)) => return Err(vec![named(Flaw::new(tree.at, complaint), "form")]),
                     None => Self::Form(shape, tree.at),
                 }
             }
             BodyForm::Xml(text) => {
-                let template = xml::compile(text, side).map_err(|flaw| vec![flaw.of("`xml`")])?;
+                let template = xml::compile(text, side).map_err(|flaw| vec![named(flaw, "xml")])?;
                 match template.as_constant() {
                     Some(text) => Self::Constant(text.to_owned().into(), XML),
                     None => Self::Xml(template),
@@ -112,6 +111,11 @@ impl BodyPlan {
             Self::None => None,
         }
     }
+}
+
+/// A flaw of the form of this name.
+fn named(flaw: Flaw, form: &str) -> Flaw {
+    flaw.of(&format!("`{form}`")).within(form)
 }
 
 /// The body, patched (RFC 7396); a message without a body is patched as `{}`.

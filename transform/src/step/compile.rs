@@ -2,7 +2,7 @@
 
 use super::{
     body::BodyPlan,
-    config::{RequestStep, ResponseStep},
+    config::{BodyForm, Edits, RequestStep, ResponseStep},
     headers::HeaderPlan,
     query::QueryPlan,
     target::{MethodPlan, PathPlan, StatusPlan},
@@ -13,8 +13,10 @@ use crate::{
     extract::{Extract, Extraction},
     flaw::{Flaw, Flaws},
     position::Located,
+    source::Source,
     template::Expression,
-    tree::{Named, Text},
+    text::Text,
+    tree::Named,
 };
 
 /// A compiled step.
@@ -74,49 +76,75 @@ impl Step {
 }
 
 pub(crate) fn request_steps(steps: &[RequestStep]) -> Result<Vec<Step>, Vec<Flaw>> {
-    let mut flaws = Flaws::default();
-    let compiled = steps.iter().map(|step| {
+    compiled(steps, |step, flaws| {
         let side = Side::Request;
-        let method = flaws.keep(step.method.as_ref().map(|text| MethodPlan::compile(text, side)).transpose());
-        let path = flaws.keep(step.path.as_ref().map(|text| PathPlan::compile(text, side)).transpose());
-        let query = flaws.keep_all(QueryPlan::compile(&step.query, side));
+        let method = step.method.as_ref().map(|text| MethodPlan::compile(text, side));
+        let path = step.path.as_ref().map(|text| PathPlan::compile(text, side));
+        let query = flaws.meanwhile(|flaw| flaw.within("query"), |flaws| {
+            flaws.keep_all(QueryPlan::compile(&step.query, side))
+        });
         Step {
-            when: when(step.when.as_ref(), side, &mut flaws),
-            extract: extract(&step.extract, side, &mut flaws),
-            head: Head::Request { method: method.flatten(), path: path.flatten(), query: query.unwrap_or_default() },
-            headers: flaws.keep_all(HeaderPlan::compile(&step.headers, side)).unwrap_or_default(),
-            body: step.body.as_ref().and_then(|form| flaws.keep_all(BodyPlan::compile(form, side))),
+            when: when(step.when.as_ref(), side, flaws),
+            extract: extract(&step.extract, side, flaws),
+            head: Head::Request {
+                method: method.and_then(|method| flaws.keep(method.map_err(|flaw| flaw.within("method")))),
+                path: path.and_then(|path| flaws.keep(path.map_err(|flaw| flaw.within("path")))),
+                query: query.unwrap_or_default(),
+            },
+            headers: headers(&step.headers, side, flaws),
+            body: body(step.body.as_ref(), side, flaws),
         }
-    });
-    let compiled = compiled.collect();
-    flaws.finish(compiled)
+    })
 }
 
 pub(crate) fn response_steps(steps: &[ResponseStep]) -> Result<Vec<Step>, Vec<Flaw>> {
-    let mut flaws = Flaws::default();
-    let compiled = steps.iter().map(|step| {
+    compiled(steps, |step, flaws| {
         let side = Side::Response;
-        let status = flaws.keep(step.status.as_ref().map(|text| StatusPlan::compile(text, side)).transpose());
+        let status = step.status.as_ref().map(|text| StatusPlan::compile(text, side));
         Step {
-            when: when(step.when.as_ref(), side, &mut flaws),
-            extract: extract(&step.extract, side, &mut flaws),
-            head: Head::Response { status: status.flatten() },
-            headers: flaws.keep_all(HeaderPlan::compile(&step.headers, side)).unwrap_or_default(),
-            body: step.body.as_ref().and_then(|form| flaws.keep_all(BodyPlan::compile(form, side))),
+            when: when(step.when.as_ref(), side, flaws),
+            extract: extract(&step.extract, side, flaws),
+            head: Head::Response {
+                status: status.and_then(|status| flaws.keep(status.map_err(|flaw| flaw.within("status")))),
+            },
+            headers: headers(&step.headers, side, flaws),
+            body: body(step.body.as_ref(), side, flaws),
         }
-    });
-    let compiled = compiled.collect();
+    })
+}
+
+/// Compiles steps; their flaws lie within the step of their number.
+fn compiled<S>(steps: &[S], compile: impl Fn(&S, &mut Flaws) -> Step) -> Result<Vec<Step>, Vec<Flaw>> {
+    let mut flaws = Flaws::default();
+    let step = |(index, step)| flaws.meanwhile(|flaw| flaw.within_item(index), |flaws| compile(step, flaws));
+    let compiled = steps.iter().enumerate().map(step).collect();
     flaws.finish(compiled)
 }
 
 fn when(when: Option<&Located<Text>>, side: Side, flaws: &mut Flaws) -> Option<Expression> {
-    let Located { value: Text(source), at } = when?;
-    let source = crate::engine::is_lone_expression(source).unwrap_or(source);
-    flaws.keep(Expression::compile(source, *at, side).map_err(|flaw| flaw.of("`when`")))
+    let Located { value: text, at } = when?;
+    let compiled = Source::expression(text, *at).and_then(|source| Expression::compile(source, side));
+    flaws.keep(compiled.map_err(|flaw| flaw.of("`when`").within("when")))
 }
 
 fn extract(extract: &Named<Located<Extract>>, side: Side, flaws: &mut Flaws) -> Vec<Extraction> {
-    let compiled =
-        extract.0.iter().map(|(name, extract)| flaws.keep_all(Extraction::compile(&name.value, extract, side)));
-    compiled.flatten().collect()
+    let mut compiled = Vec::new();
+    for (name, extract) in &extract.0 {
+        let within = |flaw: Flaw| flaw.within(&name.value).within("extract");
+        let extraction =
+            flaws.meanwhile(within, |flaws| flaws.keep_all(Extraction::compile(&name.value, extract, side)));
+        compiled.extend(extraction);
+    }
+    compiled
+}
+
+fn headers(edits: &Edits, side: Side, flaws: &mut Flaws) -> HeaderPlan {
+    let plan =
+        flaws.meanwhile(|flaw| flaw.within("headers"), |flaws| flaws.keep_all(HeaderPlan::compile(edits, side)));
+    plan.unwrap_or_default()
+}
+
+fn body(form: Option<&BodyForm>, side: Side, flaws: &mut Flaws) -> Option<BodyPlan> {
+    let form = form?;
+    flaws.meanwhile(|flaw| flaw.within("body"), |flaws| flaws.keep_all(BodyPlan::compile(form, side)))
 }

@@ -7,7 +7,8 @@ use crate::{
     extract::Extract,
     one_or_many::OneOrMany,
     position::Located,
-    tree::{Named, Text, Tree},
+    text::Text,
+    tree::{Named, Tree},
 };
 
 /// What `request` takes: one step or an ordered list of steps.

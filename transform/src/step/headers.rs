@@ -15,7 +15,8 @@ use crate::{
     position::{Located, Position},
     scope::Scope,
     template::{Escaping, Template},
-    tree::{Named, Text},
+    text::Text,
+    tree::Named,
 };
 
 /// Compiled edits of headers.
@@ -46,9 +47,9 @@ impl HeaderPlan {
     pub(super) fn compile(edits: &Edits, side: Side) -> Result<Self, Vec<Flaw>> {
         let mut flaws = Flaws::default();
         let plan = Self {
-            set: values(&edits.set, side, &mut flaws),
-            append: values(&edits.append, side, &mut flaws),
-            remove: edits.remove.iter().filter_map(|name| flaws.keep(Removal::compile(name))).collect(),
+            set: flaws.meanwhile(|flaw| flaw.within("set"), |flaws| values(&edits.set, side, flaws)),
+            append: flaws.meanwhile(|flaw| flaw.within("append"), |flaws| values(&edits.append, side, flaws)),
+            remove: flaws.meanwhile(|flaw| flaw.within("remove"), |flaws| removals(&edits.remove, flaws)),
         };
         flaws.finish(plan)
     }
@@ -106,12 +107,21 @@ fn values(
 ) -> Vec<(HeaderName, Vec<HeaderTemplate>)> {
     let mut compiled = Vec::new();
     for (name, texts) in &edits.0 {
-        let Some(header) = flaws.keep(editable(&name.value, name.at)) else { continue };
-        let values = texts.iter().filter_map(|text| flaws.keep(HeaderTemplate::compile(&header, text, side)));
-        let values = values.collect();
+        let header = editable(&name.value, name.at).map_err(|flaw| flaw.within(&name.value));
+        let Some(header) = flaws.keep(header) else { continue };
+        let values = super::each(name, texts, flaws, |text| HeaderTemplate::compile(&header, text, side));
         compiled.push((header, values));
     }
     compiled
+}
+
+fn removals(names: &OneOrMany<Located<String>>, flaws: &mut Flaws) -> Vec<Removal> {
+    let several = names.iter().len() > 1;
+    let removal = |(index, name)| {
+        let placed = |flaw: Flaw| if several { flaw.within_item(index) } else { flaw };
+        flaws.keep(Removal::compile(name).map_err(placed))
+    };
+    names.iter().enumerate().filter_map(removal).collect()
 }
 
 /// A header's name that a step may write: framing belongs to the gateway.
@@ -129,13 +139,12 @@ fn editable(name: &str, at: Position) -> Result<HeaderName, Flaw> {
 
 impl HeaderTemplate {
     fn compile(name: &HeaderName, text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
-        let Located { value: Text(source), at } = text;
-        let template = Template::compile(source, *at, side, Escaping::None);
+        let template = Template::compile(text, side, Escaping::None);
         let template = template.map_err(|flaw| flaw.of(&format!("header `{name}`")))?;
         match template.as_constant() {
             Some(constant) => match HeaderValue::from_bytes(constant.trim_matches([' ', '\t']).as_bytes()) {
                 Ok(value) => Ok(Self::Constant(value)),
-                Err(_) => Err(Flaw::new(*at, format!("header `{name}`: a value cannot have control characters"))),
+                Err(_) => Err(Flaw::new(text.at, format!("header `{name}`: a value cannot have control characters"))),
             },
             None => Ok(Self::Template(template)),
         }

@@ -11,7 +11,8 @@ use crate::{
     query::QueryEditor,
     scope::Scope,
     template::{Escaping, Template},
-    tree::{Named, Text},
+    text::Text,
+    tree::Named,
 };
 
 /// Compiled edits of the query.
@@ -33,8 +34,8 @@ impl QueryPlan {
     pub(super) fn compile(edits: &Edits, side: Side) -> Result<Self, Vec<Flaw>> {
         let mut flaws = Flaws::default();
         let plan = Self {
-            set: values(&edits.set, side, &mut flaws),
-            append: values(&edits.append, side, &mut flaws),
+            set: flaws.meanwhile(|flaw| flaw.within("set"), |flaws| values(&edits.set, side, flaws)),
+            append: flaws.meanwhile(|flaw| flaw.within("append"), |flaws| values(&edits.append, side, flaws)),
             remove: edits.remove.iter().map(|name| Glob::new(&name.value)).collect(),
         };
         flaws.finish(plan)
@@ -81,12 +82,13 @@ impl QueryPlan {
 }
 
 fn values(edits: &Named<OneOrMany<Located<Text>>>, side: Side, flaws: &mut Flaws) -> Vec<(String, Vec<Template>)> {
-    let compile = |(name, texts): &(Located<String>, OneOrMany<Located<Text>>)| {
-        let templates = texts.iter().filter_map(|Located { value: Text(source), at }| {
-            let template = Template::compile(source, *at, side, Escaping::None);
-            flaws.keep(template.map_err(|flaw| flaw.of(&format!("query parameter `{}`", name.value))))
-        });
-        (name.value.clone(), templates.collect())
-    };
-    edits.0.iter().map(compile).collect()
+    let mut compiled = Vec::new();
+    for (name, texts) in &edits.0 {
+        let compile = |text: &Located<Text>| {
+            let template = Template::compile(text, side, Escaping::None);
+            template.map_err(|flaw| flaw.of(&format!("query parameter `{}`", name.value)))
+        };
+        compiled.push((name.value.clone(), super::each(name, texts, flaws, compile)));
+    }
+    compiled
 }

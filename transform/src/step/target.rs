@@ -9,7 +9,7 @@ use crate::{
     position::{Located, Position},
     scope::Scope,
     template::{Escaping, Template},
-    tree::Text,
+    text::Text,
 };
 
 /// A method to send.
@@ -98,7 +98,7 @@ pub(super) struct PathPlan(Template);
 impl PathPlan {
     pub(super) fn compile(text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
         let template = template(text, side, Escaping::Path, "`path`")?;
-        let literals = engine::literals(&text.value.0);
+        let literals = if template.as_constant().is_some() { vec![text.value.as_str()] } else { engine::literals(template.source()) };
         if literals.iter().any(|literal| literal.contains(['?', '#'])) {
             let flaw = Flaw::new(text.at, "`path`: a path has no `?` and no `#`");
             return Err(flaw.with_hint("set the query with `query: {set: {name: value}}`"));
@@ -106,7 +106,8 @@ impl PathPlan {
         match template.as_constant() {
             Some(constant) => {
                 let checked = check(constant).map_err(|message| Flaw::new(text.at, format!("`path`: {message}")))?;
-                Template::compile(&checked, text.at, side, Escaping::Path).map(Self)
+                let constant = Located { value: Text::from(checked), at: text.at };
+                Template::compile(&constant, side, Escaping::Path).map(Self)
             }
             None => Ok(Self(template)),
         }
@@ -138,7 +139,7 @@ fn check(path: &str) -> Result<String, &'static str> {
 }
 
 fn template(text: &Located<Text>, side: Side, escaping: Escaping, subject: &str) -> Result<Template, Flaw> {
-    Template::compile(&text.value.0, text.at, side, escaping).map_err(|flaw| flaw.of(subject))
+    Template::compile(text, side, escaping).map_err(|flaw| flaw.of(subject))
 }
 
 fn rendered(

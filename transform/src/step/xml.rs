@@ -7,17 +7,20 @@ use crate::{
     position::Located,
     scope::Scope,
     template::{Escaping, Template},
-    tree::Text,
+    text::Text,
     xml,
 };
 
 /// Compiles the template of a document. What it can be told before there are values is that the literals around them
 /// are well-formed.
 pub(super) fn compile(text: &Located<Text>, side: Side) -> Result<Template, Flaw> {
-    let Located { value: Text(source), at } = text;
-    let template = Template::compile(source, *at, side, Escaping::Xml)?;
-    match skeleton(source) {
-        Some(skeleton) => xml::check(&skeleton).map(|()| template).map_err(|complaint| Flaw::new(*at, &*complaint)),
+    let template = Template::compile(text, side, Escaping::Xml)?;
+    let skeleton = match template.as_constant() {
+        Some(constant) => Some(constant.to_owned()),
+        None => skeleton(template.source()),
+    };
+    match skeleton {
+        Some(skeleton) => xml::check(&skeleton).map(|()| template).map_err(|complaint| Flaw::new(text.at, &*complaint)),
         None => Ok(template),
     }
 }

@@ -160,3 +160,28 @@ impl<'a> SeqAccess<'a> for LocatedParts<'a> {
         }
     }
 }
+
+/// A text, and then where its parts are written: start, line, column, and whether a reference gave it.
+pub(super) struct TextParts<'a> {
+    text: Option<&'a str>,
+    runs: std::vec::IntoIter<u32>,
+}
+
+impl<'a> TextParts<'a> {
+    pub(super) fn new(node: &Node, text: &'a str) -> Self {
+        let runs = node.runs();
+        let numbers = runs.iter().flat_map(|run| [run.start, run.line, run.column, u32::from(run.given)]);
+        Self { text: Some(text), runs: numbers.collect::<Vec<_>>().into_iter() }
+    }
+}
+
+impl<'a> SeqAccess<'a> for TextParts<'a> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        match self.text.take() {
+            Some(text) => seed.deserialize(text.into_deserializer()).map(Some),
+            None => self.runs.next().map(|number| seed.deserialize(number.into_deserializer())).transpose(),
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::document::{
 };
 
 /// Separates a hint from the message in the text of a type's own error.
-pub(in crate::document) const HELP: &str = "\nhelp: ";
+pub(crate) const HELP: &str = "\nhelp: ";
 
 #[derive(Debug)]
 pub(super) struct Error {

@@ -18,7 +18,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-pub(super) use self::error::HELP;
+pub(crate) use self::error::HELP;
 use self::node::NodeDeserializer;
 use super::{DocPath, Flaw, Node};
 

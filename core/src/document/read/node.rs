@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use callgate_transform::{LOCATED, ONE_OR_MANY};
+use callgate_transform::{BRANCH, LOCATED, ONE_OR_MANY, TEXT as TEMPLATE_TEXT};
 use serde::{Deserializer, de::Visitor};
 
 use super::{
     Session,
-    collection::{Entries, Items, LocatedParts},
+    collection::{Entries, Items, LocatedParts, TextParts},
     error::Error,
     variant,
 };
@@ -220,6 +220,14 @@ impl<'a> Deserializer<'a> for NodeDeserializer<'a> {
             TEXT => match node.scalar_text() {
                 Some(text) if !node.is_null() || node.is_substituted() => visitor.visit_borrowed_str(text),
                 _ => Err(self.expected("text, a number or true or false")),
+            },
+            TEMPLATE_TEXT => match node.scalar_text() {
+                Some(text) if !node.is_null() || node.is_substituted() => visitor.visit_seq(TextParts::new(node, text)),
+                _ => Err(self.expected("text, a number or true or false")),
+            },
+            BRANCH => match &node.value {
+                Value::String(_) => visitor.visit_some(self),
+                _ => self.deserialize_any(visitor),
             },
             _ => visitor.visit_newtype_struct(self),
         };

@@ -1,6 +1,6 @@
 //! Stands in for a required field that is not there, so that reading goes on and finds the next one.
 
-use callgate_transform::LOCATED;
+use callgate_transform::{LOCATED, TEXT as TEMPLATE_TEXT};
 use serde::{
     Deserializer,
     de::{DeserializeSeed, SeqAccess, Visitor, value::MapDeserializer},
@@ -55,7 +55,7 @@ impl<'a> Deserializer<'a> for Placeholder {
     fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         match name {
             LOCATED => visitor.visit_seq(Parts(4)),
-            TEXT => visitor.visit_str("x"),
+            TEXT | TEMPLATE_TEXT => visitor.visit_str("x"),
             _ => visitor.visit_newtype_struct(self),
         }
     }

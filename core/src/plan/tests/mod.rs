@@ -1,0 +1,40 @@
+//! What a plan says of a document, and what it renders.
+
+mod places;
+mod secrets;
+
+use std::{io, path::Path};
+
+use bytes::Bytes;
+use http::Request;
+
+use super::{Attempt, Plan};
+use crate::{
+    document::{Document, References, Report},
+    registry::Registry,
+};
+
+/// References of a test: one variable.
+struct Given<'a>(&'a str, &'a str);
+
+impl References for Given<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == self.0).then(|| self.1.to_owned())
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn plan(yaml: &str, given: &Given<'_>) -> Result<Plan, Report> {
+    Plan::read(&Document::parse("callgate.yaml", yaml, given)?, &Registry::new())
+}
+
+/// What is shown of a request that is rendered.
+fn rendered(yaml: &str, given: &Given<'_>, request: Request<&'static str>) -> String {
+    let plan = plan(yaml, given).unwrap_or_else(|report| panic!("{report}"));
+    let outcome = super::Outcome::Reply(http::Response::new(Bytes::new()));
+    let attempt = Attempt { outcome: Some(&outcome), ..Attempt::default() };
+    plan.render(request.map(|body| Bytes::from_static(body.as_bytes())), &attempt).unwrap().to_string()
+}
