@@ -23,6 +23,9 @@ macro_rules! recipes {
 recipes! {
     rename_a_header: "Rename a header",
     api_key: "Send the service's API key, not the client's",
+    prefix: "Strip a prefix",
+    slashes: "A name with slashes in one segment",
+    choice: "Let a client choose among paths",
     cookie_to_header: "Turn a cookie into a header",
     reshape: "Reshape a JSON body",
     merge: "Add to a JSON body, and remove from it",
@@ -51,6 +54,29 @@ recipes! {
 fn every_recipe_is_tested() {
     let titles: Vec<_> = guide::recipes().into_iter().map(|recipe| recipe.title).collect();
     assert_eq!(titles, TESTED);
+}
+
+/// What the guide says of values in paths and hosts.
+#[tokio::test]
+async fn a_value_that_would_leave_its_place_is_refused() {
+    let yaml = "upstreams: {e: {echo: {}}}\nroutes:\n  - match: '/a/{id}'\n    to: e\n    request: {path: '/b/{{ params.id }}'}\n  \
+                - match: /host\n    to: e\n    request: {headers: {set: {host: '{{ headers.x_tenant }}.example.com'}}}\n  \
+                - match: /listed\n    to: e\n    request: {path: {template: '/{{ headers.x_tenant }}', allow: [/eu]}}";
+    let gateway = gateway(yaml).await;
+    for (start, tenant, status) in [
+        ("GET /a/b", "", 200),
+        ("GET /a/b%2Fc", "", 400),
+        ("GET /a/..%2Fc", "", 400),
+        ("GET /host", "acme", 200),
+        ("GET /host", "evil.test/", 400),
+        ("GET /listed", "eu", 200),
+        ("GET /listed", "us", 400),
+    ] {
+        let headers = vec![("x-tenant".to_owned(), tenant.to_owned())];
+        let sent = Printed { start: start.to_owned(), headers, body: String::new() };
+        let answer = gateway.clone().oneshot(sent.to_request()).await.expect("infallible");
+        assert_eq!(answer.status(), status, "{start} {tenant}");
+    }
 }
 
 /// What the guide says of bodies that decode to more than may be buffered.

@@ -4,14 +4,18 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    engine,
+    engine::{self, Reads},
     error::TransformError,
     flaw::Flaw,
     glob::Glob,
     position::{Located, Position},
     scope::Scope,
     template::Template,
+    text::Text,
 };
+
+/// What has a meaning in a host: a value is one label, or a part of one.
+const HOST: &str = ".:/@?#\\[]%*,";
 
 /// A compiled template that is confined for a protocol.
 ///
@@ -38,9 +42,21 @@ impl Confined {
     /// A template that is wrong; one that begins with a value and has no `allow`; one whose statements (`{% %}`) make
     /// its literals depend on the message while it has no `allow`.
     pub fn new(source: &str, at: Position, special: &str, allow: &[Located<String>]) -> Result<Self, Flaw> {
-        let template = Template::new(source, at)?;
-        let literals = engine::literals(source);
+        Self::of(Template::new(source, at)?, special, allow)
+    }
+
+    /// As [`Self::new`], of a text that knows where it is written and what of it references gave.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn written(text: &Located<Text>, special: &str, allow: &[Located<String>]) -> Result<Self, Flaw> {
+        Self::of(Template::written(text)?, special, allow)
+    }
+
+    fn of(template: Template, special: &str, allow: &[Located<String>]) -> Result<Self, Flaw> {
+        let (source, at) = (template.source(), template.at());
         let constant = template.as_constant().is_some();
+        let literals = if constant { vec![source] } else { engine::literals(source) };
         let prefix = if constant || !source.starts_with('{') { literals.first().copied().unwrap_or("") } else { "" };
         if !constant && allow.is_empty() && (prefix.is_empty() || engine::has_statements(source)) {
             let problem = if prefix.is_empty() {
@@ -62,6 +78,26 @@ impl Confined {
         })
     }
 
+    /// Compiles and confines the template of a host.
+    ///
+    /// # Errors
+    /// A template that is wrong, and one that neither begins with literal text nor ends with a literal domain.
+    pub(crate) fn host(text: &Located<Text>) -> Result<Self, Flaw> {
+        let template = Template::written(text)?;
+        let source = template.source();
+        let suffix = if source.ends_with('}') { None } else { engine::literals(source).last().copied() };
+        let own_domain = suffix.is_some_and(|suffix| suffix.len() > 1 && suffix.starts_with('.'));
+        let any = [Located::nowhere("*".to_owned())];
+        let allow = if own_domain && !engine::has_statements(source) { &any[..] } else { &[] };
+        Self::of(template, HOST, allow).map_err(|flaw| {
+            flaw.with_hint("begin with literal text (`shop-{{ ... }}`), or end with a domain (`{{ ... }}.example.com`)")
+        })
+    }
+
+    pub(crate) const fn reads(&self) -> Reads {
+        self.template.reads()
+    }
+
     /// Renders the text for a message.
     ///
     /// # Errors
@@ -71,7 +107,7 @@ impl Confined {
         self.render_cow(scope).map(Cow::into_owned)
     }
 
-    fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
+    pub(crate) fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
         let text = self.template.render_cow(scope)?;
         if self.as_constant().is_some() {
             return Ok(text);

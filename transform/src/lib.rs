@@ -30,12 +30,12 @@
 //!     route: "orders".into(),
 //!     request_id: "1".into(),
 //!     client_ip: None,
-//!     params: Params::new(vec![("id".into(), "a/b".to_owned())], None),
+//!     params: Params::new(vec![("id".into(), "a b".to_owned())], None),
 //!     claims: None,
 //! });
 //! pipeline.apply(&mut parts, &mut payload, &mut exchange)?;
 //!
-//! assert_eq!(parts.uri.path(), "/v2/tenants/acme/orders/a%2Fb");
+//! assert_eq!(parts.uri.path(), "/v2/tenants/acme/orders/a%20b");
 //! assert_eq!(parts.headers["x-user"], "nobody");
 //! assert_eq!(payload.content().unwrap().bytes(), r#"{"total":6,"note":"for acme"}"#);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
@@ -91,7 +91,7 @@ pub use pipeline::{Bodyless, CompiledRequest, CompiledResponse, RequestPipeline,
 pub use position::{LOCATED, Located, Position};
 pub use scope::Scope;
 pub use shape::Shape;
-pub use step::{BodyForm, Edits, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
+pub use step::{BodyForm, Edits, PathTemplate, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
 pub use template::{Expression, Template};
 pub use text::{Run, TEXT, Text};
 pub use tree::{BRANCH, Branch, Named, Tree};

@@ -39,7 +39,11 @@ pub(super) fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Va
         return xml::escape(out, &text, xml::Place::Attribute)
             .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()));
     }
-    if matches!(state.auto_escape(), AutoEscape::Custom(_)) {
+    if let AutoEscape::Custom(name) = state.auto_escape() {
+        if name == super::PATH && !value.is_safe() && text.contains('/') {
+            let message = "a value has a `/`, which would name another path";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
         let set = match (value.is_safe(), is_tail(state, &text)) {
             (true, true) => NOT_IN_TAIL,
             (true, false) => return Ok(out.write_str(&text)?),
@@ -105,11 +109,21 @@ pub(crate) fn encode_path_literal(path: &str) -> String {
     encoded
 }
 
-/// Whether a path has a segment that a server would resolve: `.` or `..`, also escaped.
+/// Whether a path has a segment that a server would resolve: `.` or `..`, also escaped, and also behind an escaped slash
+/// or backslash, which some servers take for a separator.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
-    path.split('/').any(|segment| {
+    let dotted = |segment: &str| {
         let dots = segment.replace("%2e", ".").replace("%2E", ".");
         dots == "." || dots == ".."
+    };
+    path.split('/').any(|segment| {
+        dotted(segment)
+            || (segment.contains('%') && {
+                let parted = ["%2F", "%2f", "%5C", "%5c"]
+                    .iter()
+                    .fold(segment.to_owned(), |path, escape| path.replace(escape, "/"));
+                parted.contains('/') && parted.split('/').any(dotted)
+            })
     })
 }
 
@@ -124,10 +138,10 @@ mod tests {
 
     #[test]
     fn dot_segments_are_found_in_any_disguise() {
-        for path in ["/a/../b", "/.", "/%2e%2E/x", "/.%2e"] {
+        for path in ["/a/../b", "/.", "/%2e%2E/x", "/.%2e", "/a%2F..%2fb", "/a%5c%2E."] {
             assert!(has_dot_segment(path), "{path}");
         }
-        for path in ["/a.b/..c", "/...", "/"] {
+        for path in ["/a.b/..c", "/...", "/", "/a%2Fb", "/%2F"] {
             assert!(!has_dot_segment(path), "{path}");
         }
     }

@@ -17,7 +17,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig
 pub(crate) use compile::{Reads, Refusal, begins, compile_expression, compile_text, names, problem};
 pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of, unreadable};
 pub(crate) use scan::{
-    Zone, expressions_in_text, has_statements, is_lone_expression, literals, looks_like_template, zones, zones_of_code,
+    Zone, expressions_in_text, first_expression_names, has_statements, is_lone_expression, literals,
+    looks_like_template, zones, zones_of_code,
 };
 
 use crate::template::Escaping;
@@ -29,8 +30,11 @@ const FUEL: u64 = 1_000_000;
 /// Nesting of macros and loops that call themselves.
 const RECURSION: usize = 100;
 
-/// The name of the templates whose values are escaped as segments of a path.
+/// The name of the templates whose values are kept in their segments of a path.
 const PATH: &str = "path";
+
+/// The name of the templates whose values are escaped as segments of a path.
+const LOCATION: &str = "location";
 
 /// The name of the templates whose values are escaped as text of XML.
 const XML: &str = "xml";
@@ -46,7 +50,11 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
     environment.set_syntax(syntax.unwrap_or_default());
     environment.set_auto_escape_callback(|name| {
-        if name == PATH || name == XML { AutoEscape::Custom(name.to_owned().into()) } else { AutoEscape::None }
+        if [PATH, LOCATION, XML].contains(&name) {
+            AutoEscape::Custom(name.to_owned().into())
+        } else {
+            AutoEscape::None
+        }
     });
     environment.set_formatter(formatter::format);
     environment.remove_filter("safe");
@@ -65,7 +73,8 @@ impl Escaping {
     const fn template_name(self) -> &'static str {
         match self {
             Self::None => "template",
-            Self::Path | Self::Location => PATH,
+            Self::Path => PATH,
+            Self::Location => LOCATION,
             Self::Xml => XML,
         }
     }

@@ -109,6 +109,16 @@ pub(crate) fn has_statements(text: &str) -> bool {
     pieces(text).iter().any(|piece| matches!(piece, Piece::Statement(_)))
 }
 
+/// The values that the first expression of a template names; none when something else comes first that is no text.
+pub(crate) fn first_expression_names(text: &str) -> Option<Vec<&str>> {
+    let first = pieces(text).into_iter().find(|piece| !matches!(piece, Piece::Literal(_) | Piece::Comment))?;
+    let Piece::Expression(code) = first else { return None };
+    let mut applied = Applied::default();
+    applied_in(code, &mut applied);
+    applied.names.retain(|name| !applied.filters.contains(name));
+    Some(applied.names)
+}
+
 /// The expression of a text that is one lone `{{ expression }}`, white space around it aside.
 pub(crate) fn is_lone_expression(text: &str) -> Option<&str> {
     match pieces(text.trim())[..] {

@@ -4,8 +4,9 @@ use super::{
     body::BodyPlan,
     config::{BodyForm, Edits, RequestStep, ResponseStep},
     headers::HeaderPlan,
+    path::PathPlan,
     query::QueryPlan,
-    target::{MethodPlan, PathPlan, StatusPlan},
+    target::{MethodPlan, StatusPlan},
 };
 use crate::{
     engine::Reads,
@@ -80,15 +81,14 @@ pub(crate) fn request_steps(steps: &[RequestStep]) -> Result<Vec<Step>, Vec<Flaw
         let side = Side::Request;
         let method = step.method.as_ref().map(|text| MethodPlan::compile(text, side));
         let path = step.path.as_ref().map(|text| PathPlan::compile(text, side));
-        let query = flaws.meanwhile(|flaw| flaw.within("query"), |flaws| {
-            flaws.keep_all(QueryPlan::compile(&step.query, side))
-        });
+        let query =
+            flaws.meanwhile(|flaw| flaw.within("query"), |flaws| flaws.keep_all(QueryPlan::compile(&step.query, side)));
         Step {
             when: when(step.when.as_ref(), side, flaws),
             extract: extract(&step.extract, side, flaws),
             head: Head::Request {
                 method: method.and_then(|method| flaws.keep(method.map_err(|flaw| flaw.within("method")))),
-                path: path.and_then(|path| flaws.keep(path.map_err(|flaw| flaw.within("path")))),
+                path: path.and_then(|path| flaws.keep(path.map_err(|flaw| flaw.of("`path`").within("path")))),
                 query: query.unwrap_or_default(),
             },
             headers: headers(&step.headers, side, flaws),
@@ -139,8 +139,7 @@ fn extract(extract: &Named<Located<Extract>>, side: Side, flaws: &mut Flaws) -> 
 }
 
 fn headers(edits: &Edits, side: Side, flaws: &mut Flaws) -> HeaderPlan {
-    let plan =
-        flaws.meanwhile(|flaw| flaw.within("headers"), |flaws| flaws.keep_all(HeaderPlan::compile(edits, side)));
+    let plan = flaws.meanwhile(|flaw| flaw.within("headers"), |flaws| flaws.keep_all(HeaderPlan::compile(edits, side)));
     plan.unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::path::PathTemplate;
 use crate::{
     extract::Extract,
     one_or_many::OneOrMany,
@@ -32,9 +33,10 @@ pub struct RequestStep {
     /// The method to send (template).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Located<Text>>,
-    /// The path to send (template). What a value renders is one segment unless it is filtered with `safe`.
+    /// The path to send (template). A value stays in its segment: one with a `/` is an error unless it is the tail
+    /// capture, or filtered with `urlencode` or `safe`. The template begins with literal text, or is `{template, allow}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<Located<Text>>,
+    pub path: Option<PathTemplate>,
     /// Edits of the query.
     #[serde(default, skip_serializing_if = "Edits::is_empty")]
     pub query: Edits,

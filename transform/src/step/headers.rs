@@ -2,11 +2,12 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 use super::config::Edits;
 use crate::{
+    confined::Confined,
     engine::Reads,
     error::{Side, TransformError},
     flaw::{Flaw, Flaws},
@@ -18,6 +19,10 @@ use crate::{
     text::Text,
     tree::Named,
 };
+
+/// Headers of one connection (RFC 9110 7.6.1), which mean nothing on the next one.
+const OF_THE_CONNECTION: [HeaderName; 5] =
+    [CONNECTION, TE, UPGRADE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
 
 /// Compiled edits of headers.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +36,8 @@ pub(super) struct HeaderPlan {
 enum HeaderTemplate {
     Constant(HeaderValue),
     Template(Template),
+    /// The host that an upstream is asked for.
+    Host(Confined),
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +66,7 @@ impl HeaderPlan {
         values.fold(Reads::NOTHING, |reads, value| match value {
             HeaderTemplate::Constant(_) => reads,
             HeaderTemplate::Template(template) => reads.and(template.reads()),
+            HeaderTemplate::Host(host) => reads.and(host.reads()),
         })
     }
 
@@ -124,15 +132,18 @@ fn removals(names: &OneOrMany<Located<String>>, flaws: &mut Flaws) -> Vec<Remova
     names.iter().enumerate().filter_map(removal).collect()
 }
 
-/// A header's name that a step may write: framing belongs to the gateway.
+/// A header's name that a step may write: framing and connections belong to the gateway.
 fn editable(name: &str, at: Position) -> Result<HeaderName, Flaw> {
     let header = HeaderName::try_from(name).map_err(|_| {
         let flaw = Flaw::new(at, format!("`{name}` cannot be a header's name"));
         flaw.with_hint("a name is letters, digits and dashes")
     })?;
+    let refused = |hint| Err(Flaw::new(at, format!("`{name}` cannot be set")).with_hint(hint));
     if header == CONTENT_LENGTH || header == TRANSFER_ENCODING {
-        let flaw = Flaw::new(at, format!("`{name}` cannot be set"));
-        return Err(flaw.with_hint("the gateway frames the body itself"));
+        return refused("leave it out: the gateway frames the body itself");
+    }
+    if OF_THE_CONNECTION.contains(&header) {
+        return refused("leave it out: it is about one connection, and the gateway sets it itself, for upgrades too");
     }
     Ok(header)
 }
@@ -146,23 +157,32 @@ impl HeaderTemplate {
                 Ok(value) => Ok(Self::Constant(value)),
                 Err(_) => Err(Flaw::new(text.at, format!("header `{name}`: a value cannot have control characters"))),
             },
+            None if *name == HOST && side == Side::Request && !is_clients_host(text.value.as_str()) => {
+                Confined::host(text).map(Self::Host).map_err(|flaw| flaw.of("header `host`"))
+            }
             None => Ok(Self::Template(template)),
         }
     }
 
     fn render(&self, name: &HeaderName, scope: &Scope) -> Result<HeaderValue, TransformError> {
-        match self {
-            Self::Constant(value) => Ok(value.clone()),
-            Self::Template(template) => {
-                let failed = |error: TransformError| error.of(&format!("header `{name}`"));
-                let text = template.render_cow(scope).map_err(failed)?;
-                HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
-                    let message = "the rendered value has characters that no header can hold";
-                    failed(TransformError::new(scope.side(), template.at(), message))
-                })
-            }
-        }
+        let failed = |error: TransformError| error.of(&format!("header `{name}`"));
+        let (text, at) = match self {
+            Self::Constant(value) => return Ok(value.clone()),
+            Self::Template(template) => (template.render_cow(scope).map_err(failed)?, template.at()),
+            Self::Host(host) => (host.render_cow(scope).map_err(failed)?, host.at()),
+        };
+        HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
+            let message = "the rendered value has characters that no header can hold";
+            failed(TransformError::new(scope.side(), at, message))
+        })
     }
+}
+
+/// Whether a template of `host` passes on the host that the client asked for, as it is: the gateway has checked it, and
+/// chosen the route by it.
+fn is_clients_host(template: &str) -> bool {
+    let code = crate::engine::is_lone_expression(template).unwrap_or("");
+    ["headers.x_forwarded_host", "headers['x-forwarded-host']", "headers[\"x-forwarded-host\"]"].contains(&code)
 }
 
 impl Removal {

@@ -5,6 +5,7 @@ mod compile;
 mod config;
 mod form;
 mod headers;
+mod path;
 mod query;
 mod run;
 mod target;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use config::{BodyForm, Edits, RequestStep, RequestSteps, ResponseStep, ResponseSteps};
+pub use path::PathTemplate;
 
 pub(crate) use compile::{Step, request_steps, response_steps};
 

@@ -1,9 +1,9 @@
-//! The method, the path and the status that a step gives a message.
+//! The method and the status that a step gives a message.
 
 use http::{Method, StatusCode};
 
 use crate::{
-    engine::{self, Reads},
+    engine::Reads,
     error::{Side, TransformError},
     flaw::Flaw,
     position::{Located, Position},
@@ -89,53 +89,6 @@ impl StatusPlan {
 fn status(text: &str) -> Option<StatusCode> {
     let code = text.parse::<u16>().ok().filter(|code| (200..600).contains(code))?;
     StatusCode::from_u16(code).ok()
-}
-
-/// A path to send. What a value renders stays inside its segment.
-#[derive(Clone, Debug)]
-pub(super) struct PathPlan(Template);
-
-impl PathPlan {
-    pub(super) fn compile(text: &Located<Text>, side: Side) -> Result<Self, Flaw> {
-        let template = template(text, side, Escaping::Path, "`path`")?;
-        let literals = if template.as_constant().is_some() { vec![text.value.as_str()] } else { engine::literals(template.source()) };
-        if literals.iter().any(|literal| literal.contains(['?', '#'])) {
-            let flaw = Flaw::new(text.at, "`path`: a path has no `?` and no `#`");
-            return Err(flaw.with_hint("set the query with `query: {set: {name: value}}`"));
-        }
-        match template.as_constant() {
-            Some(constant) => {
-                let checked = check(constant).map_err(|message| Flaw::new(text.at, format!("`path`: {message}")))?;
-                let constant = Located { value: Text::from(checked), at: text.at };
-                Template::compile(&constant, side, Escaping::Path).map(Self)
-            }
-            None => Ok(Self(template)),
-        }
-    }
-
-    /// The path: it begins with a slash, has no dot segments, and no character that may not stand in one.
-    pub(super) fn render(&self, scope: &Scope) -> Result<String, TransformError> {
-        let failed = |message| TransformError::new(scope.side(), self.0.at(), format!("`path`: {message}"));
-        if let Some(constant) = self.0.as_constant() {
-            return Ok(constant.to_owned());
-        }
-        let text = self.0.render(scope).map_err(|error| error.of("`path`"))?;
-        check(text.trim()).map_err(failed)
-    }
-
-    pub(super) const fn reads(&self) -> Reads {
-        self.0.reads()
-    }
-}
-
-fn check(path: &str) -> Result<String, &'static str> {
-    if !path.starts_with('/') {
-        return Err("a path begins with `/`");
-    }
-    if engine::has_dot_segment(path) {
-        return Err("a path cannot have the segments `.` and `..`");
-    }
-    Ok(engine::encode_path_literal(path))
 }
 
 fn template(text: &Located<Text>, side: Side, escaping: Escaping, subject: &str) -> Result<Template, Flaw> {

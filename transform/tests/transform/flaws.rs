@@ -42,6 +42,17 @@ fn every_flaw_is_reported() {
 }
 
 #[test]
+fn headers_of_a_connection_cannot_be_set() {
+    for name in ["connection", "Upgrade", "TE", "transfer-encoding", "content-length", "keep-alive", "proxy-connection"]
+    {
+        for edit in ["set", "append"] {
+            let found = flaws(json!({"headers": {edit: {name: "x"}}}));
+            assert!(found.len() == 1 && found[0].contains("cannot be set (leave it out"), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_flaw_says_where_in_a_template_of_several_lines() {
     let found = flaws(json!({"body": {"text": "one\n  {{ two three }}"}}));
     assert!(found[0].contains("line 2, column"), "{}", found[0]);

