@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan};
 use crate::{
     document::{Period, Size},
-    policy::{Policies, Timeout},
+    policy::Policies,
 };
 
 /// The whole document. Values that came from references are masked by the caller.
@@ -94,11 +94,7 @@ fn route(plan: &RoutePlan) -> Value {
 }
 
 fn effective_policies(policies: Policies) -> Value {
-    let limits = json!({"max_body": Size::from_bytes(policies.max_body)});
-    match policies.timeout {
-        Timeout::Exchange(limit) => json!({"timeout": Period::from(limit), "limits": limits}),
-        Timeout::Head(_) => json!({"limits": limits}),
-    }
+    json!({"timeout": policies.timeout, "limits": {"max_body": Size::from_bytes(policies.max_body)}})
 }
 
 fn merge(fields: &mut Map<String, Value>, more: &Value) {

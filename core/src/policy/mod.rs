@@ -5,10 +5,12 @@ mod dispatch;
 mod limits;
 mod settings;
 mod stack;
+mod time_limit;
 mod timeout;
 mod transformation;
 
 pub(crate) use body::limited;
-pub(crate) use settings::{LimitSettings, Policies, PolicySettings, Timeout, with_policies};
+pub(crate) use settings::{LimitSettings, Policies, PolicySettings, with_policies};
 pub(crate) use stack::stack;
+pub(crate) use time_limit::Timeout;
 pub(crate) use transformation::Pipelines;

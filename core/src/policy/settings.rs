@@ -5,7 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Period, Size};
+use super::time_limit::Timeout;
+use crate::document::Size;
 
 /// How long the reply's head may take when no `timeout` is given.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -17,10 +18,10 @@ const DEFAULT_MAX_BODY: u64 = 10 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PolicySettings {
-    /// How long the whole exchange may take, a streamed reply included. Without it the reply's head has to come
-    /// within 30s, and a streamed reply takes as long as it needs.
+    /// How long the whole exchange may take, a streamed reply included; `{head: 30s}` bounds the time to the reply's
+    /// head alone. Default: `{head: 30s}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<Period>,
+    pub(crate) timeout: Option<Timeout>,
     /// How much is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<LimitSettings>,
@@ -36,9 +37,10 @@ macro_rules! with_policies {
         #[serde(default, deny_unknown_fields)]
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(crate) $field: $type,)*
-            /// How long the whole exchange may take. Default: 30s to the reply's head.
+            /// How long the whole exchange may take; `{head: 30s}` bounds the time to the reply's head alone. Default:
+            /// `{head: 30s}`.
             #[serde(skip_serializing_if = "Option::is_none")]
-            timeout: Option<$crate::document::Period>,
+            timeout: Option<$crate::policy::Timeout>,
             /// How much is taken.
             #[serde(skip_serializing_if = "Option::is_none")]
             limits: Option<$crate::policy::LimitSettings>,
@@ -77,10 +79,7 @@ impl PolicySettings {
     pub(crate) fn resolve(&self) -> Policies {
         let max_body = self.limits.as_ref().and_then(|limits| limits.max_body);
         Policies {
-            timeout: match self.timeout {
-                Some(period) => Timeout::Exchange(period.into()),
-                None => Timeout::Head(DEFAULT_TIMEOUT),
-            },
+            timeout: self.timeout.unwrap_or(Timeout::Head(DEFAULT_TIMEOUT)),
             max_body: max_body.map_or(DEFAULT_MAX_BODY, |size| size.bytes()),
         }
     }
@@ -91,26 +90,4 @@ impl PolicySettings {
 pub(crate) struct Policies {
     pub(crate) timeout: Timeout,
     pub(crate) max_body: u64,
-}
-
-/// What has to happen in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timeout {
-    /// The reply's head has to come; a streamed reply may take longer.
-    Head(Duration),
-    /// The whole exchange has to end, a streamed reply included.
-    Exchange(Duration),
-}
-
-impl Timeout {
-    /// Whether a streamed reply has to be over by then too.
-    pub(crate) const fn is_of_exchange(self) -> bool {
-        matches!(self, Self::Exchange(_))
-    }
-
-    pub(crate) const fn limit(self) -> Duration {
-        match self {
-            Self::Head(limit) | Self::Exchange(limit) => limit,
-        }
-    }
 }

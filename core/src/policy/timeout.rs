@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tokio::time::timeout_at;
 use tower::Service;
 
-use super::{body::until, settings::Timeout};
+use super::{body::until, time_limit::Timeout};
 use crate::{
     failure::Failure,
     invocation::{Invocation, Response},
