@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
@@ -111,20 +111,30 @@ impl Body {
     /// # Errors
     /// [`BodyError::TooLarge`] as soon as it is known that the body is larger, and whatever breaks the body.
     pub async fn collect(self, limit: u64) -> Result<Bytes, BodyError> {
+        self.collect_whole(limit).await.map(|(bytes, _)| bytes)
+    }
+
+    /// Reads the whole body into memory, at most `limit` bytes, and its trailers.
+    pub(crate) async fn collect_whole(self, limit: u64) -> Result<(Bytes, Option<HeaderMap>), BodyError> {
         let too_large = BodyError::TooLarge { limit };
         if self.size_hint().lower() > limit {
             return Err(too_large);
         }
         let mut body = match self.0 {
-            Inner::Empty => return Ok(Bytes::new()),
-            Inner::Full(bytes) => return Ok(bytes),
+            Inner::Empty => return Ok((Bytes::new(), None)),
+            Inner::Full(bytes) => return Ok((bytes, None)),
             Inner::Streaming(body) => body,
         };
         let mut first = Bytes::new();
         let mut rest = Vec::new();
+        let mut trailers = None;
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame?.into_data() else {
-                continue;
+            let data = match frame?.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    trailers = frame.into_trailers().ok();
+                    continue;
+                }
             };
             if (first.len() + rest.len() + data.len()) as u64 > limit {
                 return Err(too_large);
@@ -136,9 +146,30 @@ impl Body {
             }
         }
         if rest.is_empty() {
-            return Ok(first);
+            return Ok((first, trailers));
         }
-        Ok([&first[..], &rest[..]].concat().into())
+        Ok(([&first[..], &rest[..]].concat().into(), trailers))
+    }
+
+    /// A body in memory with trailers. Its length is not told beforehand: HTTP/1.1 has trailers after chunks only.
+    pub(crate) fn with_trailers(bytes: Bytes, trailers: HeaderMap) -> Self {
+        Self(Inner::Streaming(Box::pin(Trailed { bytes: Some(bytes), trailers: Some(trailers) })))
+    }
+}
+
+/// Bytes, then trailers.
+struct Trailed {
+    bytes: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl HttpBody for Trailed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let data = self.bytes.take().filter(|bytes| !bytes.is_empty()).map(Frame::data);
+        Poll::Ready(data.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
     }
 }
 
@@ -294,6 +325,16 @@ mod tests {
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
         let error = Body::from("abcd").collect(3).await.unwrap_err();
         assert!(matches!(error, BodyError::TooLarge { limit: 3 }));
+    }
+
+    #[tokio::test]
+    async fn trailers_are_collected_and_given_back() {
+        let trailers = HeaderMap::from_iter([(header::ETAG, "a".parse().unwrap())]);
+        let body = Body::with_trailers("abc".into(), trailers.clone());
+        assert_eq!((body.known_length(), body.is_end_stream()), (None, false));
+        assert_eq!(body.collect_whole(3).await.unwrap(), (Bytes::from("abc"), Some(trailers.clone())));
+        let body = Body::with_trailers(Bytes::new(), trailers.clone());
+        assert_eq!(body.collect_whole(3).await.unwrap(), (Bytes::new(), Some(trailers)));
     }
 
     #[test]

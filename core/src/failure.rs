@@ -49,8 +49,7 @@ impl Failure {
     pub(crate) fn request_body(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge { limit } => Self::RequestTooLarge { limit },
-            BodyError::TimedOut => Self::TimedOut,
-            error @ BodyError::Cut(_) => Self::RequestBody(error),
+            error @ (BodyError::TimedOut | BodyError::Cut(_)) => Self::RequestBody(error),
         }
     }
 

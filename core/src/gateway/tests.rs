@@ -323,6 +323,8 @@ mod canned {
         pub(super) stalls: bool,
         /// Sends a body of so many megabytes, one at a time.
         pub(super) megabytes: usize,
+        /// Sends `{}` and a trailer.
+        pub(super) trailers: bool,
     }
 
     impl Settings for Canned {}
@@ -353,6 +355,11 @@ mod canned {
             if target.stalls {
                 let part = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"{")))]);
                 *response.body_mut() = Body::new(StreamBody::new(part.chain(stream::pending())));
+            }
+            if target.trailers {
+                let trailer = [(http::HeaderName::from_static("x-sum"), http::HeaderValue::from_static("7"))];
+                let frames = [Frame::data("{}".into()), Frame::trailers(trailer.into_iter().collect())];
+                *response.body_mut() = Body::new(StreamBody::new(stream::iter(frames.map(Ok::<_, BodyError>))));
             }
             if target.megabytes > 0 {
                 let megabyte = Bytes::from(vec![b'x'; 1 << 20]);
@@ -407,6 +414,64 @@ routes: [{match: /, to: {upstream: c, status: 200, stalls: true}, response: {bod
     .await;
     let answer = get(&gateway, "/").await;
     assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (504, "upstream_timeout"));
+}
+
+/// A body of which the client sends a part, and then nothing.
+fn stalled() -> Body {
+    use futures_util::{StreamExt, stream};
+    let part = stream::iter([Ok::<_, crate::BodyError>(http_body::Frame::data(bytes::Bytes::from_static(b"{")))]);
+    Body::new(http_body_util::StreamBody::new(part.chain(stream::pending())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_too_slow_is_no_slow_upstream() {
+    let gateway = canned(
+        r#"
+upstreams: {e: {echo: {}}, c: {canned: {}}}
+routes:
+  - {match: /step, to: e, request: {body: {json: "{{ body }}"}}}
+  - {match: /kind, to: e}
+  - {match: /delayed, to: {upstream: e, delay: 40s}}
+  - {match: /stalls, to: {upstream: c, status: 200, stalls: true}, timeout: 5s, response: {body: {json: "{{ body }}"}}}
+"#,
+    )
+    .await;
+    for path in ["/step", "/kind"] {
+        let answer = send(&gateway, Request::post(path).body(stalled()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (400, "bad_request"), "{path}");
+        assert!(
+            answer.json()["detail"].as_str().unwrap().contains("did not arrive within the time"),
+            "{}",
+            answer.text
+        );
+    }
+    for (path, body) in [("/delayed", Body::from("{}")), ("/stalls", stalled())] {
+        let answer = send(&gateway, Request::post(path).body(body).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("callgate-error")), (504, "upstream_timeout"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_stay_with_the_body_that_they_came_with() {
+    let gateway = canned(
+        r#"
+upstreams: {c: {canned: {}}}
+routes:
+  - {match: /streamed, to: {upstream: c, status: 200, trailers: true}}
+  - match: /read
+    to: {upstream: c, status: 200, trailers: true}
+    response: {headers: {set: {x-body: "{{ text }}"}}}
+  - {match: /written, to: {upstream: c, status: 200, trailers: true}, response: {body: {json: "{{ body }}"}}}
+"#,
+    )
+    .await;
+    for (path, trailer) in [("/streamed", Some("7")), ("/read", Some("7")), ("/written", None)] {
+        let request = Request::get(path).header("host", "a.test").body(Body::empty()).unwrap();
+        let body = gateway.clone().oneshot(request).await.unwrap().into_body();
+        let (bytes, trailers) = body.collect_whole(1 << 20).await.unwrap();
+        let found = trailers.as_ref().and_then(|trailers| trailers.get("x-sum")).map(|value| value.to_str().unwrap());
+        assert_eq!((&bytes[..], found), (&b"{}"[..], trailer), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,15 +6,16 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use callgate_transform::{Bodyless, Content, Payload, RequestPipeline, ResponsePipeline};
 use futures_util::FutureExt;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body::Body as _;
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     document::Sources,
     failure::Failure,
     invocation::{CallContext, Invocation, Response},
@@ -110,11 +111,13 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
         exchange.keep_request(&parts, &Payload::Streaming);
     }
     let wanted = pipelines.request.reads_body() || pipelines.response.reads_request_body();
-    let (mut payload, streamed) = if wanted {
-        let bytes = in_time(deadline, body.collect(limit)).await?.map_err(Failure::request_body)?;
-        (Payload::Buffered(Content::new(bytes, limit)), Body::empty())
+    let (mut payload, rest) = if wanted {
+        // The upstream was not asked yet: a body that takes too long is the client's.
+        let late = |_| Failure::RequestBody(BodyError::TimedOut);
+        let whole = in_time(deadline, body.collect_whole(limit)).await.map_err(late)?;
+        held(whole.map_err(Failure::request_body)?, limit)
     } else {
-        (Payload::Streaming, body)
+        (Payload::Streaming, Rest::Stream(body))
     };
     if kept && wanted {
         exchange.keep_request(&parts, &payload);
@@ -126,7 +129,7 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
     }
     let applied = pipelines.request.apply(&mut parts, &mut payload, exchange);
     applied.map_err(|error| Failure::transformation(error, &pipelines.sources))?;
-    invocation.request = http::Request::from_parts(parts, put_back(payload, streamed));
+    invocation.request = http::Request::from_parts(parts, put_back(payload, rest));
     Ok(())
 }
 
@@ -178,14 +181,14 @@ async fn run(
         return Ok(Response::from_parts(parts, body));
     }
     let limit = context.max_body;
-    let (mut payload, streamed) = if steps.reads_body() {
-        let bytes = in_time(context.deadline, body.collect(limit)).await?.map_err(Failure::reply_body)?;
-        (Payload::Buffered(Content::new(bytes, limit)), Body::empty())
+    let (mut payload, rest) = if steps.reads_body() {
+        let whole = in_time(context.deadline, body.collect_whole(limit)).await?;
+        held(whole.map_err(Failure::reply_body)?, limit)
     } else {
-        (Payload::Streaming, body)
+        (Payload::Streaming, Rest::Stream(body))
     };
     steps.apply(&mut parts, &mut payload, &mut context.exchange, error).map_err(failed)?;
-    Ok(Response::from_parts(parts, put_back(payload, streamed)))
+    Ok(Response::from_parts(parts, put_back(payload, rest)))
 }
 
 /// Why the reply has no body that steps could read or replace, if it has none by its nature.
@@ -201,10 +204,36 @@ fn bodyless(status: StatusCode, lacks_body: bool, method: &Method) -> Option<Bod
     }
 }
 
-/// The body after the steps: what they made of it, or the stream that none of them touched.
-fn put_back(payload: Payload, streamed: Body) -> Body {
-    match payload {
-        Payload::Streaming => streamed,
-        Payload::Buffered(content) => Body::from(content.into_bytes()),
+/// What of a message's body the steps do not get.
+enum Rest {
+    /// The body itself, as none of them reads it.
+    Stream(Body),
+    /// What came after the bytes, and the bytes by which it is told whether they still are the body.
+    Trailers(Option<HeaderMap>, Bytes),
+}
+
+/// A body for the steps to read.
+fn held((bytes, trailers): (Bytes, Option<HeaderMap>), limit: u64) -> (Payload, Rest) {
+    (Payload::Buffered(Content::new(bytes.clone(), limit)), Rest::Trailers(trailers, bytes))
+}
+
+/// The body after the steps: what they made of it, or the stream that none of them touched. Trailers belong to the
+/// body that they came with, and go with it when a step replaces it.
+fn put_back(payload: Payload, rest: Rest) -> Body {
+    match (payload, rest) {
+        (Payload::Streaming, Rest::Stream(body)) => body,
+        (Payload::Streaming, Rest::Trailers(..)) => Body::empty(),
+        (Payload::Buffered(content), rest) => {
+            let bytes = content.into_bytes();
+            match rest {
+                Rest::Trailers(Some(trailers), read) if is_same(&bytes, &read) => Body::with_trailers(bytes, trailers),
+                _ => Body::from(bytes),
+            }
+        }
     }
+}
+
+/// Whether these are the bytes that were read, and not merely equal ones.
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    one.len() == other.len() && (one.is_empty() || one.as_ptr() == other.as_ptr())
 }

@@ -6,7 +6,13 @@ use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
 
 use super::{Code, grpc};
-use crate::{body::Body, error::UpstreamError, failure::Failure, invocation::Response, request_id::RequestId};
+use crate::{
+    body::{Body, BodyError},
+    error::UpstreamError,
+    failure::Failure,
+    invocation::Response,
+    request_id::RequestId,
+};
 
 /// Names the code of a failure that the gateway itself answers.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("callgate-error");
@@ -67,6 +73,9 @@ fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         Failure::BadRequest(sentence) => sentence.as_ref().into(),
         Failure::RequestTooLarge { limit } => {
             format!("The request's body is larger than the {limit} bytes that this route allows.").into()
+        }
+        Failure::RequestBody(BodyError::TimedOut) => {
+            "The request's body did not arrive within the time that this route allows.".into()
         }
         Failure::RequestBody(_) | Failure::RequestBroken(_) => {
             "The request's body ended before it was complete.".into()
