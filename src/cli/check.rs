@@ -5,7 +5,7 @@ use std::path::Path;
 use callgate_core::{Registry, Snapshot, plan::Plan};
 
 use super::{Failed, load};
-use crate::server::{background, check_tls};
+use crate::server::background;
 
 pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<String, Failed> {
     let plan = load::plan(config, registry)?;
@@ -13,13 +13,7 @@ pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result
     if !plan.warnings().is_empty() {
         text.push_str(&format!("{}\n", plan.warnings()));
     }
-    for listener in plan.listeners() {
-        if let Some(tls) = &listener.tls {
-            check_tls(tls).map_err(|error| {
-                Failed::Invalid(format!("error: listeners.{}.tls: {}", listener.name, callgate_core::chain(&error)))
-            })?;
-        }
-    }
+    load::tls(&plan)?;
     let summary = format!("{} is valid: {}\n", config.display(), plan.summary());
     if connect {
         text.push_str(&connected(plan)?);

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use callgate_core::plan::Address;
+use callgate_core::plan::{Address, ListenerTls};
 
 /// Why a server can't start or go on.
 ///
@@ -77,6 +77,19 @@ pub enum TlsError {
         /// What rustls says.
         reason: String,
     },
+}
+
+impl TlsError {
+    /// The field of the listener's `tls` that is wrong.
+    #[must_use]
+    pub fn field(&self, tls: &ListenerTls) -> &'static str {
+        match self {
+            Self::Read { path, .. } | Self::Empty { path, .. } if *path == tls.private_key => "private_key",
+            Self::Read { path, .. } | Self::Empty { path, .. } if *path == tls.certificate => "certificate",
+            Self::Read { .. } | Self::Empty { .. } | Self::ClientCa { .. } => "client_ca",
+            Self::Pair { .. } => "private_key",
+        }
+    }
 }
 
 /// Says what to do about the errors that people meet.

@@ -40,6 +40,19 @@ wrong! {
     everything_is_told_at_once: "many-at-once.yaml",
     targets_are_checked_by_their_kind: "targets.yaml",
     discovery_is_checked_at_its_place: "discover.yaml",
+    addresses_that_clash_name_both_places: "listeners.yaml",
+    tls_files_are_told_at_their_fields: "tls-files.yaml",
+    an_empty_file_is_no_configuration: "empty.yaml",
+    settings_without_an_effect_are_refused: "no-effect.yaml",
+    an_unconfined_template_is_refused: "unconfined.yaml",
+}
+
+#[test]
+fn a_configuration_without_routes_is_a_warning() {
+    let folder = super::configured("upstreams: {orders: {echo: {}}}\nroutes: []\n");
+    let checked = super::on(folder.path(), &["check"], &[]);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(checked.out.contains("there is no route") && checked.out.contains("callgate.yaml:2:9"), "{}", checked.out);
 }
 
 #[test]

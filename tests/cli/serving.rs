@@ -202,6 +202,31 @@ fn the_admin_tells_readiness_routes_and_the_masked_configuration() {
 }
 
 #[test]
+fn an_interrupt_ends_without_a_lame_duck() {
+    let folder = configured(
+        "listeners: {public: {address: '127.0.0.1:0'}}\nshutdown: {lame_duck: 600s}\nroutes: [{match: /a, respond: {status: 204}}]\n",
+    );
+    let mut running = Running::start(folder.path(), &[]);
+    let address = running.address("Listening.");
+    assert!(request(address, "GET /a").0.starts_with("HTTP/1.1 204 "));
+    running.signal("-INT");
+    assert_eq!(running.ended(), Some(0));
+}
+
+#[test]
+fn a_step_that_fails_is_logged_with_its_place() {
+    let folder = configured(
+        "listeners: {public: {address: '127.0.0.1:0'}}\nupstreams: {e: {echo: {}}}\nroutes:\n  - match: /a\n    to: e\n    response:\n      headers: {set: {x: \"a {{ headers.nothing }}\"}}\n",
+    );
+    let mut running = Running::start(folder.path(), &[]);
+    let address = running.address("Listening.");
+    let (head, _) = request(address, "GET /a");
+    assert_eq!(header(&head, "callgate-error"), "bad_upstream_reply");
+    let line = running.line("of the failure", |line| line["code"] == "bad_upstream_reply");
+    assert!(line["error"].as_str().is_some_and(|error| error.contains("callgate.yaml:7:32")), "{line}");
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");

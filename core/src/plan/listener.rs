@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{root, top::Root};
 use crate::{
-    document::{Flaw, Span},
+    document::{Flaw, Node, Span},
     edge::IpRange,
 };
 
@@ -145,22 +145,24 @@ impl JsonSchema for Address {
 }
 
 /// Turns the settings into listeners; two of them, or one and the admin, can't share an address.
-pub(super) fn read_all(top: &Root, directory: &Path, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
+pub(super) fn read_all(top: &Root, document: &Node, directory: &Path, flaws: &mut Vec<Flaw>) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (name, settings) in &top.listeners {
-        let path = root().key("listeners").key(name);
+        let path = root().key("listeners").key(name).key("address");
+        let refuse = |message: String| Flaw::error(address_of(document, name), &path, message);
         let free = matches!(settings.address, Address::Tcp(address) if address.port() == 0);
         if let Some(former) = listeners.iter().find(|former| former.address == settings.address && !free) {
             let message =
                 format!("listeners `{}` and `{name}` have the same address {}", former.name, settings.address);
-            flaws.push(Flaw::error(Span::default(), &path, message));
+            flaws.push(refuse(message).with_related(address_of(document, &former.name), "the other one"));
         }
         if top.admin.as_ref() == Some(&settings.address) && !free {
             let message = format!("the admin address {} is a public listener's", settings.address);
-            flaws.push(
-                Flaw::error(Span::default(), &path, message)
-                    .with_hint("give the admin an address of its own, like 127.0.0.1:9901"),
-            );
+            let flaw = refuse(message).with_hint("give the admin an address of its own, like 127.0.0.1:9901");
+            flaws.push(match document.get("admin") {
+                Some(admin) => flaw.with_related(admin.get("address").unwrap_or(admin).at, "the admin's address"),
+                None => flaw,
+            });
         }
         listeners.push(Listener {
             name: name.as_str().into(),
@@ -170,4 +172,12 @@ pub(super) fn read_all(top: &Root, directory: &Path, flaws: &mut Vec<Flaw>) -> V
         });
     }
     listeners
+}
+
+/// Where a listener's address is written, or what is nearest to it: the listener's name, or the document.
+fn address_of(document: &Node, name: &str) -> Span {
+    match document.get("listeners").and_then(|listeners| listeners.entry(name)) {
+        Some((key, listener)) => listener.get("address").map_or(key.at, |address| address.at),
+        None => document.at,
+    }
 }

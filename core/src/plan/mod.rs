@@ -46,7 +46,7 @@ pub(crate) use upstream::UpstreamPlan;
 pub(crate) use yaml::scalar;
 
 use crate::{
-    document::{DocPath, Document, Flaw, Masks, References, Report, Sources, Span},
+    document::{DocPath, Document, Flaw, Masks, Node, References, Report, Sources, Span},
     registry::Registry,
     routing::RouteTable,
 };
@@ -67,6 +67,8 @@ pub struct Plan {
     report: Report,
     sources: Arc<Sources>,
     masks: Masks,
+    /// What stands under `listeners`, for what is found wrong with them later.
+    listener_settings: Option<Node>,
 }
 
 /// How the gateway stops on SIGTERM.
@@ -97,6 +99,7 @@ impl Plan {
     }
 
     fn read_on(document: &Document, mut flaws: Vec<Flaw>, registry: &Registry) -> Result<Self, Report> {
+        flaws.extend(top::empty(document.root()));
         let root = top::Root::read(document.root(), &mut flaws);
         let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
@@ -105,10 +108,13 @@ impl Plan {
         let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
         flaws.extend(trial::unknown_routes(all_tests, &routes));
         let directory = document.folder(Span::default()).to_owned();
-        let listeners = listener::read_all(&root, &directory, &mut flaws);
+        let listeners = listener::read_all(&root, document.root(), &directory, &mut flaws);
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);
         flaws.extend(route::unreachable(&table, &routes));
+        if routes.is_empty() && flaws.is_empty() {
+            flaws.push(top::without_routes(document.root()));
+        }
         let effective = document.mask(effective::document(&root, &upstreams, &routes));
         let report = document.report(flaws);
         if report.has_errors() {
@@ -127,6 +133,7 @@ impl Plan {
             report,
             sources: Arc::clone(document.sources()),
             masks: document.masks.clone(),
+            listener_settings: document.root().get("listeners").cloned(),
         })
     }
 
@@ -169,6 +176,18 @@ impl Plan {
     /// The listeners, by name.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// A report on fields of `tls` that can't be what they should be, each with its listener's name and why.
+    pub fn refused_tls<'a>(&self, wrong: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> Report {
+        let flaw = |(listener, field, message): (&str, &str, String)| {
+            let path = root().key("listeners").key(listener).key("tls").key(field);
+            let settings = self.listener_settings.as_ref().and_then(|listeners| listeners.get(listener));
+            let written = settings.and_then(|settings| settings.get("tls")).and_then(|tls| tls.get(field));
+            Flaw::error(written.map_or(Span::default(), |field| field.at), &path, self.masked(&message))
+        };
+        let flaws = wrong.into_iter().map(flaw);
+        Report::new(flaws.collect(), Arc::clone(&self.sources))
     }
 
     /// The admin listener's address, if there is one.

@@ -12,7 +12,7 @@ use super::{
     root,
 };
 use crate::{
-    document::{Flaw, Node, Period, from_node},
+    document::{Flaw, Node, Period, Value, from_node},
     policy::PolicySettings,
 };
 
@@ -85,6 +85,21 @@ impl Root {
             shutdown: Shutdown { lame_duck: settings.shutdown.lame_duck.into(), grace: settings.shutdown.grace.into() },
         }
     }
+}
+
+/// The flaw of a document with nothing in it: rather a file that was not written than one that is meant so.
+pub(super) fn empty(document: &Node) -> Option<Flaw> {
+    let nothing = document.is_null() || matches!(&document.value, Value::Mapping(entries) if entries.is_empty());
+    nothing.then(|| {
+        let flaw = Flaw::error(document.at, &root(), "the configuration is empty");
+        flaw.with_hint("write at least a route: `routes: [{match: GET /ping, respond: {body: {text: pong}}}]`")
+    })
+}
+
+/// A warning of a document that is right but serves nothing.
+pub(super) fn without_routes(document: &Node) -> Flaw {
+    let at = document.get("routes").map_or(document.at, |routes| routes.at);
+    Flaw::warning(at, &root().key("routes"), "there is no route: every request is answered 404")
 }
 
 fn default_listener() -> BTreeMap<String, ListenerSettings> {
