@@ -9,7 +9,7 @@ use super::{FAILED, Failed, USAGE, fail, load};
 use crate::{
     admin::{Admin, AdminState},
     log::{self, LogFormat},
-    server::{Limits, Readiness, Server, ServerError, Signals, background},
+    server::{Ending, Limits, Readiness, Server, ServerError, Signals, background},
 };
 
 /// Serves until a signal ends it.
@@ -23,7 +23,7 @@ pub(super) fn run(
     if let Err(wrong) = log::start(filter, format) {
         return fail(wrong, USAGE);
     }
-    let plan = match load::plan(config, registry) {
+    let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
         Ok(plan) => plan,
         Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
     };
@@ -88,14 +88,17 @@ async fn until_signalled(server: Server, shutdown: callgate_core::plan::Shutdown
     let (second, ends) = tokio::sync::oneshot::channel();
     let watching = async move {
         let signal = signals.next().await;
-        info!(signal, lame_duck = ?shutdown.lame_duck, grace = ?shutdown.grace, "Draining.");
-        first.send(()).ok();
+        // Ctrl-C: nobody is there who would have to learn first that this process goes.
+        let ending = if signal == "SIGINT" { Ending::Prompt } else { Ending::Announced };
+        info!(signal, ?ending, lame_duck = ?shutdown.lame_duck, grace = ?shutdown.grace, "Draining.");
+        first.send(ending).ok();
         let signal = signals.next().await;
         warn!(signal, "Ending at once.");
         second.send(()).ok();
         std::future::pending::<()>().await;
     };
-    let ended = server.run(shutdown, async { drains.await.unwrap_or(()) }, async { ends.await.unwrap_or(()) });
+    let ended =
+        server.run(shutdown, async { drains.await.unwrap_or(Ending::Prompt) }, async { ends.await.unwrap_or(()) });
     tokio::select! {
         drained = ended => Ok(drained?.cut),
         () = watching => Ok(0),

@@ -16,6 +16,15 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// How a server begins to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It serves on for the time of `lame_duck`, so that load balancers learn of it.
+    Announced,
+    /// It accepts nothing more from now on.
+    Prompt,
+}
+
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a drain that had to force is a failure of the process"]

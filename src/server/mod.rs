@@ -32,7 +32,7 @@ use tokio::{
 };
 
 pub use answer::Answer;
-pub use drain::{Drained, Readiness};
+pub use drain::{Drained, Ending, Readiness};
 pub use error::{ServerError, TlsError};
 pub use limits::Limits;
 pub use listen::Bound;
@@ -96,7 +96,8 @@ impl Server {
 
     /// Serves until `end` is ready, then ends in steps:
     ///
-    /// 1. for `lame_duck` it says that it is not ready but serves on, so that load balancers turn away;
+    /// 1. for `lame_duck` it says that it is not ready but serves on, so that load balancers turn away; a prompt ending
+    ///    leaves this out;
     /// 2. the listeners close; idle connections are closed, the others told that they end (`connection: close`,
     ///    GOAWAY) and finish what runs;
     /// 3. what is not finished within `grace` is cut.
@@ -108,7 +109,7 @@ impl Server {
     pub async fn run(
         self,
         shutdown: Shutdown,
-        end: impl Future<Output = ()>,
+        end: impl Future<Output = Ending>,
         at_once: impl Future<Output = ()>,
     ) -> Result<Drained, ServerError> {
         let Self { phase, readiness, workers, .. } = self;
@@ -117,10 +118,13 @@ impl Server {
             running.spawn(worker);
         }
         let mut died = false;
-        tokio::select! {
-            () = end => {}
-            _ = running.join_next() => died = true,
-        }
+        let ending = tokio::select! {
+            ending = end => ending,
+            _ = running.join_next() => {
+                died = true;
+                Ending::Announced
+            }
+        };
         readiness.drains();
         let mut cut = 0;
         let mut finished = async |running: &mut JoinSet<_>| {
@@ -132,7 +136,9 @@ impl Server {
             }
         };
         let in_steps = async {
-            time::sleep(shutdown.lame_duck).await;
+            if ending == Ending::Announced {
+                time::sleep(shutdown.lame_duck).await;
+            }
             phase.send_replace(Phase::Draining);
             tokio::select! {
                 () = finished(&mut running) => {}
