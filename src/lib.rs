@@ -31,6 +31,8 @@ pub fn registry() -> Registry {
     let registry = registry.with::<callgate_lambda::Lambda>();
     #[cfg(feature = "local")]
     let registry = registry.with::<callgate_local::Local>();
+    #[cfg(feature = "nats")]
+    let registry = registry.with::<callgate_nats::Nats>();
     #[cfg(feature = "openfaas")]
     let registry = registry.with::<callgate_openfaas::OpenFaas>();
     #[cfg(feature = "rest")]

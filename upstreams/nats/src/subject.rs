@@ -1,0 +1,151 @@
+//! Subjects: what a message is published to.
+
+use callgate_core::{ErrorKind, Invalid, UpstreamError};
+use callgate_transform::{Confined, Located, Position, Scope};
+
+use crate::error::unrendered;
+
+/// What has a meaning in a subject: a value of the request must not bring it along.
+const SPECIAL: &str = ".*>";
+
+/// A subject, fixed or a template that is confined.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    template: Confined,
+    constant: Option<async_nats::Subject>,
+}
+
+/// What is wrong with a text as a subject, by NATS's rules for publishing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("a token between the dots is empty")]
+    EmptyToken,
+    #[error("a message has one subject, so the wildcards `*` and `>` are not allowed")]
+    Wildcard,
+    #[error("white space is not allowed")]
+    Space,
+    #[error("`$` begins the subjects of the server itself")]
+    Reserved,
+}
+
+/// Checks a text as a subject to publish to.
+pub(crate) fn check(text: &str) -> Result<(), Problem> {
+    if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        return Err(Problem::Space);
+    }
+    for token in text.split('.') {
+        match token {
+            "" => return Err(Problem::EmptyToken),
+            "*" | ">" => return Err(Problem::Wildcard),
+            _ => {}
+        }
+    }
+    if text.starts_with('$') { Err(Problem::Reserved) } else { Ok(()) }
+}
+
+impl Subject {
+    /// Compiles the subject of a target.
+    pub(crate) fn compile(source: &str, allow: &[Located<String>]) -> Result<Self, Invalid> {
+        let wrong = |message: String| Invalid::new(message).at("subject");
+        let template = Confined::new(source, Position::default(), SPECIAL, allow).map_err(|flaw| {
+            let invalid = wrong(flaw.message);
+            match flaw.hint {
+                Some(hint) => invalid.hint(hint),
+                None => invalid,
+            }
+        })?;
+        let constant = template.as_constant().map(|text| match check(text) {
+            Ok(()) => Ok(async_nats::Subject::from(text)),
+            Err(problem) => Err(wrong(format!("`{text}` is no subject: {problem}")).hint("write `orders.created`")),
+        });
+        if constant.is_some() && !allow.is_empty() {
+            let message = "the subject is no template, so there is nothing to confine";
+            return Err(Invalid::new(message).at("allow").hint("leave `allow` out"));
+        }
+        Ok(Self { constant: constant.transpose()?, template })
+    }
+
+    /// Whether it depends on the request.
+    pub(crate) fn is_template(&self) -> bool {
+        self.constant.is_none()
+    }
+
+    /// The subject for a request.
+    pub(crate) fn render(&self, scope: Option<&Scope>) -> Result<async_nats::Subject, UpstreamError> {
+        if let Some(subject) = &self.constant {
+            return Ok(subject.clone());
+        }
+        let bad = || UpstreamError::new(ErrorKind::BadInput, "the subject could not be rendered");
+        let scope = scope.ok_or_else(bad)?;
+        let text =
+            self.template.render(scope).map_err(|error| unrendered("the subject could not be rendered", error))?;
+        check(&text).map_err(|problem| {
+            bad().with_detail("A value of the request does not fit into the subject of a message.").with_source(problem)
+        })?;
+        Ok(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use callgate_transform::{Exchange, Facts, Params};
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn render(source: &str, value: &str) -> Result<String, UpstreamError> {
+        let facts = Facts {
+            route: "r".into(),
+            request_id: "1".into(),
+            client_ip: None,
+            params: Params::from(vec![("v".into(), value.into())]),
+            claims: None,
+        };
+        let parts = Request::get("/").body(()).unwrap().into_parts().0;
+        let scope = Scope::of_request(&parts, &Bytes::new().into(), &Exchange::new(facts));
+        Subject::compile(source, &[]).unwrap().render(Some(&scope)).map(|subject| subject.to_string())
+    }
+
+    #[test]
+    fn a_subject_is_made_from_the_request() {
+        assert_eq!(render("orders.{{ params.v }}.new", "eu").unwrap(), "orders.eu.new");
+        assert_eq!(render("orders", "eu").unwrap(), "orders");
+    }
+
+    #[test]
+    fn a_value_is_one_token() {
+        for value in ["", "a.b", "*", ">", "a b", "a\n", "é\u{a0}"] {
+            let error = render("orders.{{ params.v }}", value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadInput, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_subject_is_refused_at_load() {
+        for (source, says) in [
+            ("a..b", "empty"),
+            ("a.*", "wildcards"),
+            ("a.>", "wildcards"),
+            ("a b", "white space"),
+            ("$SYS.x", "server itself"),
+            ("{{ params.v }}", "could name anything"),
+        ] {
+            let flaw = Subject::compile(source, &[]).unwrap_err();
+            assert!(flaw.message.contains(says), "{source}: {flaw}");
+        }
+        let allow = [Located { value: "a.*".to_owned(), at: Position::default() }];
+        assert_eq!(Subject::compile("a.b", &allow).unwrap_err().field, "allow");
+    }
+
+    proptest! {
+        #[test]
+        fn a_rendered_subject_keeps_its_number_of_tokens(value in "\\PC{0,20}") {
+            if let Ok(subject) = render("a.{{ params.v }}.c", &value) {
+                prop_assert_eq!(subject.split('.').count(), 3);
+                prop_assert_eq!(check(&subject), Ok(()));
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The kind `nats` against a real nats-server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod credentials;
+mod faults;
+mod jetstream;
+mod publish;
+mod request;
+mod stage;
