@@ -26,7 +26,7 @@ use crate::{
     sent,
     settings::{HttpSettings, TlsSettings},
     tls::{SetupError, Tls},
-    upgrade,
+    upgrade::{self, Upgrade},
 };
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -163,7 +163,7 @@ impl HttpClient {
                     request.headers_mut().remove(header::PROXY_AUTHORIZATION);
                 }
                 if let Some(upgrade) = upgrade {
-                    request.extensions_mut().insert(upgrade);
+                    upgrade.put_back(&mut request);
                 }
                 Err(Failure { error, unsent: Some(Box::new(request)) })
             }
@@ -265,7 +265,7 @@ impl HttpClient {
         endpoint: &Endpoint,
         mut connection: Box<Connection>,
         reply: Response<Incoming>,
-        upgrade: Option<OnUpgrade>,
+        upgrade: Option<Upgrade>,
     ) -> Result<Response<Body>, HttpError> {
         let (mut head, body) = reply.into_parts();
         // The codec would speak HTTP/1.0 from now on, in which a streamed body can't be sent.
@@ -280,7 +280,7 @@ impl HttpClient {
             let (stream, early) = Box::pin(connection.link.into_stream())
                 .await
                 .map_err(|error| HttpError::exchange(endpoint.authority(), error, false))?;
-            upgrade::join(&self.0.shared.context, client, stream, early);
+            client.join(&self.0.shared.context, stream, early);
             return Ok(Response::from_parts(head, Body::empty()));
         }
         connection.reusable = reusable;

@@ -23,3 +23,4 @@ pub use error::HttpError;
 pub use proxy::{ProxyError, ProxySettings};
 pub use settings::{HttpSettings, TlsSettings};
 pub use tls::SetupError;
+pub use upgrade::WhileUpgraded;

@@ -1,5 +1,7 @@
 //! Connections that leave HTTP, as WebSocket does.
 
+use std::{any::Any, fmt, sync::Arc};
+
 use bytes::Bytes;
 use callgate_core::{Body, Context};
 use http::{Request, header};
@@ -9,29 +11,69 @@ use tokio::io::{AsyncWriteExt, copy_bidirectional};
 
 use crate::io::Stream;
 
-/// The client's side of an upgrade that the request asks for.
-pub(crate) fn take(request: &mut Request<Body>) -> Option<OnUpgrade> {
-    let client = request.extensions_mut().remove::<OnUpgrade>()?;
-    request.headers().contains_key(header::UPGRADE).then_some(client)
+/// In the extensions of a request that asks for an upgrade: what is kept until the upgraded connection has ended, such
+/// as a count of what is under way. Without an upgrade it is dropped with the request.
+#[derive(Clone)]
+pub struct WhileUpgraded {
+    _kept: Arc<dyn Any + Send + Sync>,
 }
 
-/// Passes bytes both ways until both sides have ended; a side that ends first may still receive. `early` is what the
-/// upstream sent right behind its 101.
-pub(crate) fn join(context: &Context, client: OnUpgrade, mut upstream: Stream, early: Bytes) {
-    context.spawn_here(async move {
-        let mut client = match client.await {
-            Ok(client) => TokioIo::new(client),
-            Err(error) => {
-                tracing::debug!(%error, "The client left before its connection was upgraded.");
-                return;
-            }
-        };
-        let joined = async {
-            client.write_all(&early).await?;
-            copy_bidirectional(&mut client, &mut upstream).await
-        };
-        if let Err(error) = joined.await {
-            tracing::debug!(%error, "An upgraded connection was cut.");
+impl WhileUpgraded {
+    /// Keeps this value.
+    pub fn new(kept: Arc<impl Any + Send + Sync>) -> Self {
+        Self { _kept: kept }
+    }
+}
+
+impl fmt::Debug for WhileUpgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WhileUpgraded").finish_non_exhaustive()
+    }
+}
+
+/// An upgrade that a request asks for.
+pub(crate) struct Upgrade {
+    /// The client's side.
+    client: OnUpgrade,
+    kept: Option<WhileUpgraded>,
+}
+
+/// Takes the upgrade that a request asks for out of it.
+pub(crate) fn take(request: &mut Request<Body>) -> Option<Upgrade> {
+    let client = request.extensions_mut().remove::<OnUpgrade>()?;
+    let kept = request.extensions_mut().remove::<WhileUpgraded>();
+    request.headers().contains_key(header::UPGRADE).then_some(Upgrade { client, kept })
+}
+
+impl Upgrade {
+    /// Lets the request ask once more.
+    pub(crate) fn put_back(self, request: &mut Request<Body>) {
+        request.extensions_mut().insert(self.client);
+        if let Some(kept) = self.kept {
+            request.extensions_mut().insert(kept);
         }
-    });
+    }
+
+    /// Passes bytes both ways until both sides have ended; a side that ends first may still receive. `early` is what the
+    /// upstream sent right behind its 101.
+    pub(crate) fn join(self, context: &Context, mut upstream: Stream, early: Bytes) {
+        let Self { client, kept } = self;
+        context.spawn_here(async move {
+            let _kept = kept;
+            let mut client = match client.await {
+                Ok(client) => TokioIo::new(client),
+                Err(error) => {
+                    tracing::debug!(%error, "The client left before its connection was upgraded.");
+                    return;
+                }
+            };
+            let joined = async {
+                client.write_all(&early).await?;
+                copy_bidirectional(&mut client, &mut upstream).await
+            };
+            if let Err(error) = joined.await {
+                tracing::debug!(%error, "An upgraded connection was cut.");
+            }
+        });
+    }
 }

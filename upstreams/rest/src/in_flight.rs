@@ -22,14 +22,6 @@ impl InFlight {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count.clone())
     }
-
-    /// Counts until the reply's body has ended or is dropped.
-    pub(crate) fn until_the_end_of(self, body: Body) -> Body {
-        if body.as_bytes().is_some() {
-            return body;
-        }
-        Body::new(Counted { body, call: Some(self) })
-    }
 }
 
 impl Drop for InFlight {
@@ -38,9 +30,17 @@ impl Drop for InFlight {
     }
 }
 
+/// Counts the call until the reply's body has ended or is dropped.
+pub(crate) fn until_the_end_of(body: Body, call: Arc<InFlight>) -> Body {
+    if body.as_bytes().is_some() {
+        return body;
+    }
+    Body::new(Counted { body, call: Some(call) })
+}
+
 struct Counted {
     body: Body,
-    call: Option<InFlight>,
+    call: Option<Arc<InFlight>>,
 }
 
 impl HttpBody for Counted {

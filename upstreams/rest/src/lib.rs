@@ -5,9 +5,12 @@ mod config;
 mod error;
 mod in_flight;
 
+use std::sync::Arc;
+
 use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_http::HttpClient;
+use callgate_http::{HttpClient, WhileUpgraded};
 use futures_util::future::select_ok;
+use http::header;
 
 pub use config::{Balance, Config, Endpoint, Target};
 
@@ -51,12 +54,17 @@ impl Upstream for Rest {
             let member = self.balancer.member(&mut tries);
             let wanted = uri.clone().unwrap_or_else(|| std::mem::take(request.uri_mut()));
             *request.uri_mut() = member.endpoint.resolve(wanted);
-            let call = self.balancer.begin(member);
+            let call = self.balancer.begin(member).map(Arc::new);
+            if let Some(call) = &call
+                && request.headers().contains_key(header::UPGRADE)
+            {
+                request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
+            }
             match self.client.try_send(&member.endpoint, request).await {
                 Ok(reply) => {
                     member.recover();
                     return Ok(match call {
-                        Some(call) => reply.map(|body| call.until_the_end_of(body)),
+                        Some(call) => reply.map(|body| in_flight::until_the_end_of(body, call)),
                         None => reply,
                     });
                 }

@@ -3,11 +3,12 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
     thread,
 };
 
 use callgate_core::Body;
-use callgate_http::{Endpoint, HttpClient};
+use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
 use http::Response;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -15,11 +16,14 @@ use tokio::net::TcpListener;
 
 use crate::peer::{LONG, Raw, client, soon};
 
-/// Takes one connection and passes its requests on, as a gateway does.
-async fn front(listener: TcpListener, client: HttpClient, endpoint: Endpoint) {
+/// Takes one connection and passes its requests on, as a gateway does. What is given is kept while it is upgraded.
+async fn front(listener: TcpListener, client: HttpClient, endpoint: Endpoint, kept: Option<WhileUpgraded>) {
     let (stream, _) = listener.accept().await.unwrap();
-    let service = service_fn(|request: http::Request<Incoming>| {
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
         let (client, endpoint) = (client.clone(), endpoint.clone());
+        if let Some(kept) = kept.clone() {
+            request.extensions_mut().insert(kept);
+        }
         async move {
             Ok::<_, std::convert::Infallible>(match client.send(&endpoint, request.map(Body::new)).await {
                 Ok(reply) => reply,
@@ -42,7 +46,7 @@ async fn through_a_front<T: Send + 'static>(server: &Raw, script: impl FnOnce(Tc
         let _ = done.send(script(stream));
     });
     let client = client();
-    soon(front(listener, client.clone(), server.endpoint.clone())).await;
+    soon(front(listener, client.clone(), server.endpoint.clone(), None)).await;
     soon(result).await.unwrap()
 }
 
@@ -101,4 +105,60 @@ async fn a_refused_upgrade_is_a_reply_like_any_other() {
     .await;
     assert!(first.starts_with("HTTP/1.1 403 ") && second.starts_with("HTTP/1.1 403 "));
     assert_eq!(server.accepted(), 1);
+}
+
+/// Tells when it is dropped.
+struct Told(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+#[tokio::test]
+async fn what_counts_an_upgraded_connection_is_kept_until_its_end() {
+    let server = Raw::start(|_, mut peer| {
+        let head = peer.head().unwrap();
+        if head.starts_with("GET /refused ") {
+            peer.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+            return;
+        }
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: shout\r\n\r\n");
+        let said = peer.read(5);
+        peer.send(said);
+        peer.read_to_end();
+    });
+    for path in ["/chat", "/refused"] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let kept = Arc::new(Told(tell));
+        let held = Arc::downgrade(&kept);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (heard, hears) = tokio::sync::oneshot::channel();
+        let (leave, left) = std::sync::mpsc::channel::<()>();
+        thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(LONG)).unwrap();
+            stream.write_all(ASK.replace("/chat", path).as_bytes()).unwrap();
+            read_head(&mut stream);
+            if path == "/chat" {
+                stream.write_all(b"hello").unwrap();
+                stream.read_exact(&mut [0; 5]).unwrap();
+            }
+            heard.send(()).unwrap();
+            // Until the test has looked, the connection stays open.
+            let _ = left.recv_timeout(LONG);
+        });
+        let front = front(listener, client(), server.endpoint.clone(), Some(WhileUpgraded::new(kept)));
+        let looks = async {
+            hears.await.unwrap();
+            if path == "/chat" {
+                assert!(held.upgrade().is_some(), "the connection is upgraded still");
+            }
+            drop(leave);
+        };
+        soon(futures_util::future::join(front, looks)).await;
+        assert_eq!(soon(told.recv()).await, Some(()));
+    }
 }

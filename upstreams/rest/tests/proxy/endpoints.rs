@@ -1,5 +1,11 @@
 //! Several endpoints.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+};
+
 use http::StatusCode;
 
 use crate::stage::{Raw, Stage, refusing};
@@ -61,4 +67,45 @@ async fn the_endpoint_with_fewer_calls_under_way_is_preferred() {
     }
     assert!(slow.requests() < fast.requests(), "{} of 200 went to the slow one", slow.requests());
     drop(release);
+}
+
+/// Switches to another protocol when asked to, and counts the other requests.
+fn chatting() -> Raw {
+    Raw::start(|mut peer| {
+        while let Some(head) = peer.head() {
+            if head.starts_with("GET /chat ") {
+                peer.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n");
+            } else {
+                peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_counts_as_a_call_under_way() {
+    let (one, other) = (chatting(), chatting());
+    let options = format!("{{endpoints: [\"{}\", \"{}\"], balance: least_request}}", one.url, other.url);
+    let stage = Stage::new(&options).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (heard, hears) = tokio::sync::oneshot::channel();
+    let (leave, left) = std::sync::mpsc::channel::<()>();
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        heard.send(status).unwrap();
+        let _left = left.recv();
+    });
+    let ((), status) = futures_util::future::join(stage.serve_one(listener), hears).await;
+    assert_eq!(status.unwrap(), *b"HTTP/1.1 101");
+    let chats = if one.requests() == 1 { &one } else { &other };
+    for _ in 0..200 {
+        assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    }
+    // Both of two choices fall on it once in four times; uncounted, it would get every second request.
+    assert!(chats.requests() < 80, "{} of 200 went to where the chat is", chats.requests());
+    drop(leave);
 }

@@ -1,6 +1,7 @@
 //! A gateway with one route to the service under test, and raw servers.
 
 use std::{
+    convert::Infallible,
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -19,6 +20,8 @@ use callgate_core::{
 };
 use callgate_rest::Rest;
 use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::{runtime::Handle, time::timeout};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -59,6 +62,16 @@ impl Stage {
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
         request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
         timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+    }
+
+    /// Serves one connection, until it ends or has left HTTP.
+    pub(crate) async fn serve_one(&self, listener: tokio::net::TcpListener) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = service_fn(|request: Request<Incoming>| async {
+            Ok::<_, Infallible>(self.gateway.handle(request.map(Body::new), &self.connection).await)
+        });
+        let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        timeout(LONG, served.with_upgrades()).await.expect("it takes too long").unwrap();
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response<String> {
