@@ -11,7 +11,7 @@ use std::{
 
 use callgate_core::{Body, Context};
 use http::{Method, Request, Response, StatusCode, Uri, Version, header};
-use hyper::{body::Incoming, client::conn::http2::SendRequest, upgrade::OnUpgrade};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     error::HttpError,
     framing,
     h1::{self, Connection, Link},
-    h2, pool,
-    pool::{Home, Key, Shared},
+    h2::{self, Sender},
+    pool::{self, Home, Key, Shared},
     proxy::Proxy,
     sent,
     settings::{HttpSettings, TlsSettings},
@@ -59,7 +59,7 @@ impl Drop for Inner {
 pub struct Failure {
     /// What went wrong.
     pub error: HttpError,
-    /// The request, if there was no connection to send it on.
+    /// The request, if nothing of it was sent.
     pub unsent: Option<Box<Request<Body>>>,
 }
 
@@ -71,7 +71,7 @@ impl From<HttpError> for Failure {
 
 enum Opened {
     Http1(Box<Connection>),
-    Http2(SendRequest<Body>),
+    Http2(Sender),
 }
 
 impl HttpClient {
@@ -99,7 +99,8 @@ impl HttpClient {
     /// upstream's connection when the reply is 101.
     ///
     /// A request that a pooled connection was closed upon, before any byte of a reply, is sent once more on a new one:
-    /// if nothing of it can have been seen, or if its method is idempotent and its body, if any, is in memory.
+    /// if nothing of it can have been seen, or if its method is idempotent and its body, if any, is in memory. So is one
+    /// of which nothing was sent on a new connection.
     ///
     /// # Errors
     /// No connection, a broken one, or a reply that is no HTTP.
@@ -107,7 +108,7 @@ impl HttpClient {
         self.try_send(endpoint, request).await.map_err(|failure| failure.error)
     }
 
-    /// [`Self::send`], which gives the request back when there was no connection to send it on.
+    /// [`Self::send`], which gives the request back when nothing of it was sent.
     ///
     /// # Errors
     /// As [`Self::send`]'s, with the request, fit for another endpoint.
@@ -115,7 +116,7 @@ impl HttpClient {
         let names_host = request.headers().contains_key(header::HOST);
         framing::prepare(endpoint, &mut request)?;
         let origin_form = self.address_proxy(endpoint, &mut request);
-        let upgrade = upgrade::take(&mut request);
+        let mut upgrade = upgrade::take(&mut request);
         let key = self.key(endpoint);
         if upgrade.is_none()
             && self.may_speak_http2(endpoint)
@@ -125,7 +126,7 @@ impl HttpClient {
                 Ok(reply) => return Ok(reply),
                 Err(h2::Lost { unsent: Some(unsent), .. }) => {
                     // The peer takes no more requests on it.
-                    pool::forget_http2(&key);
+                    pool::forget_http2(&key, &sender);
                     request = unsent;
                 }
                 Err(lost) => return Err(lost.error.into()),
@@ -133,7 +134,7 @@ impl HttpClient {
         } else if let Some(mut connection) = pool::take(&key) {
             let repeatable = is_repeatable(&request);
             match connection.link.exchange(request, repeatable).await {
-                Ok(reply) => return Ok(self.receive(endpoint, connection, reply, upgrade).await?),
+                Ok(reply) => return Ok(self.receive(endpoint, connection, reply, &mut upgrade).await?),
                 Err(lost) => {
                     let silent = lost.silent;
                     let (error, unsent) = failed(endpoint, lost);
@@ -146,15 +147,8 @@ impl HttpClient {
                 }
             }
         }
-        match Box::pin(self.open_in_turn(endpoint, key, upgrade.is_some())).await {
-            Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request, false).await {
-                Ok(reply) => Ok(self.receive(endpoint, connection, reply, upgrade).await?),
-                Err(lost) => Err(failed(endpoint, lost).0.into()),
-            },
-            Ok(Opened::Http2(mut sender)) => {
-                h2::send(endpoint, &mut sender, request).await.map_err(|lost| lost.error.into())
-            }
-            Err(error) => {
+        Box::pin(self.send_anew(endpoint, key, request, &mut upgrade)).await.map_err(|mut failure| {
+            if let Some(request) = &mut failure.unsent {
                 if !names_host {
                     request.headers_mut().remove(header::HOST);
                 }
@@ -163,10 +157,44 @@ impl HttpClient {
                     request.headers_mut().remove(header::PROXY_AUTHORIZATION);
                 }
                 if let Some(upgrade) = upgrade {
-                    upgrade.put_back(&mut request);
+                    upgrade.put_back(request);
                 }
-                Err(Failure { error, unsent: Some(Box::new(request)) })
             }
+            failure
+        })
+    }
+
+    /// Sends a request on a new connection. One that the peer closes before anything was sent on it gets a successor.
+    async fn send_anew(
+        &self,
+        endpoint: &Endpoint,
+        key: Key,
+        mut request: Request<Body>,
+        upgrade: &mut Option<Upgrade>,
+    ) -> Result<Response<Body>, Failure> {
+        let mut is_last = false;
+        loop {
+            let (error, unsent) = match self.open_in_turn(endpoint, key, upgrade.is_some()).await {
+                Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request, false).await {
+                    Ok(reply) => return Ok(self.receive(endpoint, connection, reply, upgrade).await?),
+                    Err(lost) => failed(endpoint, lost),
+                },
+                Ok(Opened::Http2(mut sender)) => match h2::send(endpoint, &mut sender, request).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(lost) => {
+                        if lost.unsent.is_some() {
+                            pool::forget_http2(&key, &sender);
+                        }
+                        (lost.error, lost.unsent)
+                    }
+                },
+                Err(error) => return Err(Failure { error, unsent: Some(Box::new(request)) }),
+            };
+            match unsent {
+                Some(unsent) if !is_last => request = unsent,
+                unsent => return Err(Failure { error, unsent: unsent.map(Box::new) }),
+            }
+            is_last = true;
         }
     }
 
@@ -219,15 +247,20 @@ impl HttpClient {
         let Some(turn) = pool::turn(key, &self.0.shared) else {
             return self.open(endpoint, key, upgrade).await;
         };
-        let _turn = turn.lock().await;
+        let attempt = turn.take().await?;
         if let Some(sender) = pool::http2(&key) {
             return Ok(Opened::Http2(sender));
         }
-        let opened = self.open(endpoint, key, upgrade).await?;
-        if matches!(opened, Opened::Http1(_)) {
+        if pool::turn(key, &self.0.shared).is_none() {
+            drop(attempt);
+            return self.open(endpoint, key, upgrade).await;
+        }
+        let opened = self.open(endpoint, key, upgrade).await;
+        if let Ok(Opened::Http1(_)) = opened {
             pool::end_turns(&key);
         }
-        Ok(opened)
+        attempt.end(opened.as_ref().err());
+        opened
     }
 
     async fn open(&self, endpoint: &Endpoint, key: Key, upgrade: bool) -> Result<Opened, HttpError> {
@@ -265,7 +298,7 @@ impl HttpClient {
         endpoint: &Endpoint,
         mut connection: Box<Connection>,
         reply: Response<Incoming>,
-        upgrade: Option<Upgrade>,
+        upgrade: &mut Option<Upgrade>,
     ) -> Result<Response<Body>, HttpError> {
         let (mut head, body) = reply.into_parts();
         // The codec would speak HTTP/1.0 from now on, in which a streamed body can't be sent.
@@ -275,7 +308,7 @@ impl HttpClient {
         if let Err(flaw) = framing::check(&mut head, upgrade.is_some()) {
             return Err(HttpError::Reply { host: host(), source: flaw.into() });
         }
-        if let Some(client) = upgrade.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
+        if let Some(client) = upgrade.take_if(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
             head.extensions.remove::<OnUpgrade>();
             let (stream, early) = Box::pin(connection.link.into_stream())
                 .await

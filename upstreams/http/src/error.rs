@@ -96,6 +96,31 @@ impl HttpError {
         }
     }
 
+    /// The same error for another request, which waited for the same connection.
+    pub(crate) fn again(&self) -> Self {
+        let same = |source: &io::Error| io::Error::new(source.kind(), source.to_string());
+        match self {
+            Self::Resolve { host, source } => Self::Resolve { host: host.clone(), source: same(source) },
+            Self::Connect { host, source } => Self::Connect { host: host.clone(), source: same(source) },
+            Self::ConnectTimeout { host } => Self::ConnectTimeout { host: host.clone() },
+            Self::Proxy { host, proxy, source } => {
+                let source = match source {
+                    ProxyError::Refused(line) => ProxyError::Refused(line.clone()),
+                    ProxyError::Malformed => ProxyError::Malformed,
+                    ProxyError::Io(source) => ProxyError::Io(same(source)),
+                };
+                Self::Proxy { host: host.clone(), proxy: proxy.clone(), source }
+            }
+            Self::Tls { host, source } => Self::Tls { host: host.clone(), source: same(source) },
+            Self::Request(reason) => Self::Request(reason),
+            Self::Send { host, before_sent, source } => {
+                Self::Send { host: host.clone(), before_sent: *before_sent, source: source.to_string().into() }
+            }
+            Self::Reply { host, source } => Self::Reply { host: host.clone(), source: source.to_string().into() },
+            Self::Body(source) => Self::Body(source.to_string().into()),
+        }
+    }
+
     /// What hyper says of an exchange; `before_sent` when nothing of the request has gone out.
     pub(crate) fn exchange(host: &impl ToString, error: hyper::Error, before_sent: bool) -> Self {
         if BodyError::find(&error).is_some() {

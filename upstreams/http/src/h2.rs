@@ -1,6 +1,13 @@
 //! HTTP/2: one connection per thread and endpoint, shared by all requests, driven by a task of its own.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use callgate_core::{Body, Context};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::Authority};
@@ -21,6 +28,8 @@ use crate::{
 /// How often a connection with requests under way is probed, and how long the answer may take.
 const PROBE: Duration = Duration::from_secs(20);
 
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// Starts hyper's tasks as the upstream's own.
 #[derive(Clone)]
 struct Tasks(Context);
@@ -34,6 +43,25 @@ where
     }
 }
 
+/// The way to an HTTP/2 connection, for any number of requests.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    requests: SendRequest<Body>,
+    /// Tells the connections to one endpoint apart.
+    number: u64,
+}
+
+impl Sender {
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
 /// An exchange without a reply.
 pub(crate) struct Lost {
     pub(crate) error: HttpError,
@@ -42,12 +70,8 @@ pub(crate) struct Lost {
 }
 
 /// Speaks HTTP/2 on a new connection.
-pub(crate) async fn open(
-    endpoint: &Endpoint,
-    stream: Stream,
-    shared: &Arc<Shared>,
-) -> Result<SendRequest<Body>, HttpError> {
-    let (sender, connection) = Builder::new(Tasks(shared.context.clone()))
+pub(crate) async fn open(endpoint: &Endpoint, stream: Stream, shared: &Arc<Shared>) -> Result<Sender, HttpError> {
+    let (requests, connection) = Builder::new(Tasks(shared.context.clone()))
         .timer(TokioTimer::new())
         .keep_alive_interval(PROBE)
         .keep_alive_timeout(PROBE)
@@ -59,13 +83,13 @@ pub(crate) async fn open(
             tracing::debug!(%error, "An HTTP/2 connection ended.");
         }
     });
-    Ok(sender)
+    Ok(Sender { requests, number: NEXT.fetch_add(1, Ordering::Relaxed) })
 }
 
 /// Sends a request that was prepared for HTTP/1.1.
 pub(crate) async fn send(
     endpoint: &Endpoint,
-    sender: &mut SendRequest<Body>,
+    sender: &mut Sender,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Lost> {
     if let Err(error) = convert(endpoint, &mut request) {
@@ -76,7 +100,7 @@ pub(crate) async fn send(
         let (body, note) = noted(body);
         (Request::from_parts(head, body), note)
     };
-    match sender.try_send_request(request).await {
+    match sender.requests.try_send_request(request).await {
         Ok(reply) if reply.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let host = endpoint.authority().to_string();
             Err(Lost { error: HttpError::Reply { host, source: Malformed::Upgrade.into() }, unsent: None })

@@ -15,6 +15,7 @@ mod proxy;
 mod sent;
 mod settings;
 mod tls;
+mod turn;
 mod upgrade;
 
 pub use client::{Failure, HttpClient};

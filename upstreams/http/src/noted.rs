@@ -40,7 +40,11 @@ impl HttpBody for Noted {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         Pin::new(&mut self.body).poll_frame(cx).map_err(|error| {
-            let told = BodyError::Cut(error.to_string().into());
+            let told = match &error {
+                BodyError::TooLarge { limit } => BodyError::TooLarge { limit: *limit },
+                BodyError::TimedOut => BodyError::TimedOut,
+                other => BodyError::Cut(other.to_string().into()),
+            };
             *self.note.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             told
         })

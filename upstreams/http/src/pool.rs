@@ -10,16 +10,11 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{Body, Context};
+use callgate_core::Context;
 use foldhash::fast::RandomState;
-use hyper::client::conn::http2::SendRequest;
-use tokio::{
-    runtime,
-    sync::{Mutex, Notify},
-    time::timeout,
-};
+use tokio::{runtime, sync::Notify, time::timeout};
 
-use crate::h1::Connection;
+use crate::{h1::Connection, h2::Sender, turn::Turn};
 
 /// How often unused connections are looked at, at least.
 const TICK: Duration = Duration::from_secs(2);
@@ -65,7 +60,7 @@ enum Turns {
     /// One at a time: it is not known yet whether the peer speaks HTTP/2, or it does.
     #[default]
     Unused,
-    OneAtATime(Arc<Mutex<()>>),
+    OneAtATime(Arc<Turn>),
     /// Everyone: the peer speaks HTTP/1.1.
     AllAtOnce,
 }
@@ -76,7 +71,7 @@ struct Idle {
 }
 
 struct Multiplexed {
-    sender: SendRequest<Body>,
+    sender: Sender,
     age: u32,
 }
 
@@ -135,7 +130,7 @@ pub(crate) fn put(connection: Box<Connection>) {
 }
 
 /// The HTTP/2 connection of this thread, if it takes requests.
-pub(crate) fn http2(key: &Key) -> Option<SendRequest<Body>> {
+pub(crate) fn http2(key: &Key) -> Option<Sender> {
     with(|slots| {
         let slot = slots.get_mut(key)?;
         let shared = slot.http2.as_mut()?;
@@ -149,7 +144,7 @@ pub(crate) fn http2(key: &Key) -> Option<SendRequest<Body>> {
 }
 
 /// Shares an HTTP/2 connection with the next requests of this thread.
-pub(crate) fn put_http2(key: Key, shared: &Arc<Shared>, sender: SendRequest<Body>) {
+pub(crate) fn put_http2(key: Key, shared: &Arc<Shared>, sender: Sender) {
     if shared.is_closed() {
         return;
     }
@@ -158,19 +153,22 @@ pub(crate) fn put_http2(key: Key, shared: &Arc<Shared>, sender: SendRequest<Body
 }
 
 /// Drops an HTTP/2 connection that takes no more requests; those under way go on.
-pub(crate) fn forget_http2(key: &Key) {
-    let _forgotten = with(|slots| slots.get_mut(key)?.http2.take());
+pub(crate) fn forget_http2(key: &Key, sender: &Sender) {
+    let _forgotten = with(|slots| {
+        let shared = &mut slots.get_mut(key)?.http2;
+        shared.take_if(|shared| shared.sender.is_same(sender))
+    });
 }
 
-/// What has to be locked to open a connection that others could share; `None` where the peer is known not to.
-pub(crate) fn turn(key: Key, shared: &Arc<Shared>) -> Option<Arc<Mutex<()>>> {
+/// Where requests take turns to open a connection that others could share; `None` where the peer is known not to.
+pub(crate) fn turn(key: Key, shared: &Arc<Shared>) -> Option<Arc<Turn>> {
     with(|slots| {
         let turns = &mut slot(slots, key, shared).turns;
         match turns {
             Turns::AllAtOnce => None,
             Turns::OneAtATime(turn) => Some(turn.clone()),
             Turns::Unused => {
-                let turn = Arc::<Mutex<()>>::default();
+                let turn = Arc::<Turn>::default();
                 *turns = Turns::OneAtATime(turn.clone());
                 Some(turn)
             }

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,9 +25,11 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Barrier,
     task::JoinSet,
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -62,10 +65,19 @@ impl Authority {
     }
 
     pub(crate) fn server(&self, name: &str, protocols: &[&str], ask_client: bool) -> TlsAcceptor {
+        self.server_of(rustls::ALL_VERSIONS, name, protocols, ask_client)
+    }
+
+    fn server_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        name: &str,
+        protocols: &[&str],
+        ask_client: bool,
+    ) -> TlsAcceptor {
         let (certificate, key) = self.issue(name);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder =
-            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
         let builder = if ask_client {
             let mut roots = RootCertStore::empty();
             roots.add(self.issuer.der().clone()).unwrap();
@@ -101,8 +113,68 @@ pub(crate) struct Server {
     accepted: Arc<AtomicUsize>,
 }
 
-/// A server that echoes the body, with the protocol and a trailer; `/last` ends its connection.
+/// What a server does with a connection before it serves.
+#[derive(Clone)]
+enum Opening {
+    Usual,
+    /// All but the first are held until so many of them are there.
+    Together(Arc<Barrier>),
+    /// The first is closed in the same breath in which its handshake ends.
+    ClosingTheFirst,
+}
+
+impl Opening {
+    /// Whether the connection is to be served.
+    async fn of(&self, number: usize, stream: &mut TcpStream, tls: Option<&TlsAcceptor>) -> bool {
+        match (self, tls) {
+            (Self::Together(all), _) if number > 0 => {
+                all.wait().await;
+            }
+            (Self::ClosingTheFirst, Some(tls)) if number == 0 => {
+                greet_and_close(stream, tls.config().clone()).await;
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+/// Says goodbye in the very packet that ends the handshake, so that the client finds the connection closed when it
+/// begins to use it. In TLS 1.2 it is the server who ends the handshake.
+async fn greet_and_close(stream: &mut TcpStream, config: Arc<ServerConfig>) {
+    let mut tls = rustls::ServerConnection::new(config).unwrap();
+    while tls.is_handshaking() {
+        let mut answer = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut answer).unwrap();
+        }
+        stream.write_all(&answer).await.unwrap();
+        let mut said = vec![0; 16 << 10];
+        let count = stream.read(&mut said).await.unwrap();
+        assert!(count > 0, "the client left");
+        let mut said = &said[..count];
+        while !said.is_empty() {
+            tls.read_tls(&mut said).unwrap();
+            tls.process_new_packets().unwrap();
+        }
+    }
+    tls.send_close_notify();
+    let mut last = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut last).unwrap();
+    }
+    stream.write_all(&last).await.unwrap();
+    // Closing with something unread would reset the connection.
+    while stream.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
+}
+
 pub(crate) fn serve(tls: Option<TlsAcceptor>, http2: bool) -> Server {
+    serve_opening(tls, http2, Opening::Usual)
+}
+
+/// A server that echoes the body, with the protocol and a trailer; `/last` ends its connection.
+fn serve_opening(tls: Option<TlsAcceptor>, http2: bool, opening: Opening) -> Server {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -115,10 +187,13 @@ pub(crate) fn serve(tls: Option<TlsAcceptor>, http2: bool) -> Server {
             let listener = TcpListener::from_std(listener).unwrap();
             let mut connections = JoinSet::new();
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                counter.fetch_add(1, Ordering::SeqCst);
-                let tls = tls.clone();
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                let (tls, opening) = (tls.clone(), opening.clone());
                 connections.spawn(async move {
+                    if !opening.of(number, &mut stream, tls.as_ref()).await {
+                        return;
+                    }
                     match tls {
                         None => speak(stream, http2).await,
                         Some(tls) => {
@@ -261,6 +336,58 @@ async fn http2_connects_again_after_the_server_says_goodbye() {
         assert_eq!(fetch(&client, &server.endpoint, post(path)).await.unwrap().body(), "hello");
     }
     assert!(server.accepted.load(Ordering::SeqCst) >= 2);
+}
+
+/// Time is the runtime's: it goes on when all wait.
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_a_peer_that_is_down_fail_together() {
+    // Takes connections, and never says a word.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::parse(&format!("https://{}", dead.local_addr().unwrap())).unwrap();
+    let connect_timeout = Duration::from_secs(5);
+    for http2 in [None, Some(true)] {
+        let client = Authority::new().client(TlsSettings::default(), http2).unwrap();
+        for _ in 0..2 {
+            let start = Instant::now();
+            let calls = (0..20).map(|_| client.try_send(&endpoint, get("/")));
+            for outcome in futures_util::future::join_all(calls).await {
+                let failure = outcome.unwrap_err();
+                assert!(matches!(failure.error, HttpError::ConnectTimeout { .. }), "{:?}", failure.error);
+                assert!(failure.unsent.is_some());
+            }
+            let taken = start.elapsed();
+            assert!(taken >= connect_timeout && taken < connect_timeout * 3 / 2, "{taken:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_that_waited_to_learn_the_protocol_connect_all_at_once() {
+    const WAITING: usize = 8;
+    let authority = Authority::new();
+    let opening = Opening::Together(Arc::new(Barrier::new(WAITING)));
+    let server = serve_opening(Some(authority.server("localhost", &["http/1.1"], false)), false, opening);
+    let client = authority.client(TlsSettings::default(), None).unwrap();
+    let calls = (0..=WAITING).map(|_| async {
+        // The body is kept open, so that no connection is used twice.
+        soon(client.send(&server.endpoint, post("/"))).await.unwrap()
+    });
+    let replies = futures_util::future::join_all(calls).await;
+    assert_eq!(server.accepted.load(Ordering::SeqCst), replies.len());
+}
+
+#[tokio::test]
+async fn a_request_that_a_new_connection_did_not_take_is_sent_on_another() {
+    for protocol in ["http/1.1", "h2"] {
+        let authority = Authority::new();
+        let tls = authority.server_of(&[&rustls::version::TLS12], "localhost", &[protocol], false);
+        let server = serve_opening(Some(tls), false, Opening::ClosingTheFirst);
+        let client = authority.client(TlsSettings::default(), None).unwrap();
+        for _ in 0..2 {
+            assert_eq!(fetch(&client, &server.endpoint, post("/")).await.unwrap().body(), "hello", "{protocol}");
+        }
+        assert_eq!(server.accepted.load(Ordering::SeqCst), 2, "{protocol}");
+    }
 }
 
 #[tokio::test]
