@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callgate_core::{CallContext, Invalid, Invocation, UpstreamError};
-use callgate_transform::{Flaw, Glob, Payload as Read, Position, Scope, Shape, Template};
+use callgate_transform::{Flaw, Glob, Located, Payload as Read, Scope, Shape, Template, Text};
 use http::{HeaderName, Request, StatusCode, request::Parts};
 
 use crate::{
@@ -58,7 +58,7 @@ impl Function {
             let field = format!("headers.set.{}", name.value);
             let header = HeaderName::try_from(&name.value)
                 .map_err(|_| Invalid::new(format!("`{}` is no header's name", name.value)).at(&field))?;
-            Ok((header, template(&value.0, &field)?))
+            Ok((header, template(value, &field)?))
         });
         let body = target.reply.as_ref().and_then(|answer| answer.body.as_ref());
         let body = body.map(|tree| Shape::new(tree).map_err(|flaws| invalid(flaws.into_iter().next(), "reply.body")));
@@ -155,8 +155,8 @@ fn wait(target: &Target) -> Wait {
     }
 }
 
-fn template(source: &str, field: &str) -> Result<Template, Invalid> {
-    Template::new(source, Position::default()).map_err(|flaw| invalid(Some(flaw), field))
+fn template(source: &Located<Text>, field: &str) -> Result<Template, Invalid> {
+    Template::written(source).map_err(|flaw| invalid(Some(flaw), field))
 }
 
 fn invalid(flaw: Option<Flaw>, field: &str) -> Invalid {

@@ -1,7 +1,7 @@
 //! Subjects: what a message is published to.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Position, Scope};
+use callgate_transform::{Confined, Located, Scope, Text};
 
 use crate::error::unrendered;
 
@@ -45,9 +45,9 @@ pub(crate) fn check(text: &str) -> Result<(), Problem> {
 
 impl Subject {
     /// Compiles the subject of a target.
-    pub(crate) fn compile(source: &str, allow: &[Located<String>]) -> Result<Self, Invalid> {
+    pub(crate) fn compile(source: &Located<Text>, allow: &[Located<String>]) -> Result<Self, Invalid> {
         let wrong = |message: String| Invalid::new(message).at("subject");
-        let template = Confined::new(source, Position::default(), SPECIAL, allow).map_err(|flaw| {
+        let template = Confined::written(source, SPECIAL, allow).map_err(|flaw| {
             let invalid = wrong(flaw.message);
             match flaw.hint {
                 Some(hint) => invalid.hint(hint),
@@ -89,11 +89,15 @@ impl Subject {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use callgate_transform::{Exchange, Facts, Params};
+    use callgate_transform::{Exchange, Facts, Params, Position};
     use http::Request;
     use proptest::prelude::*;
 
     use super::*;
+
+    fn text(source: &str) -> Located<Text> {
+        Located::nowhere(source.to_owned().into())
+    }
 
     fn render(source: &str, value: &str) -> Result<String, UpstreamError> {
         let facts = Facts {
@@ -105,7 +109,7 @@ mod tests {
         };
         let parts = Request::get("/").body(()).unwrap().into_parts().0;
         let scope = Scope::of_request(&parts, &Bytes::new().into(), &Exchange::new(facts));
-        Subject::compile(source, &[]).unwrap().render(Some(&scope)).map(|subject| subject.to_string())
+        Subject::compile(&text(source), &[]).unwrap().render(Some(&scope)).map(|subject| subject.to_string())
     }
 
     #[test]
@@ -132,11 +136,11 @@ mod tests {
             ("$SYS.x", "server itself"),
             ("{{ params.v }}", "could name anything"),
         ] {
-            let flaw = Subject::compile(source, &[]).unwrap_err();
+            let flaw = Subject::compile(&text(source), &[]).unwrap_err();
             assert!(flaw.message.contains(says), "{source}: {flaw}");
         }
         let allow = [Located { value: "a.*".to_owned(), at: Position::default() }];
-        assert_eq!(Subject::compile("a.b", &allow).unwrap_err().field, "allow");
+        assert_eq!(Subject::compile(&text("a.b"), &allow).unwrap_err().field, "allow");
     }
 
     proptest! {

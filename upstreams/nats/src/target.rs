@@ -13,7 +13,7 @@ use crate::function::Function;
 pub struct Target {
     /// What messages are published to: `orders.created`. A template is confined by the text that it begins with, or by
     /// `allow`.
-    pub subject: String,
+    pub subject: Located<Text>,
     /// Globs of the subjects that a template may render.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Located<String>>,
@@ -29,7 +29,7 @@ pub struct Target {
     /// With `jetstream`: a template of the id by which a stream drops duplicates. Default: the request's
     /// `idempotency-key`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
+    pub message_id: Option<Located<Text>>,
     /// With `jetstream`: the only stream that may take the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_stream: Option<String>,
@@ -78,7 +78,7 @@ pub struct Headers {
     pub forward: Vec<String>,
     /// Headers by template.
     #[serde(skip_serializing_if = "Named::is_empty")]
-    pub set: Named<Text>,
+    pub set: Named<Located<Text>>,
 }
 
 impl Headers {
