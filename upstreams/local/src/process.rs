@@ -268,3 +268,24 @@ impl Io {
         self.connections.is_empty() && self.calls.is_empty() && self.stdout.is_over() && self.stderr.is_over()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::CommandExt, time};
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_is_seen_and_left_to_be_reaped() {
+        let mut child = std::process::Command::new("true").process_group(0).spawn().unwrap();
+        let mut group = Group(Pid::from_raw(i32::try_from(child.id()).unwrap()));
+        let late = time::Instant::now() + Duration::from_secs(60);
+        while !group.has_ended() {
+            assert!(time::Instant::now() < late, "its end is never seen");
+            std::thread::yield_now();
+        }
+        group.kill();
+        assert!(child.wait().unwrap().success(), "it was there to be reaped, and its own end counts");
+        assert!(group.0.is_none(), "nothing is sent to an id that may be another's now");
+    }
+}

@@ -155,7 +155,7 @@ mod tests {
         let target = json!({"name": "s", "command": ["python3", "stream.py"], "stream": true});
         let function = local.bind(serde_json::from_value(target).unwrap()).unwrap();
         let (answer, answered) = oneshot::channel();
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let job = Job {
             event: json!({"pathParameters": {"rest": "whole"}}).to_string().into(),
             id: RequestId::random(),
