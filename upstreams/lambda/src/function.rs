@@ -1,7 +1,7 @@
 //! A function, bound: everything about it that doesn't change from call to call is ready.
 
 use bytes::Bytes;
-use callgate_aws_event::{Shape as EventShape, decode, encode_call};
+use callgate_aws_event::{Shape as EventShape, decode, encode_call, xray};
 use callgate_core::{Body, CallContext, ErrorKind, Invalid, Response, UpstreamError};
 use callgate_transform::{Payload, Scope, Shape};
 use http::{Request, request, response};
@@ -16,7 +16,6 @@ use crate::{
     stream,
     target::{InvocationType, Name, Target},
     templated::Templated,
-    trace,
 };
 
 /// A function of an upstream, with its address ready to be sent and signed.
@@ -94,7 +93,7 @@ impl Function {
         if payload.len() > limit {
             return Err(error::payload_too_large(&self.label, payload.len(), limit));
         }
-        let mut event = Event { payload, address: None, client_context: None, trace: trace::header(&head.headers) };
+        let mut event = Event { payload, address: None, client_context: None, trace: xray(&head.headers) };
         if self.client_context.is_some() || matches!(self.route, Route::Templated(..)) {
             let scope = Scope::of_request(head, &Payload::from(body.clone()), context.exchange());
             self.render(service, &scope, &mut event)?;

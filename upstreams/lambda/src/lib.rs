@@ -17,7 +17,6 @@ mod sign;
 mod stream;
 mod target;
 mod templated;
-mod trace;
 
 use std::{
     collections::BTreeSet,

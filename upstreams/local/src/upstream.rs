@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use callgate_aws_event::{Payload, decode, encode_call, preview};
+use callgate_aws_event::{Payload, decode, encode_call, preview, xray};
 use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
 use http::HeaderValue;
 use tokio::{sync::oneshot, time::Instant};
@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     config::{LocalConfig, LocalTarget},
     environment, error, files,
-    function::{LocalFunction, trace},
+    function::LocalFunction,
     job::{Job, Outcome},
     pool::Pool,
     process::Spec,
@@ -104,7 +104,7 @@ impl Upstream for Local {
         function.pool.submit(Job {
             event: encode_call(function.shape.payload, &parts, &body, &context, None),
             id: context.request_id(),
-            trace: trace(&parts.headers),
+            trace: xray(&parts.headers),
             deadline: context.deadline().map(Instant::from_std),
             stream_deadline: context.stream_deadline().map(Instant::from_std),
             max_body: context.max_body(),

@@ -2,10 +2,11 @@
 
 use http::{HeaderMap, HeaderValue};
 
-/// The value of `x-amzn-trace-id` for a W3C `traceparent`, so that the function's trace continues the gateway's.
+/// The trace of a W3C `traceparent` in the form of X-Ray, so that the function's trace continues the gateway's: the value of
+/// `x-amzn-trace-id`, and of `Lambda-Runtime-Trace-Id`.
 ///
 /// Both ids are taken over as they are: X-Ray accepts a W3C trace id written in its own form, 8 and 24 digits.
-pub(crate) fn header(headers: &HeaderMap) -> Option<HeaderValue> {
+pub fn xray(headers: &HeaderMap) -> Option<HeaderValue> {
     let parent = headers.get("traceparent")?.as_bytes();
     let hex = |range: std::ops::Range<usize>| {
         let part = parent.get(range)?;
@@ -36,7 +37,7 @@ mod tests {
 
     fn traced(parent: &'static str) -> Option<String> {
         let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), HeaderValue::from_static(parent))]);
-        header(&headers).map(|value| value.to_str().unwrap().to_owned())
+        xray(&headers).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -60,6 +61,6 @@ mod tests {
         ] {
             assert_eq!(traced(text), None, "{text}");
         }
-        assert_eq!(header(&HeaderMap::new()), None);
+        assert_eq!(xray(&HeaderMap::new()), None);
     }
 }
