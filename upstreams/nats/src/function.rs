@@ -9,7 +9,7 @@ use http::{HeaderName, Request, StatusCode, request::Parts};
 
 use crate::{
     error::unrendered,
-    message::{self, Message},
+    shape::{self, Message},
     subject::Subject,
     target::{Mode, Payload, Target},
 };
@@ -83,12 +83,12 @@ impl Function {
         let scope = templates.then(|| Scope::of_request(head, &Read::from(body.clone()), context.exchange()));
         let scope = scope.as_ref();
         let subject = self.subject.render(scope)?;
-        let mut headers = message::forwarded(&head.headers, &self.forward);
+        let mut headers = shape::forwarded(&head.headers, &self.forward);
         if let Some(scope) = scope {
             for (name, template) in &self.set {
                 let value =
                     template.render(scope).map_err(|error| unrendered("a header could not be rendered", error))?;
-                message::set(&mut headers, name, &value)?;
+                shape::set(&mut headers, name, &value)?;
             }
         }
         if let Wait::Stored { stream } = &self.wait {
@@ -96,9 +96,9 @@ impl Function {
                 (Some(template), Some(scope)) => {
                     Some(template.render(scope).map_err(|error| unrendered("the id could not be rendered", error))?)
                 }
-                _ => message::idempotency_key(&head.headers),
+                _ => shape::idempotency_key(&head.headers),
             };
-            message::deduplicate(&mut headers, id.as_deref(), stream.as_deref())?;
+            shape::deduplicate(&mut headers, id.as_deref(), stream.as_deref())?;
         }
         let answer = match (&self.answer.body, scope) {
             (Some(shape), Some(scope)) => {
@@ -110,8 +110,8 @@ impl Function {
         let payload = match self.payload {
             Payload::Raw => body,
             Payload::Http => {
-                message::set(&mut headers, &http::header::CONTENT_TYPE, "application/json")?;
-                message::envelope(head, &body, context)
+                shape::set(&mut headers, &http::header::CONTENT_TYPE, "application/json")?;
+                shape::envelope(head, &body, context)
             }
         };
         Ok(Call { subject, message: Message { headers, payload }, answer })

@@ -7,9 +7,9 @@ mod error;
 mod function;
 mod link;
 mod mailbox;
-mod message;
 mod replies;
 mod response;
+mod shape;
 mod subject;
 mod target;
 

@@ -4,7 +4,7 @@ use async_nats::{Message, Subject};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::{error::NatsError, message::response_headers};
+use crate::{error::NatsError, shape::response_headers};
 
 /// The status that a responder chooses, by the convention of NATS's service framework (ADR-32).
 const STATUS: &str = "Nats-Service-Error-Code";
