@@ -1,6 +1,6 @@
 //! The function of a route that sends clients elsewhere.
 
-use std::future::ready;
+use std::{future::ready, sync::Arc};
 
 use callgate_transform::{Payload, Scope, Template};
 use http::{HeaderValue, StatusCode, header};
@@ -34,7 +34,7 @@ impl Redirect {
 }
 
 impl Function for Redirect {
-    fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>> {
+    fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>> {
         Box::pin(ready(self.answer(invocation)))
     }
 }

@@ -1,6 +1,6 @@
 //! The function of a route that answers by itself. `respond` and `redirect` are steps on its empty reply.
 
-use std::future::ready;
+use std::{future::ready, sync::Arc};
 
 use crate::{
     error::UpstreamError,
@@ -13,7 +13,7 @@ use crate::{
 pub(crate) struct Respond;
 
 impl Function for Respond {
-    fn call(&self, _: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>> {
+    fn call(self: Arc<Self>, _: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>> {
         Box::pin(ready(Ok(Response::default())))
     }
 }

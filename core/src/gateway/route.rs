@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc};
 
 use callgate_transform::{Exchange, Facts, Params};
 use http::Uri;
-use tower::{ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     failure::Failure,
     invocation::{CallContext, Invocation, Origin, Response, RouteInfo, Tail},
-    policy::Policies,
+    policy::{Policies, Stack},
     request_id::RequestId,
     routing::Captures,
+    upstream::BoxFuture,
 };
 
 /// A route, built once at load.
@@ -37,13 +37,12 @@ impl Route {
 /// A function behind the layers of its route: transformation, policies, dispatch.
 pub(crate) struct Destination {
     pub(crate) policies: Policies,
-    /// The layers are always ready, and a clone is a few reference counts.
-    pub(crate) stack: BoxCloneSyncService<Invocation, Response, Failure>,
+    pub(crate) stack: Box<dyn Stack>,
 }
 
 impl Destination {
-    pub(crate) async fn call(&self, invocation: Invocation) -> Result<Response, Failure> {
-        self.stack.clone().oneshot(invocation).await
+    pub(crate) fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Response, Failure>> {
+        self.stack.call(invocation)
     }
 
     /// What the gateway knows of a request that goes here.

@@ -1,6 +1,6 @@
 //! What a destination gets of an invocation, offline: its steps run, nothing is called.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -52,8 +52,8 @@ impl Plan {
         let shaped = Invocation { request: whole(), context: invocation.context.clone() };
         let call = match &destination.action {
             Action::Call(call) => call,
-            Action::Respond => return Ok(Dispatched::Answered(called(&Respond, shaped))),
-            Action::Redirect(redirect) => return Ok(Dispatched::Answered(called(redirect, shaped))),
+            Action::Respond => return Ok(Dispatched::Answered(called(Respond, shaped))),
+            Action::Redirect(redirect) => return Ok(Dispatched::Answered(called(redirect.clone(), shaped))),
         };
         let upstream = self.upstreams.get(&call.upstream).ok_or(Failure::NoRoute)?;
         let sum: u32 = route.destinations.iter().map(|destination| destination.weight).sum();
@@ -88,8 +88,11 @@ impl Plan {
 }
 
 /// Calls what the gateway has in itself, which is ready at once.
-fn called(function: &dyn Function, invocation: Invocation) -> Result<Response, Failure> {
-    function.call(invocation).now_or_never().map_or(Err(Failure::TimedOut), |reply| reply.map_err(Failure::from))
+fn called(function: impl Function, invocation: Invocation) -> Result<Response, Failure> {
+    Arc::new(function)
+        .call(invocation)
+        .now_or_never()
+        .map_or(Err(Failure::TimedOut), |reply| reply.map_err(Failure::from))
 }
 
 /// A body that is in memory.

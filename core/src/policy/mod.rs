@@ -11,6 +11,6 @@ mod transformation;
 
 pub(crate) use body::limited;
 pub(crate) use settings::{LimitSettings, Policies, PolicySettings, with_policies};
-pub(crate) use stack::stack;
+pub(crate) use stack::{Stack, stack};
 pub(crate) use time_limit::Timeout;
 pub(crate) use transformation::Pipelines;

@@ -1,18 +1,21 @@
 //! `timeout`: the exchange ends in time, with an answer if nothing was answered yet.
 
 use std::{
+    future::Future,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-
-use tokio::time::timeout_at;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
 use tower::Service;
 
 use super::{body::until, time_limit::Timeout};
@@ -21,7 +24,6 @@ use crate::{
     failure::Failure,
     invocation::{Invocation, Response},
     respond,
-    upstream::BoxFuture,
 };
 
 #[derive(Clone)]
@@ -33,11 +35,10 @@ pub(super) struct Deadline<S> {
 impl<S> Service<Invocation> for Deadline<S>
 where
     S: Service<Invocation, Response = Response, Error = Failure>,
-    S::Future: Send + 'static,
 {
     type Response = Response;
     type Error = Failure;
-    type Future = BoxFuture<'static, Result<Response, Failure>>;
+    type Future = InTime<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
@@ -45,20 +46,49 @@ where
 
     fn call(&mut self, mut invocation: Invocation) -> Self::Future {
         let deadline = invocation.context.deadline;
-        let timeout = self.timeout;
         let waits = deadline.and_then(|_| awaited(&mut invocation));
-        let reply = self.inner.call(invocation);
-        Box::pin(async move {
-            let Some(deadline) = deadline else { return reply.await };
-            let late = |_| match waits {
+        InTime {
+            reply: self.inner.call(invocation),
+            over: deadline.map(|deadline| sleep_until(deadline.into())),
+            waits,
+            body_until: match self.timeout {
+                Timeout::Exchange(_) => deadline,
+                Timeout::Head(_) => None,
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// A reply that comes in time or not at all.
+    pub(super) struct InTime<F> {
+        #[pin]
+        reply: F,
+        #[pin]
+        over: Option<Sleep>,
+        waits: Option<Arc<AtomicBool>>,
+        body_until: Option<Instant>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Failure>>> Future for InTime<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Poll::Ready(reply) = this.reply.poll(cx) {
+            let response = reply?;
+            let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            return Poll::Ready(Ok(match *this.body_until {
+                Some(deadline) if !upgraded => response.map(|body| until(body, deadline)),
+                _ => response,
+            }));
+        }
+        let Some(over) = this.over.as_pin_mut() else { return Poll::Pending };
+        over.poll(cx).map(|()| {
+            Err(match this.waits {
                 Some(waits) if waits.load(Ordering::Relaxed) => Failure::RequestBody(BodyError::TimedOut),
                 _ => Failure::TimedOut,
-            };
-            let response = timeout_at(deadline.into(), reply).await.map_err(late)??;
-            let upgraded = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
-            Ok(match timeout {
-                Timeout::Exchange(_) if !upgraded => response.map(|body| until(body, deadline)),
-                Timeout::Exchange(_) | Timeout::Head(_) => response,
             })
         })
     }

@@ -47,7 +47,7 @@ pub(crate) trait AnyUpstream: Send + Sync {
 
 /// Upstream and target, joined at load: a call looks nothing up.
 pub(crate) trait Function: Send + Sync {
-    fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>>;
+    fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>>;
 
     /// The name under which discovery lists it.
     fn listed_as(&self) -> Option<String> {
@@ -211,8 +211,8 @@ struct Bound<U: Upstream> {
 }
 
 impl<U: Upstream> Function for Bound<U> {
-    fn call(&self, invocation: Invocation) -> BoxFuture<'_, Result<Response, UpstreamError>> {
-        Box::pin(self.upstream.call(&self.function, invocation))
+    fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>> {
+        Box::pin(async move { self.upstream.call(&self.function, invocation).await })
     }
 
     fn listed_as(&self) -> Option<String> {
