@@ -1,15 +1,7 @@
 //! Headers that belong to one connection and are never passed on (RFC 9110 7.6.1).
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-
-const ALWAYS: [HeaderName; 6] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TRANSFER_ENCODING,
-];
+use smallvec::SmallVec;
 
 /// Whether the client asks to leave HTTP on this connection; an upgrade counts only if `connection` names it.
 ///
@@ -31,16 +23,17 @@ fn offers_http(line: &HeaderValue) -> bool {
 
 /// Removes what belongs to the client's connection; with `keep_upgrade` the two headers of an upgrade are set anew.
 pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
+    // `expect` is answered here: the server sends 100 when the body is first read.
+    let found = found(headers, |name| is_of_connection(name) || matches!(name, "te" | "expect"));
+    if found.is_empty() {
+        return;
+    }
     let trailers = headers.get(header::TE).is_some_and(|te| has_token(te, "trailers"));
-    let upgrade = headers.remove(header::UPGRADE).filter(|_| keep_upgrade);
-    strip(headers);
-    headers.remove(header::TE);
-    // Answered here: the server sends 100 when the body is first read.
-    headers.remove(header::EXPECT);
+    let upgrade = strip(headers, found);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(upgrade) = upgrade {
+    if let Some(upgrade) = upgrade.filter(|_| keep_upgrade) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, upgrade);
     }
@@ -48,8 +41,8 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
 
 /// Removes what belongs to the upstream's connection; an accepted upgrade keeps its two headers.
 pub(crate) fn strip_response(status: StatusCode, headers: &mut HeaderMap) {
-    let upgrade = headers.remove(header::UPGRADE);
-    strip(headers);
+    let found = found(headers, is_of_connection);
+    let upgrade = strip(headers, found);
     if status == StatusCode::SWITCHING_PROTOCOLS
         && let Some(upgrade) = upgrade
     {
@@ -58,15 +51,42 @@ pub(crate) fn strip_response(status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+/// Whether a header always belongs to one connection.
+fn is_of_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+type Names = SmallVec<[HeaderName; 4]>;
+
+/// One look through the names: most messages have none or one of these headers, and asking for each costs a hash.
+fn found(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Names {
+    headers.keys().filter(|name| wanted(name.as_str())).cloned().collect()
+}
+
+/// Removes what was found and what `connection` lists; answers with the protocol of an upgrade.
+fn strip(headers: &mut HeaderMap, found: Names) -> Option<HeaderValue> {
+    if found.contains(&header::CONNECTION) {
         for name in listed(headers) {
             headers.remove(name);
         }
     }
-    for name in &ALWAYS {
-        headers.remove(name);
+    let mut upgrade = None;
+    for name in found {
+        let removed = headers.remove(&name);
+        if name == header::UPGRADE {
+            upgrade = removed;
+        }
     }
+    upgrade
 }
 
 /// The headers that `connection` names beside its own options.
@@ -76,7 +96,7 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .map(str::trim)
-        .filter(|token| !matches!(token.to_ascii_lowercase().as_str(), "close" | "keep-alive" | "upgrade" | ""))
+        .filter(|token| !["", "close", "keep-alive", "upgrade"].iter().any(|own| token.eq_ignore_ascii_case(own)))
         .filter_map(|token| token.parse().ok())
         .collect()
 }
