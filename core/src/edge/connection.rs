@@ -1,6 +1,9 @@
 //! A client's connection, as far as requests on it need to know it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderValue, uri::Scheme};
 
@@ -17,6 +20,8 @@ pub struct Connection {
     pub(crate) trusted_proxies: Arc<[IpRange]>,
     /// The peer's address as `x-forwarded-for` has it; made once, not per request.
     pub(crate) peer_header: Option<HeaderValue>,
+    /// The first host that was asked for, with the `forwarded` element of its requests: hardly a client asks for two.
+    pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
 }
 
 impl Connection {
@@ -31,7 +36,7 @@ impl Connection {
         };
         let peer_header = peer.and_then(|peer| HeaderValue::try_from(peer.ip().to_canonical().to_string()).ok());
         let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { listener, peer, scheme, trusted, trusted_proxies, peer_header }
+        Self { listener, peer, scheme, trusted, trusted_proxies, peer_header, forwarded: OnceLock::new() }
     }
 
     /// The name of the listener that accepted the connection.

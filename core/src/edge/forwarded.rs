@@ -5,7 +5,12 @@ use std::{
     time::SystemTime,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts, uri::Scheme};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{self, Entry},
+    request::Parts,
+    uri::Scheme,
+};
 
 use super::{Connection, well_formed::is_host};
 use crate::invocation::Origin;
@@ -113,7 +118,7 @@ pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Co
         }
     }
     if let Some(peer) = &connection.peer_header {
-        append(headers, FOR, peer);
+        append(headers, FOR, peer.clone());
     }
     let proto = if origin.scheme == Scheme::HTTPS { "https" } else { "http" };
     headers.insert(PROTO, HeaderValue::from_static(proto));
@@ -121,22 +126,25 @@ pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Co
         headers.insert(HOST, host.clone());
     }
     if let Some(element) = element(origin, connection, proto) {
-        append(headers, header::FORWARDED, &element);
+        append(headers, header::FORWARDED, element);
     }
-    append(headers, header::VIA, &HeaderValue::from_static(via(origin.version)));
+    append(headers, header::VIA, HeaderValue::from_static(via(origin.version)));
 }
 
 /// Removes what a stranger says about who it is: `forwarded`, `x-real-ip`, and every `x-forwarded-*`, also where it is
 /// spelled with underscores, which CGI-like servers take for the same name.
 fn drop_claims(headers: &mut HeaderMap) {
     let claims = |name: &str| {
-        let spelled = |at: usize, text: &str| {
-            name.get(at..at + text.len())
+        let begins = |text: &str| {
+            name.get(..text.len())
                 .is_some_and(|part| part.bytes().zip(text.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-')))
         };
-        spelled(0, "x-forwarded-") || (name.len() == "x-real-ip".len() && spelled(0, "x-real-ip"))
+        match name.as_bytes().first() {
+            Some(b'x') => begins("x-forwarded-") || (name.len() == "x-real-ip".len() && begins("x-real-ip")),
+            Some(b'f') => name == "forwarded",
+            _ => false,
+        }
     };
-    headers.remove(header::FORWARDED);
     // The usual request has none, and is looked through once.
     if headers.keys().any(|name| claims(name.as_str())) {
         let found: Vec<_> = headers.keys().filter(|name| claims(name.as_str())).cloned().collect();
@@ -156,8 +164,25 @@ pub(crate) fn via(version: Version) -> &'static str {
     }
 }
 
-/// This hop's element: `for=192.0.2.1;host="example.com";proto=https`.
+/// This hop's element, which is made once for a connection whose requests ask for the same host.
 fn element(origin: &Origin, connection: &Connection, proto: &str) -> Option<HeaderValue> {
+    let Some(host) = origin.host.as_ref().filter(|_| origin.scheme == connection.scheme) else {
+        return new_element(origin, connection, proto);
+    };
+    match connection.forwarded.get() {
+        Some((known, element)) if known == host => Some(element.clone()),
+        Some(_) => new_element(origin, connection, proto),
+        None => {
+            let element = new_element(origin, connection, proto)?;
+            // Another request of the connection may have been first.
+            connection.forwarded.set((host.clone(), element.clone())).ok();
+            Some(element)
+        }
+    }
+}
+
+/// `for=192.0.2.1;host="example.com";proto=https`.
+fn new_element(origin: &Origin, connection: &Connection, proto: &str) -> Option<HeaderValue> {
     let mut text = Vec::with_capacity(96);
     text.extend_from_slice(b"for=");
     match (&connection.peer, &connection.peer_header) {
@@ -182,19 +207,22 @@ fn element(origin: &Origin, connection: &Connection, proto: &str) -> Option<Head
 }
 
 /// Appends to a comma-separated list, in one line.
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, value.clone());
-        return;
-    }
-    let mut line = Vec::new();
-    for former in headers.get_all(&name) {
-        line.extend_from_slice(former.as_bytes());
-        line.extend_from_slice(b", ");
-    }
-    line.extend_from_slice(value.as_bytes());
-    if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
-        headers.insert(name, joined);
+fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(place) => {
+            place.insert(value);
+        }
+        Entry::Occupied(mut former) => {
+            let mut line = Vec::new();
+            for former in former.iter() {
+                line.extend_from_slice(former.as_bytes());
+                line.extend_from_slice(b", ");
+            }
+            line.extend_from_slice(value.as_bytes());
+            if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)) {
+                former.insert(joined);
+            }
+        }
     }
 }
 
@@ -271,6 +299,17 @@ mod tests {
         let (origin, headers) = headers_sent(parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
         assert_eq!(origin.client.unwrap().ip().to_string(), "2001:db8::1");
         assert_eq!(headers["x-forwarded-for"], "2001:db8::1, 10.0.0.1");
+    }
+
+    #[test]
+    fn a_connection_may_ask_for_several_hosts() {
+        let connection = connection("192.0.2.7:5000", &[]);
+        for host in ["a.example", "b.example", "a.example"] {
+            let (_, headers) = headers_sent(parts(&[("host", host)]), &connection);
+            assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
+        }
+        let (_, headers) = headers_sent(parts(&[]), &connection);
+        assert_eq!(headers["forwarded"], "for=192.0.2.7;proto=http");
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::{
     snapshot::Snapshot,
 };
 
+/// How many headers a request gets on its way, as a rule.
+const ADDED: usize = 9;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gateway as a value: clones share one configuration, which a reload replaces for all of them.
@@ -153,6 +156,8 @@ pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connect
     let headers = &mut parts.headers;
     edge::strip_request(headers, upgrade);
     headers.remove(http::header::HOST);
+    // Room for what is set below and by the upstream's client, at once.
+    headers.reserve(ADDED);
     edge::announce(headers, origin, connection);
     edge::continue_trace(headers);
     headers.insert(REQUEST_ID, id.to_header());
