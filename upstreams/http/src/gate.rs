@@ -70,6 +70,11 @@ impl Gate {
         self.state.store(CLOSED, Ordering::SeqCst);
     }
 
+    /// Whether nothing has happened since the gate was closed.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == CLOSED
+    }
+
     /// The task is about to wait. What happened since the gate was closed wakes it again.
     pub(crate) fn leave(&self) {
         if self.state.swap(OPEN, Ordering::SeqCst) & MISSED != 0 {
@@ -169,6 +174,15 @@ mod tests {
         Waker::from(gate.clone()).wake_by_ref();
         gate.leave();
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_happens_to_a_connection_at_rest_is_noticed() {
+        let gate = Gate::new();
+        gate.close();
+        assert!(gate.is_quiet());
+        Waker::from(gate.clone()).wake_by_ref();
+        assert!(!gate.is_quiet());
     }
 
     #[test]

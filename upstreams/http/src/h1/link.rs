@@ -41,6 +41,8 @@ pub(crate) struct Link {
     waker: Waker,
     /// How the connection ended.
     end: Option<Result<(), hyper::Error>>,
+    /// It was found idle when it was last driven.
+    rests: bool,
 }
 
 /// An exchange that ended before the reply's head.
@@ -60,11 +62,12 @@ impl Link {
         let io = TokioIo::new(Watched { stream, gate: gate.clone(), sent: Sent::default() });
         let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).handshake(io).await?;
         let waker = Waker::from(gate.clone());
-        Ok(Self { sender, driver, gate, waker, end: None })
+        Ok(Self { sender, driver, gate, waker, end: None, rests: false })
     }
 
     /// Sends a request and reads the head of its reply. With `keep`, [`Self::into_request`] has it after a failure.
     pub(crate) async fn exchange(&mut self, request: Request<Body>, keep: bool) -> Result<Response<Incoming>, Lost> {
+        self.rests = false;
         self.gate.close();
         self.gate.keep(keep);
         self.gate.await_head(MAX_READ_FOR_HEAD);
@@ -143,9 +146,13 @@ impl Link {
     /// Whether the connection takes a request now: the last exchange is complete in both directions, and the peer has
     /// neither closed the connection nor sent anything that nobody asked for.
     pub(crate) fn is_idle(&mut self) -> bool {
+        if self.rests && self.gate.is_quiet() {
+            return true;
+        }
         self.gate.close();
         drive(&mut self.driver, &mut self.end, &self.waker);
-        self.end.is_none() && self.sender.is_ready() && !self.gate.is_uploading()
+        self.rests = self.end.is_none() && self.sender.is_ready() && !self.gate.is_uploading();
+        self.rests
     }
 
     /// Whether a streamed request is still being sent.
