@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use callgate_aws_event::{ASYNC_LIMIT, Payload, Reply, SYNC_LIMIT, Shape};
 use callgate_core::{Invalid, Settings};
-use callgate_transform::{Located, Tree};
+use callgate_transform::{Located, Text, Tree};
 use http::HeaderValue;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -50,12 +50,12 @@ pub struct Target {
 
 /// The name of a target's function: fixed, or a template over the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Located<Text>", into = "String")]
 pub enum Name {
     /// The same function for every request.
     Fixed(FunctionName),
-    /// A template's text.
-    Template(String),
+    /// A template's text; what references gave of it is never syntax.
+    Template(Located<Text>),
 }
 
 impl Name {
@@ -68,11 +68,12 @@ impl Name {
     }
 }
 
-impl TryFrom<String> for Name {
+impl TryFrom<Located<Text>> for Name {
     type Error = NameError;
 
-    fn try_from(text: String) -> Result<Self, NameError> {
-        if is_template(&text) { Ok(Self::Template(text)) } else { text.parse().map(Self::Fixed) }
+    fn try_from(text: Located<Text>) -> Result<Self, NameError> {
+        let plain = text.value.as_str();
+        if is_template(plain) { Ok(Self::Template(text)) } else { plain.parse().map(Self::Fixed) }
     }
 }
 
@@ -80,7 +81,7 @@ impl From<Name> for String {
     fn from(name: Name) -> Self {
         match name {
             Name::Fixed(name) => name.into(),
-            Name::Template(text) => text,
+            Name::Template(text) => text.value.as_str().to_owned(),
         }
     }
 }

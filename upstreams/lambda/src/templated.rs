@@ -1,7 +1,7 @@
 //! A function's name that depends on the request, kept inside what the configuration allows.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Position, Scope, TransformError};
+use callgate_transform::{Confined, Located, Scope, Text, TransformError};
 
 use crate::name::FunctionName;
 
@@ -19,8 +19,8 @@ pub(crate) fn is_template(text: &str) -> bool {
 
 impl Templated {
     /// Compiles a template.
-    pub(crate) fn compile(source: &str, allow: &[Located<String>]) -> Result<Self, Invalid> {
-        Confined::new(source, Position::default(), SPECIAL, allow).map(Self).map_err(|flaw| {
+    pub(crate) fn compile(source: &Located<Text>, allow: &[Located<String>]) -> Result<Self, Invalid> {
+        Confined::written(source, SPECIAL, allow).map(Self).map_err(|flaw| {
             let invalid = Invalid::new(flaw.message).at("name");
             match flaw.hint {
                 Some(hint) => invalid.hint(hint),
@@ -50,7 +50,7 @@ pub(crate) fn unrendered(what: &'static str, error: TransformError) -> UpstreamE
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use callgate_transform::{Exchange, Facts, Params};
+    use callgate_transform::{Exchange, Facts, Params, Position};
     use http::Request;
 
     use super::*;
@@ -58,7 +58,7 @@ mod tests {
     fn templated(source: &str, allow: &[&str]) -> Result<Templated, Invalid> {
         let allow: Vec<_> =
             allow.iter().map(|&glob| Located { value: glob.to_owned(), at: Position::default() }).collect();
-        Templated::compile(source, &allow)
+        Templated::compile(&Located::nowhere(source.to_owned().into()), &allow)
     }
 
     fn render(templated: &Templated, kind: &str) -> Result<String, UpstreamError> {

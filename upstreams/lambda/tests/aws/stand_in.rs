@@ -53,6 +53,18 @@ async fn a_clients_broken_body_invokes_nothing_and_is_its_own_fault() {
     assert!(service.asked().is_empty());
 }
 
+#[test]
+fn what_a_reference_gives_is_text_of_a_name_and_never_a_template() {
+    let named = |name: &str| {
+        plan(&format!(
+            "upstreams: {{f: {{lambda: {{region: eu-west-1}}, functions: {{x: {{name: \"{name}\"}}}}}}}}\n\
+             routes: [{{match: \"/{{k}}\", to: f/x}}]"
+        ))
+    };
+    assert!(named("a-{%-{{ params.k }}").is_err(), "as it is written it is a broken template");
+    assert!(named("a-${CALLGATE_NO_SUCH_VARIABLE:-{%}-{{ params.k }}").is_ok());
+}
+
 #[tokio::test]
 async fn only_the_gateways_own_headers_are_sent() {
     let service = StandIn::start(|_, _| answer(200, &[("x-amzn-requestid", "r-1")], "{\"ok\":true}")).await;
