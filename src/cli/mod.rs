@@ -44,8 +44,14 @@ enum Command {
         /// How many workers serve, each on a core of its own. Default: one for each core.
         #[arg(long)]
         workers: Option<std::num::NonZeroUsize>,
-        /// What is logged, like `info,callgate::access=info`; the access log is off by default.
-        #[arg(long, env = "CALLGATE_LOG", default_value = "info,callgate::access=off", value_name = "FILTER")]
+        /// What is logged, like `info,callgate::access=info`; the access log is off by default, and so is what libraries
+        /// repeat.
+        #[arg(
+            long,
+            env = "CALLGATE_LOG",
+            default_value = "info,callgate::access=off,async_nats=warn",
+            value_name = "FILTER"
+        )]
         log: String,
         /// How log lines look. Default: text on a terminal, else json.
         #[arg(long, value_enum)]
