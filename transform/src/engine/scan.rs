@@ -85,10 +85,11 @@ fn raw_block(rest: &str) -> (&str, &str) {
     let mut from = 0;
     while let Some(open) = rest[from..].find("{%") {
         let open = from + open;
-        if let Some(close) = rest[open..].find("%}")
-            && rest[open + 2..open + close].trim_matches(['-', '+']).trim() == "endraw"
+        let inner = &rest[open + 2..];
+        if let Some(close) = inner.find("%}")
+            && inner[..close].trim_matches(['-', '+']).trim() == "endraw"
         {
-            return (&rest[..open], &rest[open + close + 2..]);
+            return (&rest[..open], &inner[close + 2..]);
         }
         from = open + 2;
     }
@@ -288,6 +289,12 @@ mod tests {
         assert_eq!(is_lone_expression("{{ a }}{{ b }}"), None);
         assert_eq!(is_lone_expression("for {{ a }}"), None);
         assert_eq!(is_lone_expression("{% raw %}{{ a }}{% endraw %}"), None);
+    }
+
+    #[test]
+    fn a_raw_block_may_hold_what_is_no_tag() {
+        assert_eq!(literals("{% raw %}a{%}b{% endraw %}c"), ["a{%}b", "c"]);
+        assert_eq!(literals("{% raw %}a{%}"), ["a{%}"]);
     }
 
     #[test]
