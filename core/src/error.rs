@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+use callgate_transform::TransformError;
+
 use crate::body::{BodyError, BoxError};
 
 /// What went wrong at an upstream. The core decides from it what is answered and whether a retry may help.
@@ -47,6 +49,21 @@ impl UpstreamError {
     /// An error of this kind; `message` is for the log.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), detail: None, retry_after: None, source: None }
+    }
+
+    /// The request's body, which the kind needs whole, could not be read.
+    pub fn request_body(error: BodyError) -> Self {
+        let kind = match error {
+            BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
+            _ => ErrorKind::BadInput,
+        };
+        Self::new(kind, "the request's body could not be read").with_source(error)
+    }
+
+    /// A template of a target that the request's values do not fit; clients read the template's public detail.
+    pub fn unrendered(message: impl Into<Cow<'static, str>>, error: TransformError) -> Self {
+        let detail = error.public_detail().to_owned();
+        Self::new(ErrorKind::BadInput, message).with_detail(detail).with_source(error)
     }
 
     /// The error behind this one, for the log.

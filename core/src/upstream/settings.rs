@@ -1,5 +1,6 @@
 //! The settings of kinds, as types.
 
+use callgate_transform::Flaw;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,6 +39,22 @@ pub struct Invalid {
     pub message: String,
     /// What would be right.
     pub hint: Option<String>,
+}
+
+/// A template that is wrong; [`Invalid::at`] names its field.
+impl From<Flaw> for Invalid {
+    fn from(flaw: Flaw) -> Self {
+        Self { field: String::new(), message: flaw.message, hint: flaw.hint }
+    }
+}
+
+/// A tree of templates, with everything that is wrong in it and the first hint.
+impl From<Vec<Flaw>> for Invalid {
+    fn from(flaws: Vec<Flaw>) -> Self {
+        let messages: Vec<_> = flaws.iter().map(|flaw| flaw.message.as_str()).collect();
+        let message = messages.join("; ");
+        Self { field: String::new(), message, hint: flaws.into_iter().find_map(|flaw| flaw.hint) }
+    }
 }
 
 impl Invalid {

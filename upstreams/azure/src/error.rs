@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError, chain};
+use callgate_core::{ErrorKind, UpstreamError, chain};
 use callgate_http::{EndpointError, HttpError, SetupError};
 use http::StatusCode;
 
@@ -73,17 +73,10 @@ impl From<NoToken> for UpstreamError {
     }
 }
 
-/// The client's body ended before it was whole, or is over the route's limit.
-pub(crate) fn request_body(error: BodyError) -> UpstreamError {
-    let kind = match error {
-        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        _ => ErrorKind::BadInput,
-    };
-    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
-}
-
 #[cfg(test)]
 mod tests {
+    use callgate_core::BodyError;
+
     use super::*;
 
     fn refused(status: u16) -> UpstreamError {
@@ -107,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_requests_body_stays_findable() {
-        let error = request_body(BodyError::TooLarge { limit: 5 });
+        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
         assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
     }
 }

@@ -10,7 +10,6 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 use crate::{
     config::Config,
     credentials::AuthLevel,
-    error,
     route::Templated,
     shape,
     target::{Path, Target},
@@ -69,7 +68,7 @@ impl Function {
             Route::Templated(route) => {
                 let mut payload = Payload::Streaming;
                 if route.reads_body() {
-                    let bytes = body.collect(context.max_body()).await.map_err(error::request_body)?;
+                    let bytes = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
                     payload = Payload::from(bytes.clone());
                     body = Body::from(bytes);
                 }

@@ -1,7 +1,7 @@
 //! A function's route that depends on the request, kept inside what the configuration allows.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Position, Scope, TransformError};
+use callgate_transform::{Confined, Located, Position, Scope};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::shape;
@@ -25,13 +25,9 @@ impl Templated {
     /// Compiles a template.
     pub(crate) fn compile(source: &str, allow: &[Located<String>]) -> Result<Self, Invalid> {
         let source = source.trim_start_matches('/');
-        Confined::new(source, Position::default(), SPECIAL, allow).map(Self).map_err(|flaw| {
-            let invalid = Invalid::new(flaw.message).at("route");
-            match flaw.hint {
-                Some(hint) => invalid.hint(hint),
-                None => invalid,
-            }
-        })
+        Confined::new(source, Position::default(), SPECIAL, allow)
+            .map(Self)
+            .map_err(|flaw| Invalid::from(flaw).at("route"))
     }
 
     /// Whether the request's body has to be read whole for it.
@@ -41,20 +37,16 @@ impl Templated {
 
     /// The route for a request, escaped.
     pub(crate) fn render(&self, scope: &Scope) -> Result<String, UpstreamError> {
-        let route = self.0.render(scope).map_err(unrendered)?;
+        let route = self
+            .0
+            .render(scope)
+            .map_err(|error| UpstreamError::unrendered("the function's route could not be rendered", error))?;
         if shape::climbs(&route) {
             return Err(UpstreamError::new(ErrorKind::BadInput, "the function's route would lead out of its place")
                 .with_detail("A value of the request does not fit into the function's path."));
         }
         Ok(utf8_percent_encode(&route, &ESCAPED).to_string())
     }
-}
-
-fn unrendered(error: TransformError) -> UpstreamError {
-    let detail = error.public_detail().to_owned();
-    UpstreamError::new(ErrorKind::BadInput, "the function's route could not be rendered")
-        .with_detail(detail)
-        .with_source(error)
 }
 
 #[cfg(test)]

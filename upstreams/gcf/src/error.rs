@@ -1,6 +1,6 @@
 //! What goes wrong before and beside the functions, as the core classifies it.
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError};
+use callgate_core::{ErrorKind, UpstreamError};
 use callgate_http::{EndpointError, SetupError};
 use callgate_transform::TransformError;
 use http::uri::InvalidUri;
@@ -32,15 +32,6 @@ impl From<TokenError> for UpstreamError {
             None => made,
         }
     }
-}
-
-/// The client's body ended before it was whole, or is over the route's limit.
-pub(crate) fn request_body(error: BodyError) -> UpstreamError {
-    let kind = match error {
-        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        _ => ErrorKind::BadInput,
-    };
-    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
 }
 
 /// The request is no event, or a template does not fit it.

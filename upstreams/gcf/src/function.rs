@@ -93,7 +93,7 @@ async fn event(
 ) -> Result<Body, UpstreamError> {
     let reads = events.reads_body(&parts.headers);
     let (content, body) = if reads {
-        let bytes = body.collect(context.max_body()).await.map_err(error::request_body)?;
+        let bytes = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
         let content = callgate_transform::Content::new(bytes.clone(), context.max_body());
         (Content::Buffered(content), Body::from(bytes))
     } else {

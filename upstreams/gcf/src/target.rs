@@ -1,7 +1,7 @@
 //! The options of a function.
 
 use callgate_core::{Invalid, Settings};
-use callgate_transform::{CloudEventSettings, CloudEvents, Flaw};
+use callgate_transform::{CloudEventSettings, CloudEvents};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,21 +58,12 @@ impl Target {
             return Ok(None);
         }
         let settings = self.cloudevent.clone().unwrap_or_default();
-        CloudEvents::new(&settings, self.structured).map(Some).map_err(|flaws| told(&flaws))
+        CloudEvents::new(&settings, self.structured).map(Some).map_err(|flaws| Invalid::from(flaws).at("cloudevent"))
     }
 
     /// The function's name for the log.
     pub(crate) fn label(&self) -> Option<&str> {
         self.name.as_deref().or(self.url.as_deref())
-    }
-}
-
-fn told(flaws: &[Flaw]) -> Invalid {
-    let messages: Vec<_> = flaws.iter().map(|flaw| flaw.message.as_str()).collect();
-    let invalid = Invalid::new(messages.join("; ")).at("cloudevent");
-    match flaws.iter().find_map(|flaw| flaw.hint.as_deref()) {
-        Some(hint) => invalid.hint(hint),
-        None => invalid,
     }
 }
 

@@ -5,8 +5,6 @@ use callgate_core::{ErrorKind, Invalid, UpstreamError};
 use callgate_transform::{Scope, Shape, Tree};
 use http::HeaderValue;
 
-use crate::templated::unrendered;
-
 /// The most that Lambda takes, in bytes of base64.
 const LIMIT: usize = 3583;
 
@@ -21,8 +19,9 @@ pub(crate) fn compile(tree: &Tree) -> Result<Shape, Invalid> {
 /// The value of `x-amz-client-context` for a request.
 pub(crate) fn header(shape: &Shape, scope: &Scope) -> Result<HeaderValue, UpstreamError> {
     let bad = |message| UpstreamError::new(ErrorKind::BadInput, message);
-    let json =
-        shape.render_bytes(scope).map_err(|error| unrendered("the client context could not be rendered", error))?;
+    let json = shape
+        .render_bytes(scope)
+        .map_err(|error| UpstreamError::unrendered("the client context could not be rendered", error))?;
     let encoded = STANDARD.encode(json);
     if encoded.len() > LIMIT {
         return Err(

@@ -175,15 +175,6 @@ pub(crate) fn function_error(function: &str, how: &str, aws_request_id: &str, pa
     UpstreamError::new(ErrorKind::FunctionError, text)
 }
 
-/// The client's body ended before it was whole, or is over the route's limit.
-pub(crate) fn request_body(error: BodyError) -> UpstreamError {
-    let kind = match error {
-        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        _ => ErrorKind::BadInput,
-    };
-    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
-}
-
 /// The reply could not be read to its end. The cause goes into the message, not the source, so that nobody takes it for
 /// the error of the request's own body.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -332,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_reason_of_the_requests_body_stays_findable_but_the_replys_does_not_pass_for_it() {
-        let error = request_body(BodyError::TooLarge { limit: 5 });
+        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
         assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
         let error = reply_body(BodyError::TooLarge { limit: 5 });
         assert!(error.body_error().is_none());

@@ -106,7 +106,7 @@ impl Upstream for Lambda {
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
         let Invocation { request, context } = invocation;
         let (head, body) = request.into_parts();
-        let body = body.collect(context.max_body()).await.map_err(error::request_body)?;
+        let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
         let event = function.event(&self.service, &head, &body, &context)?;
         let sign = |signer: &Signer, time: &Timestamp| function.request(&self.service, &event, signer, time);
         let (head, body) = self.exchange(About::Function(function.label()), sign).await?.into_parts();

@@ -1,7 +1,7 @@
 //! A function's name that depends on the request, kept inside what the configuration allows.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Scope, Text, TransformError};
+use callgate_transform::{Confined, Located, Scope, Text};
 
 use crate::name::FunctionName;
 
@@ -20,31 +20,21 @@ pub(crate) fn is_template(text: &str) -> bool {
 impl Templated {
     /// Compiles a template.
     pub(crate) fn compile(source: &Located<Text>, allow: &[Located<String>]) -> Result<Self, Invalid> {
-        Confined::written(source, SPECIAL, allow).map(Self).map_err(|flaw| {
-            let invalid = Invalid::new(flaw.message).at("name");
-            match flaw.hint {
-                Some(hint) => invalid.hint(hint),
-                None => invalid,
-            }
-        })
+        Confined::written(source, SPECIAL, allow).map(Self).map_err(|flaw| Invalid::from(flaw).at("name"))
     }
 
     /// The name for a request.
     pub(crate) fn render(&self, scope: &Scope) -> Result<FunctionName, UpstreamError> {
-        let text =
-            self.0.render(scope).map_err(|error| unrendered("the function's name could not be rendered", error))?;
+        let text = self
+            .0
+            .render(scope)
+            .map_err(|error| UpstreamError::unrendered("the function's name could not be rendered", error))?;
         text.parse().map_err(|error| {
             UpstreamError::new(ErrorKind::BadInput, "the function's name was rendered as none")
                 .with_detail("A value of the request does not fit into the name of a function.")
                 .with_source(error)
         })
     }
-}
-
-/// A template that the request's values do not fit.
-pub(crate) fn unrendered(what: &'static str, error: TransformError) -> UpstreamError {
-    let detail = error.public_detail().to_owned();
-    UpstreamError::new(ErrorKind::BadInput, what).with_detail(detail).with_source(error)
 }
 
 #[cfg(test)]

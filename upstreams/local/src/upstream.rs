@@ -97,9 +97,7 @@ impl Upstream for Local {
     async fn call(&self, function: &LocalFunction, invocation: Invocation) -> Result<Response, UpstreamError> {
         let Invocation { request, context } = invocation;
         let (parts, body) = request.into_parts();
-        let body = body.collect(context.max_body()).await.map_err(|error| {
-            UpstreamError::new(ErrorKind::BadInput, "the request's body could not be read").with_source(error)
-        })?;
+        let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
         let (answer, answered) = oneshot::channel();
         function.pool.submit(Job {
             event: encode_call(function.shape.payload, &parts, &body, &context, None),

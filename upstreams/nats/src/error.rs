@@ -3,8 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use async_nats::{ConnectError, PublishError, PublishErrorKind, SubscribeError};
-use callgate_core::{BodyError, ErrorKind, UpstreamError};
-use callgate_transform::TransformError;
+use callgate_core::{ErrorKind, UpstreamError};
 
 /// When to come back while the connection is being made again.
 const SOON: Duration = Duration::from_secs(1);
@@ -91,17 +90,6 @@ impl From<NatsError> for UpstreamError {
         }
         if kind == ErrorKind::Unavailable { told.with_retry_after(SOON) } else { told }
     }
-}
-
-/// A request's body that could not be read.
-pub(crate) fn request_body(error: BodyError) -> UpstreamError {
-    UpstreamError::new(ErrorKind::BadInput, "the request's body could not be read").with_source(error)
-}
-
-/// A template that the request's values do not fit.
-pub(crate) fn unrendered(what: &'static str, error: TransformError) -> UpstreamError {
-    let detail = error.public_detail().to_owned();
-    UpstreamError::new(ErrorKind::BadInput, what).with_detail(detail).with_source(error)
 }
 
 /// What a server's error message refuses.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callgate_core::{CallContext, Invalid, Invocation, UpstreamError};
-use callgate_transform::{Flaw, Glob, Located, Payload as Read, Scope, Shape, Template, Text};
+use callgate_transform::{Glob, Located, Payload as Read, Scope, Shape, Template, Text};
 use http::{HeaderName, Request, StatusCode, request::Parts};
 
 use crate::{
-    error::unrendered,
     shape::{self, Message},
     subject::Subject,
     target::{Mode, Payload, Target},
@@ -58,10 +57,10 @@ impl Function {
             let field = format!("headers.set.{}", name.value);
             let header = HeaderName::try_from(&name.value)
                 .map_err(|_| Invalid::new(format!("`{}` is no header's name", name.value)).at(&field))?;
-            Ok((header, template(value, &field)?))
+            Ok::<_, Invalid>((header, template(value, &field)?))
         });
         let body = target.reply.as_ref().and_then(|answer| answer.body.as_ref());
-        let body = body.map(|tree| Shape::new(tree).map_err(|flaws| invalid(flaws.into_iter().next(), "reply.body")));
+        let body = body.map(|tree| Shape::new(tree).map_err(|flaws| Invalid::from(flaws).at("reply.body")));
         let status = target.reply.as_ref().and_then(|answer| StatusCode::from_u16(answer.status).ok());
         Ok(Self {
             subject: Subject::compile(&target.subject, &target.allow)?,
@@ -86,16 +85,19 @@ impl Function {
         let mut headers = shape::forwarded(&head.headers, &self.forward);
         if let Some(scope) = scope {
             for (name, template) in &self.set {
-                let value =
-                    template.render(scope).map_err(|error| unrendered("a header could not be rendered", error))?;
+                let value = template
+                    .render(scope)
+                    .map_err(|error| UpstreamError::unrendered("a header could not be rendered", error))?;
                 shape::set(&mut headers, name, &value)?;
             }
         }
         if let Wait::Stored { stream } = &self.wait {
             let id = match (&self.message_id, scope) {
-                (Some(template), Some(scope)) => {
-                    Some(template.render(scope).map_err(|error| unrendered("the id could not be rendered", error))?)
-                }
+                (Some(template), Some(scope)) => Some(
+                    template
+                        .render(scope)
+                        .map_err(|error| UpstreamError::unrendered("the id could not be rendered", error))?,
+                ),
                 _ => shape::idempotency_key(&head.headers),
             };
             shape::deduplicate(&mut headers, id.as_deref(), stream.as_deref())?;
@@ -103,7 +105,11 @@ impl Function {
         let answer = match (&self.answer.body, scope) {
             (Some(shape), Some(scope)) => {
                 let rendered = shape.render_bytes(scope);
-                Some(rendered.map_err(|error| unrendered("the answer could not be rendered", error))?.into())
+                Some(
+                    rendered
+                        .map_err(|error| UpstreamError::unrendered("the answer could not be rendered", error))?
+                        .into(),
+                )
             }
             _ => None,
         };
@@ -156,14 +162,5 @@ fn wait(target: &Target) -> Wait {
 }
 
 fn template(source: &Located<Text>, field: &str) -> Result<Template, Invalid> {
-    Template::written(source).map_err(|flaw| invalid(Some(flaw), field))
-}
-
-fn invalid(flaw: Option<Flaw>, field: &str) -> Invalid {
-    let message = flaw.as_ref().map_or_else(|| "the template is wrong".to_owned(), |flaw| flaw.message.clone());
-    let invalid = Invalid::new(message).at(field);
-    match flaw.and_then(|flaw| flaw.hint) {
-        Some(hint) => invalid.hint(hint),
-        None => invalid,
-    }
+    Template::written(source).map_err(|flaw| Invalid::from(flaw).at(field))
 }

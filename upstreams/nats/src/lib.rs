@@ -46,7 +46,7 @@ impl Upstream for Nats {
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
         let Invocation { request, context } = invocation;
         let (head, body) = request.into_parts();
-        let body = body.collect(context.max_body()).await.map_err(error::request_body)?;
+        let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
         let message = function.message(&head, body, &context)?;
         call::perform(&self.link, function, message, &context).await
     }

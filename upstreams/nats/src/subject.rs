@@ -3,8 +3,6 @@
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
 use callgate_transform::{Confined, Located, Scope, Text};
 
-use crate::error::unrendered;
-
 /// What has a meaning in a subject: a value of the request must not bring it along.
 const SPECIAL: &str = ".*>";
 
@@ -47,13 +45,7 @@ impl Subject {
     /// Compiles the subject of a target.
     pub(crate) fn compile(source: &Located<Text>, allow: &[Located<String>]) -> Result<Self, Invalid> {
         let wrong = |message: String| Invalid::new(message).at("subject");
-        let template = Confined::written(source, SPECIAL, allow).map_err(|flaw| {
-            let invalid = wrong(flaw.message);
-            match flaw.hint {
-                Some(hint) => invalid.hint(hint),
-                None => invalid,
-            }
-        })?;
+        let template = Confined::written(source, SPECIAL, allow).map_err(|flaw| Invalid::from(flaw).at("subject"))?;
         let constant = template.as_constant().map(|text| match check(text) {
             Ok(()) => Ok(async_nats::Subject::from(text)),
             Err(problem) => Err(wrong(format!("`{text}` is no subject: {problem}")).hint("write `orders.created`")),
@@ -77,8 +69,10 @@ impl Subject {
         }
         let bad = || UpstreamError::new(ErrorKind::BadInput, "the subject could not be rendered");
         let scope = scope.ok_or_else(bad)?;
-        let text =
-            self.template.render(scope).map_err(|error| unrendered("the subject could not be rendered", error))?;
+        let text = self
+            .template
+            .render(scope)
+            .map_err(|error| UpstreamError::unrendered("the subject could not be rendered", error))?;
         check(&text).map_err(|problem| {
             bad().with_detail("A value of the request does not fit into the subject of a message.").with_source(problem)
         })?;

@@ -4,7 +4,7 @@ use callgate_core::{ErrorKind, Invalid, UpstreamError};
 use callgate_transform::{Confined, Located, Scope};
 use http::{HeaderValue, Uri};
 
-use crate::{error, target::confined};
+use crate::target::confined;
 
 /// What has a meaning behind a URL's host: a value of the request must not bring it along.
 const SPECIAL: &str = "/?#&=@\\";
@@ -49,7 +49,7 @@ impl Callback {
         if let Some(rest) = &self.rest {
             let text = rest
                 .render(scope)
-                .map_err(|cause| error::unrendered("the callback's URL could not be rendered", cause))?;
+                .map_err(|cause| UpstreamError::unrendered("the callback's URL could not be rendered", cause))?;
             if text.split(['/', '?']).any(|part| matches!(part, "." | "..")) {
                 return Err(unfit("a value leads out of the callback's path"));
             }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use callgate_core::{BodyError, ErrorKind, UpstreamError};
 use callgate_http::{EndpointError, SetupError};
-use callgate_transform::TransformError;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use crate::{credentials::LoginError, name::NameError, shape::INTERNAL};
@@ -87,15 +86,6 @@ fn waiting(error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
     }
 }
 
-/// The client's body ended before it was whole, or is over the route's limit.
-pub(crate) fn request_body(error: BodyError) -> UpstreamError {
-    let kind = match error {
-        BodyError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        _ => ErrorKind::BadInput,
-    };
-    UpstreamError::new(kind, "the request's body could not be read").with_source(error)
-}
-
 /// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
 /// the request's own body.
 pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
@@ -104,12 +94,6 @@ pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
         other => format!("the reply of OpenFaaS could not be read: {other}"),
     };
     UpstreamError::new(ErrorKind::BadReply, text)
-}
-
-/// A template that the request's values do not fit.
-pub(crate) fn unrendered(what: &'static str, error: TransformError) -> UpstreamError {
-    let detail = error.public_detail().to_owned();
-    UpstreamError::new(ErrorKind::BadInput, what).with_detail(detail).with_source(error)
 }
 
 /// A template that was rendered as something else than a name.
@@ -162,7 +146,7 @@ mod tests {
     fn the_replys_body_does_not_pass_for_the_requests() {
         let error = reply_body(&BodyError::TooLarge { limit: 5 });
         assert!(error.body_error().is_none() && error.kind() == ErrorKind::BadReply);
-        let error = request_body(BodyError::TooLarge { limit: 5 });
+        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
         assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
     }
 }

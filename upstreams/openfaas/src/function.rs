@@ -62,7 +62,7 @@ impl Function {
         let (mut head, mut body) = request.into_parts();
         let mut payload = Payload::Streaming;
         if self.reads_body() {
-            let bytes = body.collect(context.max_body()).await.map_err(error::request_body)?;
+            let bytes = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
             payload = Payload::from(bytes.clone());
             body = Body::from(bytes);
         }
@@ -97,7 +97,7 @@ impl Function {
             Named::Fixed(name) => Arc::clone(name),
             Named::Template(template) => {
                 let what = "the function's name could not be rendered";
-                let text = template.render(&scope).map_err(|cause| error::unrendered(what, cause))?;
+                let text = template.render(&scope).map_err(|cause| UpstreamError::unrendered(what, cause))?;
                 let name: FunctionName = text.parse().map_err(error::no_name)?;
                 name.name().into()
             }

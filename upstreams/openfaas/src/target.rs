@@ -144,13 +144,7 @@ pub(crate) fn confined(
     allow: &[Located<String>],
     field: &str,
 ) -> Result<Confined, Invalid> {
-    Confined::new(source, Position::default(), special, allow).map_err(|flaw| {
-        let invalid = Invalid::new(flaw.message).at(field);
-        match flaw.hint {
-            Some(hint) => invalid.hint(hint),
-            None => invalid,
-        }
-    })
+    Confined::new(source, Position::default(), special, allow).map_err(|flaw| Invalid::from(flaw).at(field))
 }
 
 impl Settings for Target {
