@@ -143,9 +143,24 @@ impl Process {
         signal(&self.child, Signal::TERM);
     }
 
-    /// Stops the process in mid-air: connections stay open and nothing answers.
+    /// Stops the process in mid-air: connections stay open and nothing answers. Returns once every thread stands still,
+    /// as the signal reaches a busy one later.
     pub fn pause(&self) {
         signal(&self.child, Signal::STOP);
+        let deadline = Instant::now() + READY_LIMIT;
+        while !self.stands_still() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether no thread runs: each is stopped, or has ended.
+    fn stands_still(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.id())) else { return true };
+        threads.filter_map(Result::ok).all(|thread| {
+            // `ID (NAME) STATE ...`, where the name may hold anything.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+        })
     }
 
     /// Lets a paused process go on.
