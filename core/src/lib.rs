@@ -31,5 +31,7 @@ pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
 pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
-pub use snapshot::{DiscoverError, Found, Listing, LoadError, Snapshot};
-pub use upstream::{Context, Discovered, Invalid, Lease, Renewed, Settings, Stopped, Target, Upstream};
+pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, LoadError, Snapshot};
+pub use upstream::{
+    Content, Context, Description, Discovered, Invalid, Lease, Parameter, Renewed, Settings, Stopped, Target, Upstream,
+};

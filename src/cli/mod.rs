@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod describe;
 mod discover;
 mod explain;
 mod load;
@@ -109,6 +110,13 @@ enum Command {
         /// The upstream's name.
         upstream: String,
     },
+    /// Prints what a function takes and gives, as JSON Schema, with an example.
+    Describe {
+        /// The configuration.
+        config: PathBuf,
+        /// The function, as a route names it: `upstream/function`.
+        function: String,
+    },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
     /// Lists the kinds of upstream.
@@ -140,6 +148,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Render { config, attempt } => render::render(&config, registry, &attempt),
         Command::Test { config, filter } => test::test(&config, registry, filter.as_deref()),
         Command::Discover { config, upstream } => discover::discover(&config, registry, &upstream),
+        Command::Describe { config, function } => describe::describe(&config, registry, &function),
         Command::Schema => Ok(format!("{:#}", schema(registry))),
         Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
     };

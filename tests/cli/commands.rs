@@ -138,3 +138,15 @@ fn check_with_connect_asks_whether_upstreams_are_ready() {
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     assert!(checked.out.contains("upstream shop is ready"), "{}", checked.out);
 }
+
+#[test]
+fn describe_needs_a_function_that_something_describes() {
+    let folder = configured(SHOP);
+    for (function, expected) in
+        [("shop/slow", "nothing describes it"), ("ship/slow", "did you mean `shop`?"), ("shop/slaw", "shop/slow")]
+    {
+        let described = on(folder.path(), &["describe"], &[function]);
+        assert_ne!(described.code, Some(0), "{}", described.out);
+        assert!(described.err.contains(expected), "{}", described.err);
+    }
+}

@@ -252,7 +252,7 @@ fn find<'a>(
 }
 
 /// The target's settings: those of the function's name in the document, then those of the route.
-fn target_node(
+pub(super) fn target_node(
     upstream: &UpstreamPlan,
     name: &str,
     function: Option<&str>,

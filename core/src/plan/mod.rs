@@ -1,5 +1,6 @@
 //! The checked form of a configuration: what can't be right is not in it, and nothing is connected yet.
 
+mod described;
 mod destination;
 mod discover;
 mod effective;
@@ -101,13 +102,13 @@ impl Plan {
     fn read_on(document: &Document, mut flaws: Vec<Flaw>, registry: &Registry) -> Result<Self, Report> {
         flaws.extend(top::empty(document.root()));
         let root = top::Root::read(document.root(), &mut flaws);
-        let upstreams = upstream::read_all(document.root(), registry, &mut flaws);
+        let directory = document.folder(Span::default()).to_owned();
+        let upstreams = upstream::read_all(document.root(), &directory, registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
         let routes = route::read_all(document, &root, &known, &mut flaws);
         let tests = trial::read_all(document.root().get("tests"), &self::root().key("tests"), &mut flaws);
         let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
         flaws.extend(trial::unknown_routes(all_tests, &routes));
-        let directory = document.folder(Span::default()).to_owned();
         let listeners = listener::read_all(&root, document.root(), &directory, &mut flaws);
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);

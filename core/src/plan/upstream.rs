@@ -1,6 +1,6 @@
 //! `upstreams`: one kind key each, beside the options that every kind has.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use callgate_transform::{RequestSteps, ResponseSteps};
 use serde::Deserialize;
@@ -75,7 +75,12 @@ struct FunctionSteps {
 }
 
 /// Reads all upstreams of a document.
-pub(super) fn read_all(document: &Node, registry: &Registry, flaws: &mut Vec<Flaw>) -> BTreeMap<String, UpstreamPlan> {
+pub(super) fn read_all(
+    document: &Node,
+    directory: &Path,
+    registry: &Registry,
+    flaws: &mut Vec<Flaw>,
+) -> BTreeMap<String, UpstreamPlan> {
     let Some(upstreams) = document.get("upstreams").filter(|node| !node.is_null()) else {
         return BTreeMap::new();
     };
@@ -93,7 +98,7 @@ pub(super) fn read_all(document: &Node, registry: &Registry, flaws: &mut Vec<Fla
                 "an upstream's name has no `/`: it stands before the function in `to: upstream/function`",
             ));
         }
-        if let Some(plan) = read(node, &path, registry, flaws) {
+        if let Some(plan) = read(node, &path, directory, registry, flaws) {
             plans.insert(key.text.to_string(), plan);
         }
     }
@@ -106,7 +111,13 @@ pub(super) fn known<'a>(document: &'a Node, plans: &'a BTreeMap<String, Upstream
     names.map(|(key, _)| (&*key.text, plans.get(&*key.text))).collect()
 }
 
-fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>) -> Option<UpstreamPlan> {
+fn read(
+    node: &Node,
+    path: &DocPath,
+    directory: &Path,
+    registry: &Registry,
+    flaws: &mut Vec<Flaw>,
+) -> Option<UpstreamPlan> {
     let kinds: Vec<_> = node.entries().iter().filter(|(key, _)| registry.get(&key.text).is_some()).collect();
     let beside = node.without(&kinds.iter().map(|(key, _)| &*key.text).collect::<Vec<_>>());
     let (key, config) = match kinds.as_slice() {
@@ -130,7 +141,7 @@ fn read(node: &Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>)
     } else {
         config
     };
-    let config = keep(kind.config(config, &path.key(&key.text)), flaws);
+    let config = keep(kind.config(config, &path.key(&key.text), directory), flaws);
     let functions = functions(node, &**kind, config.as_ref(), path, flaws);
     let policies = settings.policies();
     let discovery = settings.discover.selection();

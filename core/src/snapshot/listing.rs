@@ -85,7 +85,7 @@ impl Plan {
         }
     }
 
-    fn unknown(&self, upstream: &str) -> DiscoverError {
+    pub(super) fn unknown(&self, upstream: &str) -> DiscoverError {
         let names = || self.upstreams.keys().map(String::as_str);
         let hint = match nearest(upstream, names()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -111,10 +111,16 @@ impl fmt::Display for Listing {
         f.write_str("functions:\n")?;
         for function in &*self.functions {
             write!(f, "  {}: ", scalar(function.name()))?;
-            match self.field {
-                Some(field) => write!(f, "{{{field}: {}}}", inline(function.name()))?,
-                None => f.write_str("{}")?,
+            f.write_str("{")?;
+            if let Some(field) = self.field {
+                write!(f, "{field}: {}", inline(function.name()))?;
             }
+            for (index, (name, value)) in function.options().iter().enumerate() {
+                let comma = if index > 0 || self.field.is_some() { ", " } else { "" };
+                // What looks like a reference is none.
+                write!(f, "{comma}{}: {}", inline(name), value.to_string().replace("${", "$${"))?;
+            }
+            f.write_str("}")?;
             if let Some(note) = function.note() {
                 let note: String = note.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
                 write!(f, "  # {note}")?;
@@ -141,16 +147,20 @@ mod tests {
             Discovered::new("orders:live"),
             Discovered::new("a,b}"),
             Discovered::new("007"),
+            Discovered::new("b")
+                .with_option("with", serde_json::json!({"c": "{{ d }} ${E}"}))
+                .with_option("f", Value::Null),
         ];
         let listing = Listing { functions: functions.into(), field: Some("name") };
         assert_eq!(
             listing.to_string(),
             "functions:\n  plain: {name: plain}  # python3.12 x\n  \"orders:live\": {name: \"orders:live\"}\n  \
-             a,b}: {name: \"a,b}\"}\n  \"007\": {name: \"007\"}\n"
+             a,b}: {name: \"a,b}\"}\n  \"007\": {name: \"007\"}\n  \
+             b: {name: b, with: {\"c\":\"{{ d }} $${E}\"}}\n"
         );
         let read = crate::document::Document::parse("t", &listing.to_string(), &crate::document::System).unwrap();
         let names: Vec<_> = read.root().get("functions").unwrap().entries().iter().map(|(key, _)| &*key.text).collect();
-        assert_eq!(names, ["plain", "orders:live", "a,b}", "007"]);
+        assert_eq!(names, ["plain", "orders:live", "a,b}", "007", "b"]);
     }
 
     #[test]

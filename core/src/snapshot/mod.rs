@@ -1,11 +1,13 @@
 //! A configuration in force: upstreams connected, targets bound, one stack per destination.
 
+mod describing;
 mod discovery;
 mod listing;
 mod load;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+pub use describing::{DescribeError, Described};
 pub use discovery::Found;
 pub use listing::{DiscoverError, Listing};
 pub use load::LoadError;

@@ -1,11 +1,11 @@
 //! The erased twins of the public traits: what the core holds of a kind, an upstream and a bound function.
 
-use std::{any::Any, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, future::Future, marker::PhantomData, path::Path, pin::Pin, sync::Arc};
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{Context, Discovered, Invalid, Settings, Target, Upstream};
+use super::{Context, Description, Discovered, Invalid, Settings, Target, Upstream};
 use crate::{
     document::{DocPath, Flaw, Node, from_node},
     error::UpstreamError,
@@ -24,7 +24,8 @@ pub(crate) trait AnyKind: Send + Sync {
     fn target_name(&self) -> Option<&'static str>;
     /// Whether a route has to give that name.
     fn needs_name(&self) -> bool;
-    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
+    /// Reads an upstream's settings, and the local files that they name below the document's folder.
+    fn config(&self, node: &Node, path: &DocPath, directory: &Path) -> Result<AnySettings, Vec<Flaw>>;
     /// Reads a target; with the upstream's settings, where those are right, it is checked against them.
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -48,6 +49,11 @@ pub(crate) trait AnyUpstream: Send + Sync {
 /// Upstream and target, joined at load: a call looks nothing up.
 pub(crate) trait Function: Send + Sync {
     fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>>;
+
+    /// What it takes and gives, where its service tells.
+    fn describe(&self) -> BoxFuture<'_, Result<Option<Description>, UpstreamError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// The name under which discovery lists it.
     fn listed_as(&self) -> Option<String> {
@@ -136,8 +142,16 @@ impl<U: Upstream> AnyKind for Kind<U> {
         U::Target::NEEDS_NAME
     }
 
-    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
-        AnySettings::read::<U::Config>(node, path)
+    fn config(&self, node: &Node, path: &DocPath, directory: &Path) -> Result<AnySettings, Vec<Flaw>> {
+        let mut config = AnySettings::read::<U::Config>(node, path)?;
+        let invalid = match config.typed.downcast_mut::<U::Config>().filter(|_| config.complete) {
+            Some(typed) => U::read_files(typed, directory),
+            None => Vec::new(),
+        };
+        if invalid.is_empty() {
+            return Ok(config);
+        }
+        Err(invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect())
     }
 
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
@@ -213,6 +227,10 @@ struct Bound<U: Upstream> {
 impl<U: Upstream> Function for Bound<U> {
     fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>> {
         Box::pin(async move { self.upstream.call(&self.function, invocation).await })
+    }
+
+    fn describe(&self) -> BoxFuture<'_, Result<Option<Description>, UpstreamError>> {
+        Box::pin(self.upstream.describe(&self.function))
     }
 
     fn listed_as(&self) -> Option<String> {

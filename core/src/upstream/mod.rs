@@ -2,8 +2,9 @@
 //!
 //! # Life of an upstream
 //! 1. The document's node is read into [`Upstream::Config`], each target into [`Upstream::Target`]; both are checked by
-//!    [`Settings::check`], and against each other by [`Upstream::check_target`]. Nothing is connected yet; this is as
-//!    far as `callgate check` goes.
+//!    [`Settings::check`], and against each other by [`Upstream::check_target`], after [`Upstream::read_files`] has read
+//!    the service's own description, where the settings name its file. Nothing is connected yet; this is as far as
+//!    `callgate check` goes.
 //! 2. [`Upstream::connect`] runs once for the life of a configuration. It may do I/O, and must not fail because the
 //!    remote is down: an absent remote makes [`Upstream::ready`] fail, and calls answer
 //!    [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) or `Unavailable`.
@@ -15,6 +16,7 @@
 //!    Tasks started through [`Context`] are ended after it.
 
 mod context;
+mod description;
 mod discovered;
 mod erased;
 mod renewed;
@@ -22,9 +24,13 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::future::{self, Future};
+use std::{
+    future::{self, Future},
+    path::Path,
+};
 
 pub use context::{Context, Stopped};
+pub use description::{Content, Description, Parameter};
 pub use discovered::Discovered;
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use renewed::{Lease, Renewed};
@@ -73,6 +79,13 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     /// An operation that the upstream does not have is a configuration error at the target's place.
     fn bind(&self, target: Self::Target) -> Result<Self::Function, Invalid>;
 
+    /// Reads the local files that say what the service can do, an OpenAPI document or a WSDL, into the settings, and says
+    /// what is wrong with them. Runs once, after [`Settings::check`] found nothing and before targets are checked
+    /// against the settings. Relative paths start at `directory`, the document's folder; the network is not used.
+    fn read_files(_config: &mut Self::Config, _directory: &Path) -> Vec<Invalid> {
+        Vec::new()
+    }
+
     /// What of a target doesn't go with the upstream's settings: a key that it needs and that they lack. Pure, as
     /// [`Settings::check`]: `callgate check` tells it without connecting.
     fn check_target(_config: &Self::Config, _target: &Self::Target) -> Vec<Invalid> {
@@ -118,6 +131,18 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     /// be said, as for a name that depends on the request. Routes to functions that are not listed are told from it.
     fn listed_as(&self, _function: &Self::Function) -> Option<String> {
         None
+    }
+
+    /// What a function takes and gives, for `callgate describe` and the document that the gateway publishes of itself;
+    /// `None` where its service does not tell. Runs on a connected upstream, of which the remote may be down.
+    ///
+    /// # Errors
+    /// The service's description is to be had from the remote, which does not give it.
+    fn describe(
+        &self,
+        _function: &Self::Function,
+    ) -> impl Future<Output = Result<Option<Description>, UpstreamError>> + Send {
+        future::ready(Ok(None))
     }
 
     /// Flushes what is under way and returns.

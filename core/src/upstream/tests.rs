@@ -1,6 +1,6 @@
 //! What the core does for every kind, seen by a kind that tells.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use http::Request;
 use schemars::JsonSchema;
@@ -8,19 +8,22 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::{
-    Body, Connection, Context, Gateway, Invalid, Invocation, Registry, Response, Settings, Snapshot, Target, Upstream,
-    UpstreamError,
+    Body, Connection, Context, DescribeError, Description, Gateway, Invalid, Invocation, Registry, Response, Settings,
+    Snapshot, Target, Upstream, UpstreamError,
     document::{Document, System},
     plan::Plan,
 };
 
 /// Answers with the tail of the path; its functions need a key of its settings.
-struct Keyed;
+struct Keyed(Option<String>);
 
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
     key: Option<String>,
+    file: Option<String>,
+    #[serde(skip)]
+    text: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -43,12 +46,25 @@ impl Upstream for Keyed {
     type Target = Function;
     type Function = ();
 
-    async fn connect(_: Config, _: Context) -> Result<Self, UpstreamError> {
-        Ok(Self)
+    async fn connect(config: Config, _: Context) -> Result<Self, UpstreamError> {
+        Ok(Self(config.text))
     }
 
     fn bind(&self, _: Function) -> Result<(), Invalid> {
         Ok(())
+    }
+
+    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+        let Some(file) = &config.file else { return Vec::new() };
+        match std::fs::read_to_string(directory.join(file)) {
+            Ok(text) => config.text = Some(text),
+            Err(error) => return vec![Invalid::new(error.to_string()).at("file")],
+        }
+        Vec::new()
+    }
+
+    async fn describe(&self, (): &()) -> Result<Option<Description>, UpstreamError> {
+        Ok(self.0.clone().map(|text| Description { summary: Some(text), ..Description::default() }))
     }
 
     fn check_target(config: &Config, target: &Function) -> Vec<Invalid> {
@@ -112,4 +128,34 @@ routes:
         let body = gateway.handle(request, &connection).await.into_body().collect(1024).await.unwrap();
         assert_eq!(body, tail, "{target}");
     }
+}
+
+/// A plan whose folder holds a file `text` with these words.
+fn in_folder(words: &str, yaml: &str) -> Result<Plan, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("text"), words).unwrap();
+    let file = folder.path().join("callgate.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    Plan::load(&file, &System, &Registry::new().with::<Keyed>()).map_err(|report| report.to_string())
+}
+
+#[tokio::test]
+async fn a_file_that_the_settings_name_is_read_at_once_and_describes_the_functions() {
+    let yaml = "upstreams: {u: {keyed: {key: k, file: text}}}\nroutes: [{match: /a, to: u/a}]\n";
+    let background = Handle::current();
+    let described = in_folder("takes nothing", yaml).unwrap().describe("u/any", &background).await.unwrap();
+    assert_eq!(described.description().summary.as_deref(), Some("takes nothing"));
+    assert!(described.to_string().contains("\"function\": \"u/any\""), "{described}");
+    let report = in_folder("", &yaml.replace("file: text", "file: none")).unwrap_err();
+    assert!(report.contains("upstreams.u.keyed.file") && report.contains("No such file"), "{report}");
+}
+
+#[tokio::test]
+async fn what_nothing_describes_is_told() {
+    let yaml = "upstreams: {u: {keyed: {key: k}}}\nroutes: [{match: /a, to: u/a}]\n";
+    let background = Handle::current();
+    let asked = async |function| plan(yaml).unwrap().describe(function, &background).await.unwrap_err();
+    assert!(matches!(asked("u/a").await, DescribeError::Undescribed { kind: "keyed", .. }));
+    assert!(matches!(asked("v/a").await, DescribeError::Unknown { .. }));
+    assert!(asked("u").await.to_string().contains("whose functions have names"));
 }
