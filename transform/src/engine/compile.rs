@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use minijinja::{Environment, Error, ErrorKind, Expression, Template};
 
 use super::{
-    ENVIRONMENT,
+    ENVIRONMENT, factors,
     scan::{self, Applied},
     suggest::{FILTERS, nearest},
 };
@@ -73,7 +73,8 @@ pub(crate) struct Refusal {
 
 /// Compiles a text with tags in it.
 pub(crate) fn compile_text(source: &str, escaping: Escaping, side: Side) -> Result<(Program, Reads), Refusal> {
-    let program = Program::try_new(source.to_owned(), |source| parse(escaping.template_name(), source));
+    let checked = factors::checked_text(source).into_owned();
+    let program = Program::try_new(checked, |source| parse(escaping.template_name(), source));
     let program = program.map_err(|error| refusal(&error, source))?;
     let template = program.borrow_dependent();
     let applied = scan::applied(source);
@@ -91,7 +92,7 @@ fn parse<'a>(name: &'a str, source: &'a str) -> Result<Template<'a, 'a>, Error> 
 
 /// Compiles an expression.
 pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression<'static, 'static>, Reads), Refusal> {
-    let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned());
+    let compiled = ENVIRONMENT.compile_expression_owned(factors::checked_expression(source).into_owned());
     let expression = compiled.map_err(|error| refusal(&error, source))?;
     let mut applied = Applied::default();
     scan::applied_in(source, &mut applied);
@@ -200,7 +201,7 @@ pub(crate) fn problem(error: &Error, source: &str) -> String {
 /// The byte of the source where an error begins. That of an undefined value is where the value stands, which the engine
 /// tells only by its name when a filter or an operator was given it.
 pub(crate) fn begins(error: &Error, source: &str) -> usize {
-    let start = error.range().map_or(0, |range| range.start);
+    let start = factors::start(error, source).unwrap_or(0);
     let detail = error.detail().filter(|_| error.kind() == ErrorKind::UndefinedError);
     let Some(name) = detail.and_then(|detail| detail.strip_prefix('`')?.split('`').next()) else { return start };
     match (source.get(..start), source.get(start..)) {
@@ -213,7 +214,7 @@ pub(crate) fn begins(error: &Error, source: &str) -> usize {
 
 fn place(error: &Error, source: &str) -> Option<String> {
     let line = error.line()?;
-    let start = error.range().map(|range| range.start).and_then(|start| source.get(..start));
+    let start = factors::start(error, source).and_then(|start| source.get(..start));
     match start {
         Some(before) => {
             let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;

@@ -3,6 +3,7 @@
 mod compile;
 mod crypto;
 mod encoding;
+mod factors;
 mod formatter;
 mod functions;
 mod scan;
@@ -62,6 +63,7 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.remove_global("debug");
     functions::register(&mut environment);
     encoding::register(&mut environment);
+    factors::register(&mut environment);
     crypto::register(&mut environment);
     text::register(&mut environment);
     xml::register(&mut environment);

@@ -105,6 +105,15 @@ pub(crate) fn literals(text: &str) -> Vec<&str> {
     pieces(text).into_iter().filter_map(literal).collect()
 }
 
+/// The code of a template's expressions and statements.
+pub(super) fn codes(text: &str) -> Vec<&str> {
+    let code = |piece| match piece {
+        Piece::Expression(code) | Piece::Statement(code) => Some(code),
+        Piece::Literal(_) | Piece::Raw(_) | Piece::Comment => None,
+    };
+    pieces(text).into_iter().filter_map(code).collect()
+}
+
 /// Whether a template has statements, so that its literals may be left out or repeated.
 pub(crate) fn has_statements(text: &str) -> bool {
     pieces(text).iter().any(|piece| matches!(piece, Piece::Statement(_)))

@@ -40,6 +40,25 @@ fn no_template_can_run_for_long() {
     failure(json!({"body": {"text": recursive}}), request().body("").unwrap());
 }
 
+/// The engine would make a repeated list without counting what it costs.
+#[test]
+fn a_client_cannot_have_a_list_repeated() {
+    let json = || request().header("content-type", "application/json");
+    for step in [
+        json!({"body": {"json": {"total": "{{ body.price * body.quantity }}"}}}),
+        json!({"body": {"text": "total: {{ body.quantity * body.price }}"}}),
+        json!({"headers": {"set": {"x": "{{ 'total ' ~ body.price * body.quantity }}"}}}),
+        json!({"when": "('a' ~ (body.quantity * body['price'])) == 'b'"}),
+        json!({"body": {"text": "{% set total = 1 * body.quantity * [1] %}{{ total ~ '' }}"}}),
+    ] {
+        let message = failure(step.clone(), json().body(r#"{"price":["x"],"quantity":100000000}"#).unwrap());
+        assert!(message.contains("`*` multiplies numbers, and a value is a sequence"), "{step}: {message}");
+    }
+    let product = json!({"body": {"json": {"total": "{{ body.price * body.quantity }}", "line": "{{ '-' * 3 }}"}}});
+    let shaped = run(&steps(product), json().body(r#"{"price":1.5,"quantity":2}"#).unwrap()).unwrap();
+    assert_eq!(shaped.body(), br#"{"total":3.0,"line":"---"}"#);
+}
+
 #[test]
 fn a_value_cannot_add_segments_or_leave_its_place_in_a_path() {
     let path = |value: &'static str| {
