@@ -3,6 +3,8 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use callgate_transform::TransformError;
+use http::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::body::{BodyError, BoxError};
 
@@ -30,6 +32,8 @@ pub enum ErrorKind {
     BadInput,
     /// A broker has no queue or stream that takes the message.
     Unroutable,
+    /// A SOAP service answered with a fault.
+    SoapFault,
 }
 
 /// An upstream could not serve an invocation.
@@ -42,13 +46,23 @@ pub struct UpstreamError {
     message: Cow<'static, str>,
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
+    status: Option<StatusCode>,
+    members: Option<Box<Map<String, Value>>>,
     source: Option<BoxError>,
 }
 
 impl UpstreamError {
     /// An error of this kind; `message` is for the log.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), detail: None, retry_after: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            retry_after: None,
+            status: None,
+            members: None,
+            source: None,
+        }
     }
 
     /// The request's body, which the kind needs whole, could not be read.
@@ -87,6 +101,21 @@ impl UpstreamError {
         self
     }
 
+    /// The status that is answered instead of the one of the failure's code: for what a protocol tells by one code, and
+    /// blames on the request or on the service.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// A member that the problem document has beside its own, for clients to read.
+    #[must_use]
+    pub fn with_member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.members.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+
     /// The class of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -105,6 +134,16 @@ impl UpstreamError {
     /// How long the upstream asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The status that is answered, where it is not the one of the failure's code.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// What the problem document has beside its own members.
+    pub fn members(&self) -> Option<&Map<String, Value>> {
+        self.members.as_deref()
     }
 
     /// The error of the request's own body, if that is what ended the call.

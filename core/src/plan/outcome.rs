@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 /// The failures of a call. Those that end a request before its route's steps are not among them.
-const KINDS: [ErrorKind; 10] = [
+const KINDS: [ErrorKind; 11] = [
     ErrorKind::BadInput,
     ErrorKind::BodyTooLarge,
     ErrorKind::Unreachable,
@@ -32,6 +32,7 @@ const KINDS: [ErrorKind; 10] = [
     ErrorKind::FunctionError,
     ErrorKind::BadReply,
     ErrorKind::Unroutable,
+    ErrorKind::SoapFault,
 ];
 
 /// Their codes, in the same order.
@@ -46,6 +47,7 @@ pub(super) static CODES: [&str; KINDS.len()] = [
     Code::FunctionError.as_str(),
     Code::BadUpstreamReply.as_str(),
     Code::Unroutable.as_str(),
+    Code::SoapFault.as_str(),
 ];
 
 impl Outcome {

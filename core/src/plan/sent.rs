@@ -12,7 +12,7 @@ use crate::{
     builtin::Respond,
     failure::Failure,
     invocation::{Invocation, Response},
-    respond::Code,
+    respond::{self, Code},
     upstream::Function,
 };
 
@@ -73,7 +73,8 @@ impl Plan {
     /// How the gateway answers a failure, in a sentence; a template's names its place.
     pub(super) fn answered(failure: &Failure) -> String {
         let code = Code::from(failure);
-        let mut text = format!("the gateway answers {} with the error {}: ", code.status().as_u16(), code.as_str());
+        let mut text =
+            format!("the gateway answers {} with the error {}: ", respond::status(failure).as_u16(), code.as_str());
         match failure {
             Failure::Template { error, place } => {
                 text.push_str(&error.message);

@@ -22,11 +22,12 @@ pub enum Code {
     FunctionError,
     BadUpstreamReply,
     Unroutable,
+    SoapFault,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -40,6 +41,7 @@ impl Code {
         Self::FunctionError,
         Self::BadUpstreamReply,
         Self::Unroutable,
+        Self::SoapFault,
     ];
 
     /// Code, status, title, and the sentence that clients read when nothing more is known.
@@ -107,6 +109,12 @@ impl Code {
             Self::Unroutable => {
                 ("unroutable", StatusCode::BAD_GATEWAY, "Message not routable", "No queue or stream takes the message.")
             }
+            Self::SoapFault => (
+                "soap_fault",
+                StatusCode::BAD_GATEWAY,
+                "SOAP fault",
+                "The service answered with a fault; `fault` tells it.",
+            ),
         }
     }
 
@@ -115,7 +123,7 @@ impl Code {
         self.row().0
     }
 
-    /// The status that is answered.
+    /// The status that is answered, unless the upstream's error has one of its own.
     pub const fn status(self) -> StatusCode {
         self.row().1
     }
@@ -159,6 +167,7 @@ impl From<ErrorKind> for Code {
             ErrorKind::BodyTooLarge => Self::BodyTooLarge,
             ErrorKind::BadInput => Self::BadTemplateInput,
             ErrorKind::Unroutable => Self::Unroutable,
+            ErrorKind::SoapFault => Self::SoapFault,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{Code, grpc};
 use crate::{
@@ -27,24 +28,40 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     request_id: &'a str,
+    #[serde(flatten)]
+    members: Option<&'a Map<String, Value>>,
+}
+
+/// The status that is answered for a failure.
+pub(crate) fn status(failure: &Failure) -> StatusCode {
+    let own = match failure {
+        Failure::Upstream(error) => error.status(),
+        _ => None,
+    };
+    own.unwrap_or(Code::from(failure).status())
 }
 
 /// Answers for a failure.
 pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Response {
     let code = Code::from(failure);
     let detail = detail(failure, code);
+    let status = status(failure);
     let mut response = if grpc_client {
         grpc::respond(code, &detail)
     } else {
         let problem = Problem {
             r#type: format!("urn:callgate:error:{}", code.as_str()),
             title: code.title(),
-            status: code.status().as_u16(),
+            status: status.as_u16(),
             detail: &detail,
             request_id: id.as_str(),
+            members: match failure {
+                Failure::Upstream(error) => error.members(),
+                _ => None,
+            },
         };
         let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
-        *response.status_mut() = code.status();
+        *response.status_mut() = status;
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
@@ -88,5 +105,31 @@ fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         | Failure::ReplyTooLarge { .. }
         | Failure::ReplyBody(_)
         | Failure::TimedOut => code.detail().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    async fn answered(error: UpstreamError) -> (StatusCode, Value) {
+        let response = respond(&Failure::from(error), RequestId::random(), false);
+        let status = response.status();
+        (status, serde_json::from_slice(&response.into_body().collect(1 << 16).await.unwrap()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_upstream_adds_members_and_says_whom_the_failure_is_blamed_on() {
+        let fault = json!({"code": "Client", "reason": "no such sku", "detail": null});
+        let error = UpstreamError::new(ErrorKind::SoapFault, "a fault").with_member("fault", fault.clone());
+        let (status, problem) = answered(error).await;
+        assert_eq!((status, &problem["status"], &problem["fault"]), (StatusCode::BAD_GATEWAY, &json!(502), &fault));
+        let error = UpstreamError::new(ErrorKind::SoapFault, "a fault").with_status(StatusCode::BAD_REQUEST);
+        let (status, problem) = answered(error).await;
+        assert_eq!((status, &problem["status"]), (StatusCode::BAD_REQUEST, &json!(400)));
+        assert_eq!((&problem["type"], problem.get("fault")), (&json!("urn:callgate:error:soap_fault"), None));
     }
 }
