@@ -76,7 +76,7 @@ mod step;
 mod template;
 mod text;
 mod tree;
-mod xml;
+pub mod xml;
 
 pub use cloudevent::{CloudEvent, CloudEventSettings, CloudEvents};
 pub use confined::Confined;

@@ -15,6 +15,7 @@ use crate::{
     position::{Located, Position},
     scope::{Scope, is_missing},
     source::Source,
+    step,
     text::Text,
 };
 
@@ -114,6 +115,23 @@ impl Template {
             Some(Some(complaint)) => Err(Flaw::new(text.at, complaint)),
             _ => Ok(template),
         }
+    }
+
+    /// Compiles the template of an XML document over a request's values, which are escaped; [`Self::render_xml`] renders
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Self::written`], and literals around the values that are not well-formed.
+    pub fn xml(text: &Located<Text>) -> Result<Self, Flaw> {
+        step::xml::compile(text, Side::Request)
+    }
+
+    /// The document for a message, which is well-formed whatever values went into it.
+    ///
+    /// # Errors
+    /// As [`Self::render`], and a document that is not well-formed.
+    pub fn render_xml(&self, scope: &Scope) -> Result<String, TransformError> {
+        step::xml::render(self, scope)
     }
 
     pub(crate) fn compile(text: &Located<Text>, side: Side, escaping: Escaping) -> Result<Self, Flaw> {

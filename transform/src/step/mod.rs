@@ -9,7 +9,7 @@ mod path;
 mod query;
 mod run;
 mod target;
-mod xml;
+pub(crate) mod xml;
 
 use crate::{
     flaw::{Flaw, Flaws},

@@ -13,7 +13,7 @@ use crate::{
 
 /// Compiles the template of a document. What it can be told before there are values is that the literals around them
 /// are well-formed.
-pub(super) fn compile(text: &Located<Text>, side: Side) -> Result<Template, Flaw> {
+pub(crate) fn compile(text: &Located<Text>, side: Side) -> Result<Template, Flaw> {
     let template = Template::compile(text, side, Escaping::Xml)?;
     let skeleton = match template.as_constant() {
         Some(constant) => Some(constant.to_owned()),
@@ -37,7 +37,7 @@ fn skeleton(source: &str) -> Option<String> {
 }
 
 /// The document for a message, which is well-formed whatever values went into it.
-pub(super) fn render(template: &Template, scope: &Scope) -> Result<String, TransformError> {
+pub(crate) fn render(template: &Template, scope: &Scope) -> Result<String, TransformError> {
     let document = template.render(scope).map_err(|error| error.of("`xml`"))?;
     xml::check(&document)
         .map_err(|complaint| TransformError::new(scope.side(), template.at(), complaint.to_string()).of("`xml`"))?;

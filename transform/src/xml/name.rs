@@ -1,7 +1,7 @@
 //! What XML 1.0 (fifth edition) lets stand in a name and in text.
 
 /// Whether a text is a name (production 5).
-pub(super) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }

@@ -17,11 +17,16 @@ use crate::parse::Grouped;
 /// Attributes that one element may have.
 const ATTRIBUTES: usize = 256;
 
-/// What a document is made of.
-enum Item<'a> {
-    Open(&'a str),
+/// What a document is made of, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// An element begins: its name as it is written, and the byte at which it stands.
+    Open(&'a str, usize),
+    /// An attribute of the element that began last, namespace declarations among them.
     Attribute(&'a str, Cow<'a, str>),
+    /// Text, in pieces, its references resolved.
     Text(&'a str),
+    /// The element that began last, and has not ended, ends.
     Close,
 }
 
@@ -35,7 +40,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Arc<str>> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the XML is not UTF-8 text")?;
     let (mut open, mut root): (Vec<Element>, _) = (Vec::new(), Grouped::default());
     walk(text, |item| match item {
-        Item::Open(name) => {
+        Item::Open(name, _) => {
             if let Some(parent) = open.last_mut() {
                 parent.has_elements = true;
             }
@@ -96,20 +101,26 @@ impl Element {
     }
 }
 
-fn walk(text: &str, mut on: impl FnMut(Item<'_>)) -> Result<(), Arc<str>> {
+/// Reads a well-formed document, whose parts go to `on`. Its depth and the number of an element's attributes are
+/// bounded; no DTD is read and no entity but the five of XML itself is known, so that nothing can expand.
+///
+/// # Errors
+/// A sentence on what is not well-formed, or not allowed; it quotes nothing of the document. The parts before it were
+/// given to `on`.
+pub fn walk(text: &str, mut on: impl FnMut(Item<'_>)) -> Result<(), Arc<str>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut state = State { depth: 0, roots: 0 };
     loop {
         let began = reader.buffer_position();
+        let place = usize::try_from(began).unwrap_or(0).min(text.len());
         let complaint = match reader.read_event() {
             Ok(Event::Eof) => break state.end().map_err(Arc::from),
-            Ok(event) => state.take(&event, began == 0, &mut on).err(),
+            Ok(event) => state.take(&event, place, &mut on).err(),
             Err(error) => Some(error.to_string().into()),
         };
         if let Some(complaint) = complaint {
-            let place = usize::try_from(began).unwrap_or(0).min(text.len());
             let line = text.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1;
             return Err(format!("the XML is not well-formed: {complaint} (line {line})").into());
         }
@@ -122,11 +133,11 @@ struct State {
 }
 
 impl State {
-    fn take(&mut self, event: &Event<'_>, first: bool, on: &mut impl FnMut(Item<'_>)) -> Result<(), Complaint> {
+    fn take(&mut self, event: &Event<'_>, at: usize, on: &mut impl FnMut(Item<'_>)) -> Result<(), Complaint> {
         match event {
-            Event::Start(element) => self.open(element, on),
+            Event::Start(element) => self.open(element, at, on),
             Event::Empty(element) => {
-                self.open(element, on)?;
+                self.open(element, at, on)?;
                 self.close(on);
                 Ok(())
             }
@@ -152,7 +163,7 @@ impl State {
             Event::CData(_) | Event::GeneralRef(_) => Err("text outside of the root element".into()),
             Event::DocType(_) => Err("a document type is not allowed".into()),
             Event::Decl(declaration) => {
-                if !first {
+                if at > 0 {
                     return Err("the XML declaration stands at the beginning".into());
                 }
                 declaration.version().map(drop).map_err(|_| "a broken XML declaration".into())
@@ -168,7 +179,7 @@ impl State {
         }
     }
 
-    fn open(&mut self, element: &BytesStart<'_>, on: &mut impl FnMut(Item<'_>)) -> Result<(), Complaint> {
+    fn open(&mut self, element: &BytesStart<'_>, at: usize, on: &mut impl FnMut(Item<'_>)) -> Result<(), Complaint> {
         let name = element.name().0;
         if !is_name(name) {
             return Err("an element without a proper name".into());
@@ -183,7 +194,7 @@ impl State {
             self.roots = 1;
         }
         self.depth += 1;
-        on(Item::Open(name));
+        on(Item::Open(name, at));
         let mut after_space = element.attributes_raw().starts_with(char::is_whitespace);
         for (count, attribute) in element.attributes().enumerate() {
             let attribute = attribute.map_err(|error| error.to_string())?;

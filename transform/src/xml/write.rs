@@ -12,19 +12,26 @@ use crate::engine::text_of;
 
 /// Why a value cannot be written as XML.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unwritable {
+pub enum Unwritable {
+    /// A character that no form of XML can hold.
     #[error("the value has a character that XML cannot hold")]
     Character,
+    /// A key that is no name.
     #[error("a key of the value is not an XML name")]
     Name,
+    /// No root, or several.
     #[error("XML needs one root element: name it, as in `to_xml('order')`, or give an object with one key")]
     Root,
+    /// Text that is none.
     #[error("an attribute, or text, cannot be a list or an object")]
     Scalar,
+    /// Lists in lists.
     #[error("a list of lists has no form in XML")]
     List,
+    /// Too deep.
     #[error("the value nests too deeply")]
     Depth,
+    /// The template engine says so.
     #[error(transparent)]
     Value(#[from] Error),
 }
@@ -122,7 +129,7 @@ fn scalar(value: &Value) -> Result<Cow<'_, str>, Unwritable> {
 
 /// Where escaped text goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// Between tags.
     Text,
     /// In an attribute, or a template does not say where: white space is kept in both.
@@ -133,7 +140,7 @@ pub(crate) enum Place {
 ///
 /// # Errors
 /// A character that XML cannot hold in any form.
-pub(crate) fn escape(out: &mut impl fmt::Write, text: &str, place: Place) -> Result<(), Unwritable> {
+pub fn escape(out: &mut impl fmt::Write, text: &str, place: Place) -> Result<(), Unwritable> {
     let failed = |_| Unwritable::Character;
     let mut written = 0;
     for (at, char) in text.char_indices() {
