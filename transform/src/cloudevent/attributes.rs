@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
+
 use super::refused;
 use crate::error::TransformError;
 
@@ -75,6 +77,23 @@ pub(super) fn encode(value: &str) -> String {
     text
 }
 
+/// The other way round: older senders quote a value instead of escaping it, which is undone first.
+pub(super) fn decode(value: &[u8]) -> Option<String> {
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let decoded = match quoted {
+        None => percent_decode(value).decode_utf8().ok()?.into_owned(),
+        Some(inner) => {
+            let mut plain = Vec::with_capacity(inner.len());
+            let mut bytes = inner.iter();
+            while let Some(byte) = bytes.next() {
+                plain.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
+            }
+            percent_decode(&plain).decode_utf8().ok()?.into_owned()
+        }
+    };
+    Some(decoded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +101,12 @@ mod tests {
     #[test]
     fn values_are_escaped_as_the_binding_says() {
         assert_eq!(encode("/a?b=c#d"), "/a?b=c#d");
-        assert_eq!(encode("Euro € \"100%\""), "Euro%20%E2%82%AC%20%22100%25%22");
+        let text = "Euro € \"100%\"";
+        assert_eq!(encode(text), "Euro%20%E2%82%AC%20%22100%25%22");
+        assert_eq!(decode(encode(text).as_bytes()).unwrap(), text);
+        assert_eq!(decode(br#""a \"b\" %2541""#).unwrap(), r#"a "b" %41"#);
+        assert_eq!(decode(b"\"").unwrap(), "\"");
+        assert_eq!(decode(b"%C0%A0"), None, "an overlong form");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Events that a request brings.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
-use percent_encoding::percent_decode;
 
-use super::{STRUCTURED, attributes::Attributes, refused};
+use super::{
+    STRUCTURED,
+    attributes::{self, Attributes},
+    refused,
+};
 use crate::error::TransformError;
 
 /// Whether a request is an event already, and in which mode.
@@ -39,9 +42,9 @@ pub(super) fn attributes(headers: &HeaderMap) -> Result<Attributes, TransformErr
         if name == "datacontenttype" {
             continue;
         }
-        let text = percent_decode(value.as_bytes()).decode_utf8();
-        let text = text.map_err(|_| refused(format!("the header `ce-{name}` is not UTF-8")))?;
-        attributes.add(name.to_owned(), text.into_owned())?;
+        let text = attributes::decode(value.as_bytes());
+        let text = text.ok_or_else(|| refused(format!("the header `ce-{name}` is not UTF-8")))?;
+        attributes.add(name.to_owned(), text)?;
     }
     attributes.complete()
 }

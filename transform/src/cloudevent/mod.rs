@@ -129,7 +129,7 @@ impl CloudEvents {
         if self.structured {
             parts.headers.remove(CONTENT_ENCODING);
             parts.headers.remove(CONTENT_LENGTH);
-            let kind = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+            let kind = HeaderValue::from_static(CloudEvent::DOCUMENT);
             parts.headers.insert(CONTENT_TYPE, kind);
             return Ok(Some(event.structured().into()));
         }
@@ -153,6 +153,21 @@ impl CloudEvents {
 }
 
 impl CloudEvent {
+    /// The content type of [`Self::structured`].
+    pub const DOCUMENT: &'static str = "application/cloudevents+json; charset=utf-8";
+
+    /// An attribute's value as headers of HTTP and NATS hold it: visible ASCII, the rest escaped by `%`.
+    #[must_use]
+    pub fn header_value(value: &str) -> String {
+        attributes::encode(value)
+    }
+
+    /// The value of an attribute that a header of HTTP or NATS holds; `None` when it is no UTF-8.
+    #[must_use]
+    pub fn from_header_value(value: &[u8]) -> Option<String> {
+        attributes::decode(value)
+    }
+
     /// Names and values as text, `specversion` first; what is not set is absent.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter()
