@@ -1,4 +1,4 @@
-//! Headers that belong to one connection and are never passed on (RFC 9110 7.6.1).
+//! Headers that belong to one connection and are never passed on (RFC 9110 7.6.1), and those that are the gateway's own.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
@@ -21,10 +21,15 @@ fn offers_http(line: &HeaderValue) -> bool {
     })
 }
 
-/// Removes what belongs to the client's connection; with `keep_upgrade` the two headers of an upgrade are set anew.
+/// What the names of the headers begin with by which the gateway tells functions of itself, as of why a message was given
+/// up: a client that could send them would be believed.
+const OURS: &str = "callgate-";
+
+/// Removes what belongs to the client's connection, and what only the gateway says; with `keep_upgrade` the two headers of an upgrade are set anew.
 pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
     // `expect` is answered here: the server sends 100 when the body is first read.
-    let found = found(headers, |name| is_of_connection(name) || matches!(name, "te" | "expect"));
+    let found =
+        found(headers, |name| is_of_connection(name) || matches!(name, "te" | "expect") || name.starts_with(OURS));
     if found.is_empty() {
         return;
     }
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_what_connection_lists() {
+    fn removes_what_connection_lists_and_what_the_gateway_alone_says() {
         let mut headers = headers(&[
             ("connection", "close, x-secret"),
             ("x-secret", "1"),
@@ -131,6 +136,7 @@ mod tests {
             ("te", "gzip, trailers;q=0.5"),
             ("transfer-encoding", "chunked"),
             ("expect", "100-continue"),
+            ("callgate-reason", "forged"),
             ("accept", "*/*"),
         ]);
         strip_request(&mut headers, false);
