@@ -1,9 +1,9 @@
 //! What JetStream answers to a publish (ADR-22: `PubAck`).
 
 use async_nats::{Message, StatusCode, Subject};
-use callgate_core::{CallContext, ErrorKind};
+use callgate_core::ErrorKind;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::error::NatsError;
 
@@ -74,11 +74,14 @@ impl Refusal {
 }
 
 impl Stored {
-    /// The client's answer.
-    pub(crate) fn to_json(&self, context: &CallContext) -> String {
+    /// What the client is told beside the request's id.
+    pub(crate) fn told(self) -> Map<String, Value> {
         let Self { stream, sequence, duplicate } = self;
-        let id = context.request_id().to_string();
-        json!({"id": id, "stream": stream, "sequence": sequence, "duplicate": duplicate}).to_string()
+        Map::from_iter([
+            ("stream".to_owned(), stream.into()),
+            ("sequence".to_owned(), sequence.into()),
+            ("duplicate".to_owned(), duplicate.into()),
+        ])
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::{HeaderMap, Message, PublishError, StatusCode as NatsStatus, Subject};
 use bytes::Bytes;
 use callgate_core::{Body, CallContext, Response, UpstreamError};
-use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::Map;
 use tokio::time::timeout_at;
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     link::{Denial, Link},
     mailbox::{Marked, Published, REFUSAL},
     replies, response,
+    shape::Parts,
 };
 
 /// How much earlier than the whole exchange a call ends, so that it can say what is unknown.
@@ -34,26 +34,23 @@ pub(crate) async fn perform(
     let deadline = context.deadline().and_then(|deadline| deadline.checked_sub(LAST_WORD));
     match function.wait {
         Wait::Taken => {
-            in_time(deadline, late, publish(link, call.subject, call.message.into_parts())).await?;
-            let body =
-                call.answer.unwrap_or_else(|| json!({"id": context.request_id().to_string()}).to_string().into());
-            Ok(answer(function, body))
+            in_time(deadline, late, publish(link, call.subject, call.message)).await?;
+            Ok(call.accepted.into_response(context, Map::new()))
         }
         Wait::Stored { .. } => {
-            let stored = in_time(deadline, late, ask(link, call.subject, call.message.into_parts())).await?;
+            let stored = in_time(deadline, late, ask(link, call.subject, call.message)).await?;
             let stored = acknowledgement::read(&subject, &stored)?;
-            let body = call.answer.unwrap_or_else(|| stored.to_json(context).into());
-            Ok(answer(function, body))
+            Ok(call.accepted.into_response(context, stored.told()))
         }
         Wait::Reply => {
-            let reply = in_time(deadline, late, ask(link, call.subject, call.message.into_parts())).await?;
+            let reply = in_time(deadline, late, ask(link, call.subject, call.message)).await?;
             if reply.status == Some(NatsStatus::NO_RESPONDERS) {
                 return Err(NatsError::NoResponder { subject: subject.to_string() }.into());
             }
             Ok(response::of(&subject, reply)?.map(Body::from))
         }
         Wait::Replies { most, idle } => {
-            let replies = replies::begin(link, call.subject, call.message.into_parts(), most, idle);
+            let replies = replies::begin(link, call.subject, call.message, most, idle);
             Ok(in_time(deadline, late, replies).await?)
         }
     }
@@ -72,11 +69,7 @@ async fn in_time<T>(
 }
 
 /// Publishes and waits until the server has the message.
-async fn publish(
-    link: &Link,
-    subject: Subject,
-    (headers, payload): (Option<HeaderMap>, Bytes),
-) -> Result<(), NatsError> {
+async fn publish(link: &Link, subject: Subject, (headers, payload): Parts) -> Result<(), NatsError> {
     let mut denial = link.denial(&subject);
     let published = Published { subject: subject.clone(), connects: link.connects() };
     let sent = match headers {
@@ -100,11 +93,7 @@ async fn publish(
 }
 
 /// Publishes and waits for one reply.
-async fn ask(
-    link: &Link,
-    subject: Subject,
-    (headers, payload): (Option<HeaderMap>, Bytes),
-) -> Result<Message, NatsError> {
+async fn ask(link: &Link, subject: Subject, (headers, payload): Parts) -> Result<Message, NatsError> {
     let mut denial = link.denial(&subject);
     let awaited = link.mailbox.expect().await?;
     send(link, &subject, awaited.inbox, headers, payload).await?;
@@ -143,15 +132,4 @@ pub(crate) async fn refusable<T>(
 
 fn unpublished(subject: &Subject, source: PublishError) -> NatsError {
     NatsError::Publish { subject: subject.to_string(), source }
-}
-
-fn answer(function: &Function, body: Bytes) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = function.status();
-    if function.status() == StatusCode::NO_CONTENT {
-        *response.body_mut() = Body::empty();
-    } else {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    response
 }

@@ -14,10 +14,11 @@ mod subject;
 mod target;
 
 use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_message::Whole;
 
 pub use config::{Config, Credentials, Tls};
 pub use function::Function;
-pub use target::{Answer, Headers, Mode, Payload, Target};
+pub use target::{Mode, Target};
 
 use link::Link;
 
@@ -40,15 +41,13 @@ impl Upstream for Nats {
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {
-        Function::compile(&target)
+        Function::compile(&target).map_err(|mut found| found.swap_remove(0))
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
-        let Invocation { request, context } = invocation;
-        let (head, body) = request.into_parts();
-        let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
-        let message = function.message(&head, body, &context)?;
-        call::perform(&self.link, function, message, &context).await
+        let whole = Whole::read(invocation).await?;
+        let message = function.message(&whole)?;
+        call::perform(&self.link, function, message, whole.context()).await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -56,7 +55,7 @@ impl Upstream for Nats {
     }
 
     fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
-        Function::compile(target).ok()?.preview(invocation)
+        Function::compile(target).ok()?.preview(&Whole::of(invocation))
     }
 
     async fn close(&self) {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Message, StatusCode, Subject, Subscriber};
-use bytes::Bytes;
+use async_nats::{Message, StatusCode, Subject, Subscriber};
 use callgate_core::{Body, BodyError, Response};
 use futures_util::{StreamExt, stream};
 use http_body::Frame;
@@ -14,6 +13,7 @@ use crate::{
     error::NatsError,
     link::{Link, Pulse},
     response,
+    shape::Parts,
 };
 
 /// Why a streamed response breaks off.
@@ -36,7 +36,7 @@ struct Replies {
 pub(crate) async fn begin(
     link: &Link,
     subject: Subject,
-    (headers, payload): (Option<HeaderMap>, Bytes),
+    (headers, payload): Parts,
     most: u32,
     idle: Option<Duration>,
 ) -> Result<Response, NatsError> {

@@ -4,23 +4,23 @@ use async_nats::{Message, Subject};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::{error::NatsError, shape::response_headers};
+use crate::{
+    error::NatsError,
+    shape::{self, BINDING},
+};
 
 /// The status that a responder chooses, by the convention of NATS's service framework (ADR-32).
 const STATUS: &str = "Nats-Service-Error-Code";
 
 /// Head and body of the response for one reply.
 pub(crate) fn of(subject: &Subject, reply: Message) -> Result<Response<Bytes>, NatsError> {
-    let mut response = Response::new(reply.payload);
-    let Some(headers) = reply.headers else { return Ok(response) };
-    if let Some(code) = headers.get(STATUS) {
+    let code = reply.headers.as_ref().and_then(|headers| headers.get(STATUS));
+    let status = code.map_or(Ok(StatusCode::OK), |code| {
         let status = code.as_str().parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
         let status = status.filter(|status| (200..600).contains(&status.as_u16()));
-        *response.status_mut() = status
-            .ok_or_else(|| NatsError::Status { subject: subject.to_string(), status: code.as_str().to_owned() })?;
-    }
-    response_headers(&headers, response.headers_mut());
-    Ok(response)
+        status.ok_or_else(|| NatsError::Status { subject: subject.to_string(), status: code.as_str().to_owned() })
+    })?;
+    Ok(shape::message(reply.headers.as_ref(), reply.payload).into_response(&BINDING, status))
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
     fn the_responder_chooses_status_and_headers() {
         let response = reply(Some("404")).unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
-        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers().len(), 1, "NATS's own stay behind");
         assert_eq!(reply(None).unwrap().status(), StatusCode::OK);
     }
 

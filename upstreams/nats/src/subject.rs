@@ -57,21 +57,15 @@ impl Subject {
         Ok(Self { constant: constant.transpose()?, template })
     }
 
-    /// Whether it depends on the request.
-    pub(crate) fn is_template(&self) -> bool {
-        self.constant.is_none()
-    }
-
     /// The subject for a request.
-    pub(crate) fn render(&self, scope: Option<&Scope>) -> Result<async_nats::Subject, UpstreamError> {
+    pub(crate) fn render<'a>(&self, scope: impl FnOnce() -> &'a Scope) -> Result<async_nats::Subject, UpstreamError> {
         if let Some(subject) = &self.constant {
             return Ok(subject.clone());
         }
         let bad = || UpstreamError::new(ErrorKind::BadInput, "the subject could not be rendered");
-        let scope = scope.ok_or_else(bad)?;
         let text = self
             .template
-            .render(scope)
+            .render(scope())
             .map_err(|error| UpstreamError::unrendered("the subject could not be rendered", error))?;
         check(&text).map_err(|problem| {
             bad().with_detail("A value of the request does not fit into the subject of a message.").with_source(problem)
@@ -103,7 +97,7 @@ mod tests {
         };
         let parts = Request::get("/").body(()).unwrap().into_parts().0;
         let scope = Scope::of_request(&parts, &Bytes::new().into(), &Exchange::new(facts));
-        Subject::compile(&text(source), &[]).unwrap().render(Some(&scope)).map(|subject| subject.to_string())
+        Subject::compile(&text(source), &[]).unwrap().render(|| &scope).map(|subject| subject.to_string())
     }
 
     #[test]

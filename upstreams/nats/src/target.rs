@@ -1,7 +1,8 @@
 //! The settings of a function.
 
 use callgate_core::{Invalid, Period, Settings};
-use callgate_transform::{Located, Named, Text, Tree};
+use callgate_message::{Answer, Headers, Options, Payload};
+use callgate_transform::{CloudEventSettings, Located, Text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,13 @@ pub struct Target {
     /// What a message holds.
     #[serde(default)]
     pub payload: Payload,
-    /// The message's headers. `content-type` and the trace context are always sent.
+    /// With `payload: cloudevent`: the event as one JSON document, instead of attributes in headers.
+    #[serde(default)]
+    pub structured: bool,
+    /// Templates for the attributes of events that the gateway makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloudevent: Option<CloudEventSettings>,
+    /// The message's headers. Content type and coding and the trace context always go along.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
     /// With `jetstream`: a template of the id by which a stream drops duplicates. Default: the request's
@@ -58,56 +65,22 @@ pub enum Mode {
     Jetstream,
 }
 
-/// What a message holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Payload {
-    /// The request's body.
-    #[default]
-    Raw,
-    /// The whole request as JSON: `{method, path, query, headers, body}`.
-    Http,
-}
-
-/// The headers of a message.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Headers {
-    /// Globs of the request's headers that are sent along: `x-*`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub forward: Vec<String>,
-    /// Headers by template.
-    #[serde(skip_serializing_if = "Named::is_empty")]
-    pub set: Named<Located<Text>>,
-}
-
-impl Headers {
-    /// Whether nothing is said.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.forward.is_empty() && self.set.is_empty()
+impl Target {
+    /// What it says of its messages.
+    pub(crate) fn options(&self) -> Options<'_> {
+        Options {
+            payload: self.payload,
+            structured: self.structured,
+            cloudevent: self.cloudevent.as_ref(),
+            headers: &self.headers,
+            reply: self.reply.as_ref(),
+        }
     }
-}
-
-/// The answer to a client whose message was taken.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The status, 200 to 299. Default: 202.
-    #[serde(default = "accepted")]
-    pub status: u16,
-    /// A tree of templates over the request, sent as JSON. Default: `{id}`, the request's id, with `jetstream` also
-    /// `{stream, sequence, duplicate}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Tree>,
-}
-
-const fn accepted() -> u16 {
-    202
 }
 
 impl Settings for Target {
     fn check(&self) -> Vec<Invalid> {
-        let mut found: Vec<_> = Function::compile(self).err().into_iter().collect();
+        let mut found = Function::compile(self).err().unwrap_or_default();
         let only = |field: &str, mode: &str| {
             Invalid::new(format!("only `mode: {mode}` has this")).at(field).hint("leave it out, or set the mode")
         };
@@ -126,10 +99,6 @@ impl Settings for Target {
         if self.max_replies == Some(0) {
             let hint = "leave it out for one reply, or use `mode: publish` to wait for none";
             found.push(Invalid::new("a request has a reply").at("max_replies").hint(hint));
-        }
-        if let Some(answer) = self.reply.as_ref().filter(|answer| !(200..=299).contains(&answer.status)) {
-            let message = format!("{} is no status of success", answer.status);
-            found.push(Invalid::new(message).at("reply.status").hint("a status from 200 to 299"));
         }
         found
     }
