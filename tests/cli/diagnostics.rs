@@ -47,6 +47,34 @@ wrong! {
     an_unconfined_template_is_refused: "unconfined.yaml",
 }
 
+/// As it would be written without the reference, each of these is a broken template.
+#[test]
+fn what_a_reference_gives_is_text_wherever_a_template_may_stand() {
+    let upstreams = "upstreams:
+  lambda: {lambda: {region: eu-west-1}}
+  azure: {azure: {url: 'https://a.example'}}
+  openfaas: {openfaas: {url: 'https://a.example'}}
+  nats: {nats: {servers: 'nats://a'}}";
+    for (to, reference) in [
+        (r#"{upstream: lambda, function: "a-GIVEN-{{ params.k }}"}"#, true),
+        (r#""lambda/a-GIVEN-{{ params.k }}""#, true),
+        (r#"{upstream: azure, function: a, auth_level: anonymous, route: "a/GIVEN/{{ params.k }}"}"#, true),
+        (r#"{upstream: openfaas, function: "a-GIVEN-{{ params.k }}"}"#, true),
+        (
+            r#"{upstream: openfaas, function: a, mode: async, callback_url: "https://a.example/GIVEN/{{ params.k }}"}"#,
+            true,
+        ),
+        (r#""nats/a.GIVEN.{{ params.k }}""#, true),
+        (r#""nats/a.GIVEN.{{ params.k }}""#, false),
+    ] {
+        let given = if reference { "${CALLGATE_NO_SUCH_VARIABLE:-{%}" } else { "{%" };
+        let to = to.replace("GIVEN", given);
+        let folder = super::configured(&format!("{upstreams}\nroutes: [{{match: '/{{k}}', to: {to}}}]\n"));
+        let checked = super::on(folder.path(), &["check"], &[]);
+        assert_eq!(checked.code, Some(if reference { 0 } else { 1 }), "{to}: {}", checked.err);
+    }
+}
+
 #[test]
 fn a_configuration_without_routes_is_a_warning() {
     let folder = super::configured("upstreams: {orders: {echo: {}}}\nroutes: []\n");

@@ -37,6 +37,19 @@ impl Run {
         let before = if run.given { "" } else { text.get(run.start as usize..offset).unwrap_or("") };
         Some((run.line, run.column.saturating_add(u32::try_from(before.chars().count()).unwrap_or(u32::MAX))))
     }
+
+    /// The runs of what stands behind a byte of a text.
+    #[must_use]
+    pub fn behind(runs: &[Self], text: &str, offset: usize) -> Vec<Self> {
+        let start = u32::try_from(offset).unwrap_or(u32::MAX);
+        let after = runs.partition_point(|run| run.start <= start);
+        let cut = after.checked_sub(1).and_then(|cut| runs.get(cut)).map(|cut| {
+            let (line, column) = Self::place(runs, text, offset).unwrap_or((cut.line, cut.column));
+            Self { start: 0, line, column, given: cut.given }
+        });
+        let rest = runs.get(after..).unwrap_or_default();
+        cut.into_iter().chain(rest.iter().map(|run| Self { start: run.start - start, ..*run })).collect()
+    }
 }
 
 /// A scalar that is used as text: `5` and `"5"` are the same.
@@ -51,6 +64,13 @@ impl Text {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What stands behind a byte of the text; nothing where no character begins there.
+    #[must_use]
+    pub fn behind(&self, offset: usize) -> Self {
+        let text = self.text.get(offset..).unwrap_or_default().to_owned();
+        Self { text, runs: Run::behind(&self.runs, &self.text, offset).into() }
     }
 
     /// Where its parts are written; empty when the configuration's reader knew no places.
@@ -176,6 +196,18 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_a_text_keeps_its_places() {
+        let text = Text::of_parts(&[("https://a/", false), ("{{ x }}", true), ("/b", false)]);
+        let behind = text.behind(8);
+        assert_eq!(behind.as_str(), "a/{{ x }}/b");
+        let runs: Vec<_> = behind.runs().iter().map(|run| (run.start, run.column, run.given)).collect();
+        assert_eq!(runs, [(0, 9, false), (2, 11, true), (9, 18, false)]);
+        let given = text.behind(12);
+        assert_eq!(given.runs().first().map(|run| (run.start, run.column, run.given)), Some((0, 11, true)));
+        assert_eq!(text.behind(99).as_str(), "");
+    }
 
     #[test]
     fn a_byte_has_the_place_of_its_run() {

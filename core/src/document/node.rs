@@ -177,6 +177,14 @@ impl Node {
         }
     }
 
+    /// What stands behind a byte of a string, with the places where it is written.
+    pub(crate) fn behind(&self, offset: usize) -> Self {
+        let text = self.scalar_text().unwrap_or_default();
+        let runs = Run::behind(&self.runs(), text, offset);
+        let value = Value::String(text.get(offset..).unwrap_or_default().to_owned());
+        Self { runs: Some(runs.into()), ..Self::new(value, self.at) }
+    }
+
     /// Where the parts of a scalar are written.
     pub(super) fn runs(&self) -> Arc<[Run]> {
         self.runs.clone().unwrap_or_else(|| layout::plain(self.at, !self.plain).into())

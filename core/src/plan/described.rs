@@ -22,7 +22,8 @@ impl Plan {
         let at = declared.map_or(plan.node.at, |declared| declared.node.at);
         let options = Node::new(Value::Mapping(Vec::new()), at);
         let mut flaws = Vec::new();
-        let node = target_node(plan, upstream, function, declared, &options, &path, &mut flaws);
+        let named = function.map(|function| (function, Node::new(Value::String(function.to_owned()), at)));
+        let node = target_node(plan, upstream, named, declared, &options, &path, &mut flaws);
         let read = node.map(|node| {
             let target = plan.kind.target(Some(&plan.config), &node, &path);
             target.map(|target| Meant { target, node, path: path.clone() })

@@ -175,18 +175,20 @@ fn call(
     upstreams: &Known<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<DestinationPlan> {
-    let (form, options) = match &node.value {
+    let (form, written, options) = match &node.value {
         Value::String(text) => {
             let (upstream, function) = match text.split_once('/') {
                 Some((upstream, function)) => (upstream, Some(function.to_owned())),
                 None => (text.as_str(), None),
             };
+            let written = function.is_some().then(|| node.behind(upstream.len() + 1));
             let form = LongForm { upstream: Some(upstream.to_owned()), function, ..LongForm::default() };
-            (form, Node::new(Value::Mapping(Vec::new()), node.at))
+            (form, written, Node::new(Value::Mapping(Vec::new()), node.at))
         }
         Value::Mapping(_) => {
             let (own, options) = node.split(&OWN);
-            (keep(from_node::<LongForm>(&own, path), flaws)?, options)
+            let form = keep(from_node::<LongForm>(&own, path), flaws)?;
+            (form, own.get("function").filter(|node| !node.is_null()).cloned(), options)
         }
         _ => {
             let flaw = Flaw::error(node.at, path, "a destination is `upstream/function` or a mapping with `upstream`");
@@ -205,7 +207,8 @@ fn call(
     };
     let upstream = find(name, node, path, upstreams, flaws)?;
     let declared = form.function.as_deref().and_then(|function| upstream.functions.get(function));
-    let target_node = target_node(upstream, name, form.function.as_deref(), declared, &options, path, flaws)?;
+    let function = form.function.as_deref().zip(written);
+    let target_node = target_node(upstream, name, function, declared, &options, path, flaws)?;
     let target = keep(upstream.kind.target(Some(&upstream.config), &target_node, path), flaws)?;
     let mut own = declared.map(|declared| declared.steps.clone()).unwrap_or_default();
     let here = Steps::compile(form.request, form.response, (node, path), flaws);
@@ -255,7 +258,7 @@ fn find<'a>(
 pub(super) fn target_node(
     upstream: &UpstreamPlan,
     name: &str,
-    function: Option<&str>,
+    function: Option<(&str, Node)>,
     declared: Option<&FunctionPlan>,
     options: &Node,
     path: &DocPath,
@@ -268,14 +271,16 @@ pub(super) fn target_node(
         None => Vec::new(),
     };
     match (upstream.kind.target_name(), function) {
-        (Some(field), Some(function)) if declared.is_none() => entries.push(named(field, function, options.at)),
+        (Some(field), Some((_, written))) if declared.is_none() => {
+            entries.push((Key { text: field.into(), at: options.at }, written));
+        }
         (Some(field), None) if upstream.kind.needs_name() && options.get(field).is_none() => {
             let flaw =
                 Flaw::error(options.at, path, format!("`{name}` is of the kind `{kind}`, whose functions have names"));
             flaws.push(flaw.with_hint(format!("write `{name}/` and the function's {field}")));
             return None;
         }
-        (None, Some(function)) if declared.is_none() => {
+        (None, Some((function, _))) if declared.is_none() => {
             let flaw = Flaw::error(
                 options.at,
                 path,

@@ -42,7 +42,9 @@ impl Function {
             Invalid::new("the function's key holds a character that no HTTP header may hold").at("name")
         })?;
         let route = match &target.route {
-            Some(route) if Templated::is(route) => Route::Templated(Templated::compile(route, &target.allow)?),
+            Some(route) if Templated::is(route.value.as_str()) => {
+                Route::Templated(Templated::compile(route, &target.allow)?)
+            }
             _ => {
                 let route = utf8_percent_encode(target.route().trim_matches('/'), CONTROLS);
                 Route::Fixed(format!("{base}/{route}"))

@@ -1,7 +1,7 @@
 //! A function's route that depends on the request, kept inside what the configuration allows.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Position, Scope};
+use callgate_transform::{Confined, Located, Scope, Text};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::shape;
@@ -23,11 +23,10 @@ impl Templated {
     }
 
     /// Compiles a template.
-    pub(crate) fn compile(source: &str, allow: &[Located<String>]) -> Result<Self, Invalid> {
-        let source = source.trim_start_matches('/');
-        Confined::new(source, Position::default(), SPECIAL, allow)
-            .map(Self)
-            .map_err(|flaw| Invalid::from(flaw).at("route"))
+    pub(crate) fn compile(source: &Located<Text>, allow: &[Located<String>]) -> Result<Self, Invalid> {
+        let slashes = source.value.as_str().bytes().take_while(|byte| *byte == b'/').count();
+        let source = Located { value: source.value.behind(slashes), at: source.at };
+        Confined::written(&source, SPECIAL, allow).map(Self).map_err(|flaw| Invalid::from(flaw).at("route"))
     }
 
     /// Whether the request's body has to be read whole for it.
@@ -67,7 +66,10 @@ mod tests {
         };
         let parts = Request::get("/").body(()).unwrap().into_parts().0;
         let scope = Scope::of_request(&parts, &Bytes::new().into(), &Exchange::new(facts));
-        Templated::compile(source, &[]).unwrap().render(&scope).map_err(|error| error.kind())
+        Templated::compile(&Located::nowhere(source.to_owned().into()), &[])
+            .unwrap()
+            .render(&scope)
+            .map_err(|error| error.kind())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The settings of a function.
 
 use callgate_core::{Invalid, Settings};
-use callgate_transform::Located;
+use callgate_transform::{Located, Text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Target {
     /// The function's route, as its trigger has it, where that is not its name: `orders/list`. A template is confined
     /// by the text that it begins with, or by `allow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route: Option<String>,
+    pub route: Option<Located<Text>>,
     /// Globs of the routes that a template may render.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Located<String>>,
@@ -43,7 +43,7 @@ pub enum Path {
 impl Target {
     /// The route, wherever it is named.
     pub(crate) fn route(&self) -> &str {
-        self.route.as_deref().unwrap_or(&self.name)
+        self.route.as_ref().map_or(&self.name, |route| route.value.as_str())
     }
 }
 
@@ -57,9 +57,11 @@ impl Settings for Target {
             found.push(Invalid::new(message).at("name").hint(hint));
         }
         match &self.route {
-            Some(route) if Templated::is(route) => found.extend(Templated::compile(route, &self.allow).err()),
-            Some(route) if !is_path(route) || route.trim_matches('/').is_empty() => {
-                let message = format!("`{route}` is no route that can be called");
+            Some(route) if Templated::is(route.value.as_str()) => {
+                found.extend(Templated::compile(route, &self.allow).err())
+            }
+            Some(_) if !is_path(self.route()) || self.route().trim_matches('/').is_empty() => {
+                let message = format!("`{}` is no route that can be called", self.route());
                 let hint = "fill in what the trigger's route captures: `orders/{{ params.id }}`, \
                             or stop before it and let `path: append` add the rest";
                 found.push(Invalid::new(message).at("route").hint(hint));

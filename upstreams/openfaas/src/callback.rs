@@ -1,7 +1,7 @@
 //! Where the reply of an asynchronous call goes: a URL whose host no request can choose.
 
 use callgate_core::{ErrorKind, Invalid, UpstreamError};
-use callgate_transform::{Confined, Located, Scope};
+use callgate_transform::{Confined, Located, Scope, Text};
 use http::{HeaderValue, Uri};
 
 use crate::target::confined;
@@ -19,9 +19,10 @@ pub(crate) struct Callback {
 
 impl Callback {
     /// Reads a URL.
-    pub(crate) fn compile(source: &str) -> Result<Self, Invalid> {
+    pub(crate) fn compile(written: &Located<Text>) -> Result<Self, Invalid> {
         let hint = "write scheme and host out, without a user: `https://jobs.example.com/done/{{ params.id }}`";
         let wrong = || Invalid::new("this is no URL with a fixed host").at("callback_url").hint(hint);
+        let source = written.value.as_str();
         let start =
             ["http://", "https://"].into_iter().find(|scheme| source.starts_with(scheme)).ok_or_else(wrong)?.len();
         let end = source[start..].find('/').map_or(source.len(), |slash| start + slash + 1);
@@ -31,7 +32,8 @@ impl Callback {
             return Err(wrong());
         }
         let anything = [Located::nowhere("*".to_owned())];
-        let rest = (!rest.is_empty()).then(|| confined(rest, SPECIAL, &anything, "callback_url")).transpose()?;
+        let behind = Located { value: written.value.behind(end), at: written.at };
+        let rest = (!rest.is_empty()).then(|| confined(&behind, SPECIAL, &anything, "callback_url")).transpose()?;
         if let Some(constant) = rest.as_ref().and_then(Confined::as_constant) {
             format!("{host}{constant}").parse::<Uri>().map_err(|_| wrong())?;
         }
@@ -82,7 +84,8 @@ mod tests {
         };
         let parts = Request::get("/").body(()).unwrap().into_parts().0;
         let scope = Scope::of_request(&parts, &Bytes::new().into(), &Exchange::new(facts));
-        let callback = Callback::compile(source).unwrap_or_else(|invalid| panic!("{source}: {invalid:?}"));
+        let callback = Callback::compile(&Located::nowhere(source.to_owned().into()))
+            .unwrap_or_else(|invalid| panic!("{source}: {invalid:?}"));
         callback.render(&scope).map(|url| url.to_str().unwrap().to_owned())
     }
 
@@ -118,7 +121,11 @@ mod tests {
             "https://a/{{ oops",
             "https://a/b c",
         ] {
-            assert_eq!(Callback::compile(source).unwrap_err().field, "callback_url", "{source}");
+            assert_eq!(
+                Callback::compile(&Located::nowhere(source.to_owned().into())).unwrap_err().field,
+                "callback_url",
+                "{source}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use callgate_core::{Invalid, Settings};
-use callgate_transform::{Confined, Located, Position};
+use callgate_transform::{Confined, Located, Text};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -30,17 +30,17 @@ pub struct Target {
     pub mode: Mode,
     /// Where OpenFaaS sends the reply of an asynchronous call: a URL, of which all behind the host may be a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback_url: Option<String>,
+    pub callback_url: Option<Located<Text>>,
 }
 
 /// The name of a target's function: fixed, or a template over the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Located<Text>", into = "String")]
 pub enum Name {
     /// The same function for every request.
     Fixed(FunctionName),
     /// A template's text.
-    Template(String),
+    Template(Located<Text>),
 }
 
 /// Whether a call waits.
@@ -54,11 +54,12 @@ pub enum Mode {
     Async,
 }
 
-impl TryFrom<String> for Name {
+impl TryFrom<Located<Text>> for Name {
     type Error = NameError;
 
-    fn try_from(text: String) -> Result<Self, NameError> {
-        if is_template(&text) { Ok(Self::Template(text)) } else { text.parse().map(Self::Fixed) }
+    fn try_from(text: Located<Text>) -> Result<Self, NameError> {
+        let source = text.value.as_str();
+        if is_template(source) { Ok(Self::Template(text)) } else { source.parse().map(Self::Fixed) }
     }
 }
 
@@ -66,7 +67,7 @@ impl From<Name> for String {
     fn from(name: Name) -> Self {
         match name {
             Name::Fixed(name) => name.into(),
-            Name::Template(text) => text,
+            Name::Template(text) => text.value.as_str().to_owned(),
         }
     }
 }
@@ -95,7 +96,7 @@ impl Target {
     pub(crate) fn namespace(&self) -> Result<Option<&str>, Invalid> {
         let source = match &self.name {
             Name::Fixed(name) => return Ok(name.namespace()),
-            Name::Template(source) => source,
+            Name::Template(source) => source.value.as_str(),
         };
         let (tags, tail) = source.rsplit_once('}').unwrap_or(("", source));
         let namespace = tail.split_once('.').map(|(_, namespace)| namespace);
@@ -117,7 +118,7 @@ impl Target {
 
     /// The callback's URL.
     pub(crate) fn callback(&self) -> Option<Result<Callback, Invalid>> {
-        self.callback_url.as_deref().map(Callback::compile)
+        self.callback_url.as_ref().map(Callback::compile)
     }
 }
 
@@ -139,12 +140,12 @@ fn has_plain_dot(source: &str) -> bool {
 
 /// Compiles a template of the named field: `special` is what no value may bring along.
 pub(crate) fn confined(
-    source: &str,
+    source: &Located<Text>,
     special: &str,
     allow: &[Located<String>],
     field: &str,
 ) -> Result<Confined, Invalid> {
-    Confined::new(source, Position::default(), special, allow).map_err(|flaw| Invalid::from(flaw).at(field))
+    Confined::written(source, special, allow).map_err(|flaw| Invalid::from(flaw).at(field))
 }
 
 impl Settings for Target {

@@ -63,6 +63,15 @@ fn what_a_reference_gives_is_text_of_a_name_and_never_a_template() {
     };
     assert!(named("a-{%-{{ params.k }}").is_err(), "as it is written it is a broken template");
     assert!(named("a-${CALLGATE_NO_SUCH_VARIABLE:-{%}-{{ params.k }}").is_ok());
+    for to in ["{upstream: f, function: \"NAME\"}", "\"f/NAME\""] {
+        let named = |name: &str| {
+            let to = to.replace("NAME", name);
+            let upstreams = "upstreams: {f: {lambda: {region: eu-west-1}}}";
+            plan(&format!("{upstreams}\nroutes: [{{match: \"/{{k}}\", to: {to}}}]"))
+        };
+        assert!(named("a-{%-{{ params.k }}").is_err(), "as it is written it is a broken template");
+        assert!(named("a-${CALLGATE_NO_SUCH_VARIABLE:-{%}-{{ params.k }}").is_ok(), "{to}");
+    }
 }
 
 #[tokio::test]
