@@ -7,7 +7,6 @@ use callgate_transform::{RequestSteps, ResponseSteps};
 use super::{
     destination::{self, Action, DestinationPlan},
     hosts::{self, Group},
-    keep,
     matcher::MatchSettings,
     opaque::Opaque,
     steps::Steps,
@@ -15,7 +14,7 @@ use super::{
     trial::{self, Trial},
 };
 use crate::{
-    document::{DocPath, Document, Flaw, Node, Sources, Span, from_node},
+    document::{DocPath, Document, Flaw, Key, Node, Sources, Span, Value, from_node},
     invocation::RouteInfo,
     policy::with_policies,
     routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
@@ -110,13 +109,25 @@ struct Around<'a> {
 
 fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
     let Around { group, upstreams, sources } = *around;
-    let settings: RouteSettings = keep(from_node(node, path), flaws)?;
+    let (settings, sound) = match from_node::<RouteSettings>(node, path) {
+        Ok(settings) => (settings, true),
+        Err(found) => {
+            flaws.extend(found);
+            if node.entries().is_empty() {
+                return None;
+            }
+            (sound_part(node, path), false)
+        }
+    };
     let effective = effective(&settings, node, path);
     let policies = settings.policies();
     let steps = Steps::compile(settings.request, settings.response, (node, path), flaws);
     let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies, sources };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
     let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
+    if !sound {
+        return None;
+    }
     let Some(MatchSettings(matcher)) = settings.matches else {
         let flaw = Flaw::error(node.at, path, "a route needs a `match`");
         flaws.push(flaw.with_hint("write `match: GET /orders/{id}`, or `match: /{*rest}` for everything"));
@@ -143,6 +154,16 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
         at: node.at,
         path: path.clone(),
     })
+}
+
+/// What of a route can be read, so that a wrong field does not hide what is wrong with the others.
+fn sound_part(node: &Node, path: &DocPath) -> RouteSettings {
+    let alone = |entry: &&(Key, Node)| {
+        let alone = Node::new(Value::Mapping(vec![(*entry).clone()]), node.at);
+        from_node::<RouteSettings>(&alone, path).is_ok()
+    };
+    let entries = node.entries().iter().filter(alone).cloned().collect();
+    from_node(&Node::new(Value::Mapping(entries), node.at), path).unwrap_or_default()
 }
 
 /// The route as it stands; its destinations come from their own readers.

@@ -47,6 +47,15 @@ fn a_flaw_of_a_step_names_its_field_and_its_character() {
 }
 
 #[test]
+fn a_wrong_field_of_a_route_hides_no_other() {
+    let yaml = "upstreams: {e: {echo: {}}}\nroutes:\n  - match: /\n    timeout: 0s\n    nmae: x\n    to: f/x\n    request: {path: \"/a/{{ nope }}\"}\n";
+    let report = plan(yaml, &Given("", "")).unwrap_err();
+    let mut lines: Vec<_> = report.flaws().iter().map(|flaw| flaw.at.line).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [4, 5, 6, 7], "{report}");
+}
+
+#[test]
 fn a_flaw_of_other_levels_names_its_field_too() {
     for (yaml, path) in [
         (
