@@ -1,5 +1,7 @@
 //! The conformance suite against nats-server and a responder.
 
+#[path = "conformance/keeper.rs"]
+mod keeper;
 #[path = "conformance/responder.rs"]
 mod responder;
 
@@ -8,19 +10,21 @@ use std::process::ExitCode;
 use callgate_core::Registry;
 use callgate_nats::Nats;
 use callgate_testkit::{
-    conformance::{self, Abilities, Fixture, Remote},
+    conformance::{self, Abilities, Broker, Fixture, Place, Remote, Taken},
     peers::{NatsServer, PeerError, absent},
 };
+use keeper::Keeper;
 use responder::Responder;
 
-struct Broker {
+struct Server {
     server: NatsServer,
+    keeper: Keeper,
     _responder: Responder,
 }
 
 const SETTINGS: &str = "max_payload: 8MB\nauthorization: {user: gateway, password: \"hush-hush\"}";
 
-impl Fixture for Broker {
+impl Fixture for Server {
     fn registry() -> Registry {
         Registry::new().with::<Nats>()
     }
@@ -39,8 +43,10 @@ impl Fixture for Broker {
             }
             Err(error) => return Err(error.to_string()),
         };
-        let responder = Responder::start(&server.url(), "gateway", "hush-hush", "remote").await?;
-        Ok(Some(Self { server, _responder: responder }))
+        let client = responder::client(&server.url(), "gateway", "hush-hush").await?;
+        let keeper = Keeper::start(client.clone()).await?;
+        let responder = Responder::start(client).await?;
+        Ok(Some(Self { server, keeper, _responder: responder }))
     }
 
     fn upstream(&self) -> String {
@@ -69,6 +75,41 @@ impl Fixture for Broker {
     }
 }
 
+impl Broker for Server {
+    fn at(&self, place: Place) -> String {
+        let function = match place {
+            Place::Kept => "subject: kept.all, mode: jetstream",
+            Place::Named => "subject: 'kept.{{ params.v }}', mode: jetstream",
+            Place::Nowhere => "subject: nowhere, mode: jetstream",
+            Place::Echo => "subject: echo, mode: request",
+            Place::Late => "subject: late, mode: request",
+            Place::Silent => "subject: silent, mode: request",
+            Place::Unanswered => "subject: unanswered, mode: request",
+        };
+        format!("upstream: remote, {function}")
+    }
+
+    async fn taken(&mut self) -> Result<Vec<Taken>, String> {
+        self.keeper.taken().await
+    }
+
+    fn largest() -> usize {
+        8 << 20
+    }
+
+    fn special() -> &'static [&'static str] {
+        &["a.b", "%2A", "%3E", "a%20b", "a%0D%0APUB"]
+    }
+
+    fn reserved() -> &'static [(&'static str, &'static str)] {
+        &[("nats-msg-id", "same"), ("nats-expected-stream", "OTHER"), ("nats-rollup", "all"), ("nats-ttl", "1s")]
+    }
+
+    fn attributes() -> &'static str {
+        "ce-"
+    }
+}
+
 fn main() -> ExitCode {
-    conformance::run::<Broker>()
+    conformance::run_broker::<Server>()
 }

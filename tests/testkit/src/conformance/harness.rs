@@ -41,8 +41,15 @@ pub struct Harness<F> {
     /// The gateway: `/describe/...`, `/mirror/...` and so on lead to the functions, with a timeout of 20s;
     /// below `/short` the same with one of 500ms.
     pub gateway: Gateway,
-    connection: Arc<Connection>,
+    client: Client,
     yaml: String,
+}
+
+/// A client of the gateway; clones send beside each other, also while the remote is killed.
+#[derive(Debug, Clone)]
+pub struct Client {
+    gateway: Gateway,
+    connection: Arc<Connection>,
 }
 
 /// A reply, read to its end.
@@ -71,24 +78,7 @@ impl Answer {
     }
 }
 
-impl<F: Fixture> Harness<F> {
-    /// Puts a gateway before the remote.
-    ///
-    /// # Errors
-    /// What is wrong with the fixture's YAML, or with connecting.
-    pub async fn start(fixture: F) -> Result<Self, Failed> {
-        let yaml = document(&fixture);
-        let plan = plan::<F>(&yaml)?;
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.map_err(|error| error.to_string())?;
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Ok(Self { fixture, gateway: Gateway::new(snapshot), connection: Arc::new(connection), yaml })
-    }
-
-    /// The configuration that is in force.
-    pub fn yaml(&self) -> &str {
-        &self.yaml
-    }
-
+impl Client {
     /// Sends a request and reads the reply to its end.
     ///
     /// # Errors
@@ -100,6 +90,48 @@ impl<F: Fixture> Harness<F> {
         let (parts, body) = response.into_parts();
         let body = body.collect(u64::MAX).await.map_err(|error| format!("the reply broke: {error:?}"))?;
         Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl<F: Fixture> Harness<F> {
+    /// Puts a gateway before the remote.
+    ///
+    /// # Errors
+    /// What is wrong with the fixture's YAML, or with connecting.
+    pub async fn start(fixture: F) -> Result<Self, Failed> {
+        Self::with_routes(fixture, "").await
+    }
+
+    /// The same with further routes: lines of a list in YAML, indented by two.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn with_routes(fixture: F, routes: &str) -> Result<Self, Failed> {
+        let yaml = document(&fixture) + routes;
+        let plan = plan::<F>(&yaml)?;
+        let snapshot = Snapshot::load(plan, &Handle::current()).await.map_err(|error| error.to_string())?;
+        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
+        let gateway = Gateway::new(snapshot);
+        let client = Client { gateway: gateway.clone(), connection: Arc::new(connection) };
+        Ok(Self { fixture, gateway, client, yaml })
+    }
+
+    /// The configuration that is in force.
+    pub fn yaml(&self) -> &str {
+        &self.yaml
+    }
+
+    /// A client of the gateway, as the other methods use it.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Sends a request and reads the reply to its end.
+    ///
+    /// # Errors
+    /// When the reply's body breaks.
+    pub async fn send(&self, request: Request<Body>) -> Result<Answer, Failed> {
+        self.client.send(request).await
     }
 
     /// Sends a GET request.
