@@ -96,6 +96,11 @@ fn from_json(text: &str) -> Result<Value, Error> {
 
 /// One node is its value, several are a list, none is undefined.
 fn jsonpath(value: &Value, path: &str) -> Result<Value, Error> {
+    // A path may come from a client too.
+    const LIMIT: usize = 4096;
+    if path.len() > LIMIT {
+        return Err(invalid(format!("a JSONPath has at most {LIMIT} bytes")));
+    }
     let query = parse_json_path(path).map_err(|error| invalid(format!("bad JSONPath: {error}")))?;
     if !matches!(value.kind(), ValueKind::Map | ValueKind::Seq | ValueKind::Iterable) {
         return Ok(Value::UNDEFINED);

@@ -40,6 +40,21 @@ fn no_template_can_run_for_long() {
     failure(json!({"body": {"text": recursive}}), request().body("").unwrap());
 }
 
+#[test]
+fn a_clients_pattern_cannot_grow_without_bound() {
+    for (template, told) in [
+        ("{{ text | regex_match('(' * 100000) }}", "a regular expression has at most 4096 bytes"),
+        ("{{ text | regex_replace('', 'x' * 10000000) }}", "regex_replace gives at most 64 MiB"),
+        ("{{ ('x' * 10000) | regex_replace('x+', '$0' * 10000) }}", "regex_replace gives at most 64 MiB"),
+        ("{{ {'a': 1} | jsonpath('$' ~ '.a' * 10000) }}", "a JSONPath has at most 4096 bytes"),
+    ] {
+        let message = failure(json!({"body": {"text": template}}), request().body("0123456789").unwrap());
+        assert!(message.contains(told), "{template}: {message}");
+    }
+    let replaced = json!({"body": {"text": "{{ text | regex_replace('(\\d)(?<b>\\d)', '${b}$1-') }}"}});
+    assert_eq!(run(&steps(replaced), request().body("x1234y").unwrap()).unwrap().body(), b"x21-43-y");
+}
+
 /// The engine would make a repeated list without counting what it costs.
 #[test]
 fn a_client_cannot_have_a_list_repeated() {
