@@ -41,6 +41,7 @@ pub struct CallContext {
     pub(crate) max_body: u64,
     pub(crate) tail: Option<Tail>,
     pub(crate) exchange: Exchange,
+    pub(crate) carries_all_headers: bool,
 }
 
 /// The tail capture as it stands in the path that was matched.
@@ -122,6 +123,12 @@ impl CallContext {
     pub fn tail(&self) -> Option<&str> {
         let Tail { matched, start } = self.tail.as_ref()?;
         Some(matched.path().get(*start..).unwrap_or_default())
+    }
+
+    /// Whether all headers of the request are meant for the function, as those of a dead letter are. A kind that sends
+    /// along only what its function names then sends all of them.
+    pub fn carries_all_headers(&self) -> bool {
+        self.carries_all_headers
     }
 
     /// The values that templates of a target see: captures, extracted values, claims.

@@ -19,6 +19,7 @@ mod request_id;
 mod respond;
 pub mod routing;
 mod snapshot;
+pub mod trigger;
 pub mod upstream;
 
 pub use body::{Body, BodyError, BoxError};
@@ -32,6 +33,7 @@ pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
 pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, LoadError, Snapshot};
+pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
     Content, Context, Description, Discovered, Invalid, Lease, Parameter, Renewed, Settings, Stopped, Target, Upstream,
 };

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     builtin::Echo,
+    trigger::{AnyTriggerKind, Trigger, TriggerKind},
     upstream::{AnyKind, Kind, Upstream},
 };
 
@@ -18,12 +19,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
+    triggers: BTreeMap<&'static str, Arc<dyn AnyTriggerKind>>,
 }
 
 impl Registry {
     /// The kinds that need no crate of their own: `echo`.
     pub fn new() -> Self {
-        Self { kinds: BTreeMap::new() }.with::<Echo>()
+        Self { kinds: BTreeMap::new(), triggers: BTreeMap::new() }.with::<Echo>()
     }
 
     /// Adds a kind; one of the same name is replaced.
@@ -31,6 +33,18 @@ impl Registry {
     pub fn with<U: Upstream>(mut self) -> Self {
         self.kinds.insert(U::KIND, Arc::new(Kind::<U>(PhantomData)));
         self
+    }
+
+    /// Adds a kind of source of messages; one of the same name is replaced. A kind of upstream may have the same name.
+    #[must_use]
+    pub fn with_trigger<T: Trigger>(mut self) -> Self {
+        self.triggers.insert(T::KIND, Arc::new(TriggerKind::<T>(PhantomData)));
+        self
+    }
+
+    /// Name and one-line summary of every kind of source of messages, by name.
+    pub fn triggers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.triggers.values().map(|kind| (kind.name(), kind.summary()))
     }
 
     /// Name and one-line summary of every kind, by name.
@@ -47,6 +61,14 @@ impl Registry {
         self.kinds.get(name)
     }
 
+    pub(crate) fn trigger(&self, name: &str) -> Option<&Arc<dyn AnyTriggerKind>> {
+        self.triggers.get(name)
+    }
+
+    pub(crate) fn iter_triggers(&self) -> impl Iterator<Item = &Arc<dyn AnyTriggerKind>> {
+        self.triggers.values()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnyKind>> {
         self.kinds.values()
     }
@@ -60,6 +82,6 @@ impl Default for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.kinds.keys()).finish()
+        f.debug_struct("Registry").field("kinds", &self.kinds.keys()).field("triggers", &self.triggers.keys()).finish()
     }
 }

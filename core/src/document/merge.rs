@@ -20,6 +20,7 @@ fn named(section: &str) -> Option<&'static str> {
         "listeners" => Some("listener"),
         "upstreams" => Some("upstream"),
         "hosts" => Some("host"),
+        "triggers" => Some("trigger"),
         _ => None,
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 /// How many headers a request gets on its way, as a rule.
 const ADDED: usize = 9;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The gateway as a value: clones share one configuration, which a reload replaces for all of them.
 ///

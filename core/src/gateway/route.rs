@@ -84,6 +84,7 @@ pub(crate) fn context(
         route: Arc::clone(route),
         request_id: id,
         exchange: Exchange::new(facts),
+        carries_all_headers: false,
         origin,
     }
 }

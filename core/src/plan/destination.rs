@@ -142,7 +142,8 @@ fn own(action: Action, steps: &Steps, around: &Surroundings<'_>) -> DestinationP
     }
 }
 
-fn to(
+/// A destination, or a weighted list of them.
+pub(super) fn to(
     node: &Node,
     path: &DocPath,
     around: &Surroundings<'_>,
@@ -168,7 +169,7 @@ fn to(
 }
 
 /// One destination: `upstream/function`, or the long form.
-fn call(
+pub(super) fn call(
     node: &Node,
     path: &DocPath,
     around: &Surroundings<'_>,

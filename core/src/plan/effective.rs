@@ -4,14 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan};
+use super::{
+    DestinationPlan, TargetPlan, TriggerPlan, destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan,
+};
 use crate::{
     document::{Period, Size},
     policy::Policies,
 };
 
 /// The whole document. Values that came from references are masked by the caller.
-pub(super) fn document(top: &Root, upstreams: &BTreeMap<String, UpstreamPlan>, routes: &[RoutePlan]) -> Value {
+pub(super) fn document(
+    top: &Root,
+    upstreams: &BTreeMap<String, UpstreamPlan>,
+    routes: &[RoutePlan],
+    triggers: &[TriggerPlan],
+) -> Value {
     let mut document = json!({
         "listeners": top.listeners,
         "admin": top.admin.as_ref().map(|address| json!({"address": address})),
@@ -39,6 +46,10 @@ pub(super) fn document(top: &Root, upstreams: &BTreeMap<String, UpstreamPlan>, r
         if !hosts.is_empty() {
             fields.insert("hosts".to_owned(), Value::Object(hosts));
         }
+        if !triggers.is_empty() {
+            let triggers = triggers.iter().map(|plan| (plan.name.to_string(), trigger(plan)));
+            fields.insert("triggers".to_owned(), Value::Object(triggers.collect()));
+        }
         fields.retain(|_, value| !value.is_null());
     }
     document
@@ -63,33 +74,49 @@ fn route(plan: &RoutePlan) -> Value {
     for policy in ["timeout", "limits"] {
         fields.shift_remove(policy);
     }
-    let calls: Vec<_> = plan
-        .destinations
-        .iter()
-        .filter_map(|destination| match &destination.action {
-            Action::Call(call) => {
-                let mut to = Map::new();
-                to.insert("upstream".to_owned(), Value::from(call.upstream.as_str()));
-                merge(&mut to, call.target.effective());
-                if plan.destinations.len() > 1 {
-                    to.insert("weight".to_owned(), Value::from(destination.weight));
-                }
-                Some((Value::Object(to), destination.policies))
-            }
-            Action::Respond | Action::Redirect(_) => None,
-        })
-        .collect();
-    let policies_of = plan.destinations.first().map(|destination| destination.policies);
+    reached(&mut fields, &plan.destinations);
+    Value::Object(fields)
+}
+
+/// The destinations, with the policies that hold for them.
+fn reached(fields: &mut Map<String, Value>, destinations: &[DestinationPlan]) {
+    let several = destinations.len() > 1;
+    let calls: Vec<_> = destinations.iter().filter_map(|destination| to(destination, several)).collect();
     match <[_; 1]>::try_from(calls) {
-        Ok([(to, _)]) => fields.insert("to".to_owned(), to),
-        Err(calls) if !calls.is_empty() => {
-            fields.insert("to".to_owned(), calls.into_iter().map(|(to, _)| to).collect())
-        }
+        Ok([to]) => fields.insert("to".to_owned(), to),
+        Err(calls) if !calls.is_empty() => fields.insert("to".to_owned(), calls.into()),
         Err(_) => None,
     };
-    if let Some(policies) = policies_of {
-        merge(&mut fields, &effective_policies(policies));
+    if let Some(first) = destinations.first() {
+        merge(fields, &effective_policies(first.policies));
     }
+}
+
+fn to(destination: &DestinationPlan, weighted: bool) -> Option<Value> {
+    let Action::Call(call) = &destination.action else { return None };
+    let mut to = Map::new();
+    to.insert("upstream".to_owned(), Value::from(call.upstream.as_str()));
+    merge(&mut to, call.target.effective());
+    if weighted {
+        to.insert("weight".to_owned(), Value::from(destination.weight));
+    }
+    Some(Value::Object(to))
+}
+
+fn trigger(plan: &TriggerPlan) -> Value {
+    let mut fields = Map::new();
+    fields.insert(plan.kind.name().to_owned(), plan.config.effective().clone());
+    match &plan.target {
+        TargetPlan::Functions(destinations) => reached(&mut fields, destinations),
+        TargetPlan::Route(named) => drop(fields.insert("to".to_owned(), json!({"route": &*named.name}))),
+    }
+    let policies: Vec<_> = ["timeout", "limits"].iter().filter_map(|name| fields.shift_remove_entry(*name)).collect();
+    merge(&mut fields, &plan.common);
+    fields.insert("retry".to_owned(), serde_json::to_value(plan.retry.effective()).unwrap_or_default());
+    if let Some(to) = plan.dead_letter.as_ref().and_then(|letter| to(letter, false)) {
+        fields.insert("dead_letter".to_owned(), json!({"to": to}));
+    }
+    fields.extend(policies);
     Value::Object(fields)
 }
 

@@ -19,6 +19,7 @@ mod sent;
 mod steps;
 mod top;
 mod trial;
+mod trigger;
 mod upstream;
 mod yaml;
 
@@ -43,6 +44,7 @@ pub use yaml::to_yaml;
 pub(crate) use destination::{Action, DestinationPlan};
 pub(crate) use discover::Selection;
 pub(crate) use route::RoutePlan;
+pub(crate) use trigger::{NamedPlan, TargetPlan, TriggerPlan};
 pub(crate) use upstream::UpstreamPlan;
 pub(crate) use yaml::scalar;
 
@@ -60,6 +62,7 @@ pub struct Plan {
     pub(crate) shutdown: Shutdown,
     pub(crate) upstreams: BTreeMap<String, UpstreamPlan>,
     pub(crate) routes: Vec<RoutePlan>,
+    pub(crate) triggers: Vec<TriggerPlan>,
     pub(crate) table: RouteTable<usize>,
     pub(crate) directory: PathBuf,
     pub(crate) effective: serde_json::Value,
@@ -106,6 +109,7 @@ impl Plan {
         let upstreams = upstream::read_all(document.root(), &directory, registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
         let routes = route::read_all(document, &root, &known, &mut flaws);
+        let triggers = trigger::read_all(document, &root, registry, &known, &routes, &mut flaws);
         let tests = trial::read_all(document.root().get("tests"), &self::root().key("tests"), &mut flaws);
         let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
         flaws.extend(trial::unknown_routes(all_tests, &routes));
@@ -113,10 +117,10 @@ impl Plan {
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);
         flaws.extend(route::unreachable(&table, &routes));
-        if routes.is_empty() && flaws.is_empty() {
+        if routes.is_empty() && triggers.is_empty() && flaws.is_empty() {
             flaws.push(top::without_routes(document.root()));
         }
-        let effective = document.mask(effective::document(&root, &upstreams, &routes));
+        let effective = document.mask(effective::document(&root, &upstreams, &routes, &triggers));
         let report = document.report(flaws);
         if report.has_errors() {
             return Err(report);
@@ -127,6 +131,7 @@ impl Plan {
             shutdown: root.shutdown,
             upstreams,
             routes,
+            triggers,
             table,
             directory,
             effective,
@@ -160,7 +165,12 @@ impl Plan {
             format!("{number} {what}{plural}")
         };
         let listeners = count(self.listeners.len(), "listener");
-        format!("{listeners}, {}, {}", count(self.upstreams.len(), "upstream"), count(self.routes.len(), "route"))
+        let routes = count(self.routes.len(), "route");
+        let triggers = match self.triggers.len() {
+            0 => String::new(),
+            number => format!(", {}", count(number, "trigger")),
+        };
+        format!("{listeners}, {}, {routes}{triggers}", count(self.upstreams.len(), "upstream"))
     }
 
     /// Host, match, destination and name of every route, in the order in which they are tried.

@@ -69,17 +69,20 @@ impl RoutePlan {
 
     /// What the route does, in a few words: `orders/create`.
     pub(super) fn shown(&self) -> String {
-        let sum: u32 = self.destinations.iter().map(|destination| destination.weight).sum();
-        let destinations = self.destinations.iter().map(|destination| match &destination.action {
-            Action::Call(call) if self.destinations.len() > 1 => {
-                format!("{call} ({} of {sum})", destination.weight)
-            }
-            Action::Call(call) => call.to_string(),
-            Action::Respond => "respond".to_owned(),
-            Action::Redirect(_) => "redirect".to_owned(),
-        });
-        destinations.collect::<Vec<_>>().join(", ")
+        shown(&self.destinations)
     }
+}
+
+/// What is done with a request, in a few words.
+pub(super) fn shown(destinations: &[DestinationPlan]) -> String {
+    let sum: u32 = destinations.iter().map(|destination| destination.weight).sum();
+    let shown = destinations.iter().map(|destination| match &destination.action {
+        Action::Call(call) if destinations.len() > 1 => format!("{call} ({} of {sum})", destination.weight),
+        Action::Call(call) => call.to_string(),
+        Action::Respond => "respond".to_owned(),
+        Action::Redirect(_) => "redirect".to_owned(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the routes of all hosts and the top-level ones.

@@ -11,6 +11,9 @@ pub fn schema(registry: &Registry) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut document = Value::from(generator.subschema_for::<DocumentSettings>());
     let route = route(registry, &mut generator);
+    let to = route.pointer("/properties/to").cloned().unwrap_or_default();
+    let trigger =
+        (registry.iter_triggers().next().is_some()).then(|| super::trigger::schema(registry, &to, &mut generator));
     let upstream = upstream(registry, &mut generator);
     let mut host = inlined::<HostSettings>(&mut generator);
     set(&mut host, "routes", json!({"type": "array", "items": {"$ref": "#/$defs/Route"}}));
@@ -38,12 +41,22 @@ pub fn schema(registry: &Registry) -> Value {
             "type": "object", "description": "Routes and policies by domain.", "additionalProperties": {"$ref": "#/$defs/Host"},
         }),
     );
+    if trigger.is_some() {
+        set(
+            &mut document,
+            "triggers",
+            json!({
+                "type": "object", "description": "The triggers, by name.", "additionalProperties": {"$ref": "#/$defs/Trigger"},
+            }),
+        );
+    }
     let tests = tests(&mut generator, "Tests; `callgate test` runs them.");
     set(&mut document, "tests", tests);
     let mut definitions = generator.take_definitions(true);
     definitions.insert("Route".to_owned(), route);
     definitions.insert("Upstream".to_owned(), upstream);
     definitions.insert("Host".to_owned(), host);
+    definitions.extend(trigger.map(|trigger| ("Trigger".to_owned(), trigger)));
     if let Value::Object(fields) = &mut document {
         fields.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
         fields.insert("title".to_owned(), "Callgate configuration".into());
@@ -136,7 +149,7 @@ fn tests(generator: &mut SchemaGenerator, description: &str) -> Value {
 }
 
 /// The schema of a type with its own definition in place of a reference to it, to be changed.
-fn inlined<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+pub(super) fn inlined<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     let schema = T::json_schema(generator);
     schema.into()
 }
@@ -151,7 +164,7 @@ fn inline(schema: Schema, generator: &SchemaGenerator) -> Value {
     }
 }
 
-fn describe(schema: Schema, text: &str) -> Value {
+pub(super) fn describe(schema: Schema, text: &str) -> Value {
     let mut value = Value::from(schema);
     if let Value::Object(fields) = &mut value {
         fields.entry("description").or_insert_with(|| text.into());
@@ -165,7 +178,7 @@ fn unset(schema: &mut Value, field: &str) {
     }
 }
 
-fn set(schema: &mut Value, field: &str, value: Value) {
+pub(super) fn set(schema: &mut Value, field: &str, value: Value) {
     if let Value::Object(fields) = schema {
         let properties = fields.entry("properties").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(properties) = properties {

@@ -33,6 +33,8 @@ pub(crate) struct DocumentSettings {
     pub(crate) routes: Opaque,
     /// Routes and policies by domain: `api.example.com`, `*.example.com`, `*`.
     pub(crate) hosts: Opaque,
+    /// What lets messages invoke functions, by name.
+    pub(crate) triggers: Opaque,
     /// Tests; `callgate test` runs them.
     pub(crate) tests: Opaque,
     /// Policies for every route.

@@ -5,7 +5,7 @@ mod grpc;
 mod problem;
 
 pub use code::Code;
-pub(crate) use problem::{ERROR, respond, status};
+pub(crate) use problem::{ERROR, detail, respond, status};
 
 use http::{HeaderMap, header};
 

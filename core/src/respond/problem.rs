@@ -85,7 +85,7 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
 }
 
 /// The sentence for the client: never the log's message of an upstream.
-fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
+pub(crate) fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
     match failure {
         Failure::BadRequest(sentence) => sentence.as_ref().into(),
         Failure::RequestTooLarge { limit } => {

@@ -7,19 +7,21 @@ use tokio::{runtime::Handle, time::timeout};
 use super::{
     Connected, Snapshot,
     discovery::{self, Named},
+    triggers,
 };
 use crate::{
     builtin::Respond,
     document::{Flaw, Report, Sources},
     error::{ErrorKind, UpstreamError, chain},
     gateway::{Destination, Route},
+    invocation::RouteInfo,
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
     policy::stack,
     upstream::{Context, Function, flaw},
 };
 
 /// How long the set-up of one upstream may take. It waits for no remote, so this is plenty.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 
 /// Why a plan could not be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,7 @@ impl Snapshot {
             table: plan.table,
             routes: Vec::new(),
             upstreams,
+            triggers: Vec::new(),
             discoveries: BTreeMap::new(),
             sources: Arc::clone(&sources),
         };
@@ -52,6 +55,13 @@ impl Snapshot {
         for route in plan.routes {
             snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut named, &mut flaws).map(Arc::new));
         }
+        let around = triggers::Around {
+            directory: &plan.directory,
+            background,
+            routes: &snapshot.routes,
+            upstreams: &snapshot.upstreams,
+        };
+        snapshot.triggers = triggers::load(plan.triggers, &around, &mut named, &mut flaws).await;
         if flaws.is_empty() {
             snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, named);
             return Ok(snapshot);
@@ -111,20 +121,31 @@ fn bind(
     named: &mut Vec<Named>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
+    destinations_of(plan.destinations, &plan.info, upstreams, named, flaws)
+}
+
+/// Binds all destinations of a route or a trigger; `None` when one of them can't be.
+pub(super) fn destinations_of(
+    plans: Vec<DestinationPlan>,
+    info: &Arc<RouteInfo>,
+    upstreams: &BTreeMap<String, Connected>,
+    named: &mut Vec<Named>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Route> {
     let mut sum = 0;
     let mut destinations = Vec::new();
     let mut complete = true;
-    for destination in plan.destinations {
+    for destination in plans {
         sum += destination.weight;
-        match destination_of(destination, &plan.info.name, upstreams, named, flaws) {
+        match destination_of(destination, &info.name, upstreams, named, flaws) {
             Some(destination) => destinations.push((sum, destination)),
             None => complete = false,
         }
     }
-    complete.then_some(Route { info: plan.info, destinations })
+    complete.then(|| Route { info: Arc::clone(info), destinations })
 }
 
-fn destination_of(
+pub(super) fn destination_of(
     plan: DestinationPlan,
     route: &Arc<str>,
     upstreams: &BTreeMap<String, Connected>,

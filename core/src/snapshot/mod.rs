@@ -4,6 +4,7 @@ mod describing;
 mod discovery;
 mod listing;
 mod load;
+mod triggers;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use crate::{
     failure::Failure,
     gateway::Route,
     routing::RouteTable,
+    trigger::Runner,
     upstream::{AnyUpstream, Context},
 };
 
@@ -36,6 +38,7 @@ pub struct Snapshot {
     pub(crate) table: RouteTable<usize>,
     pub(crate) routes: Vec<Arc<Route>>,
     upstreams: BTreeMap<String, Connected>,
+    triggers: Vec<Arc<Runner>>,
     discoveries: BTreeMap<String, Discovery>,
     sources: Arc<Sources>,
 }
@@ -72,8 +75,9 @@ impl Snapshot {
         futures_util::future::join_all(found).await.into_iter().collect()
     }
 
-    /// Closes the upstreams and ends their tasks. Called once, after the last request.
+    /// Closes the triggers and the upstreams, and ends their tasks. Called once, after the last request.
     pub async fn close(&self) {
+        futures_util::future::join_all(self.triggers.iter().map(|trigger| trigger.close())).await;
         let closed = self.upstreams.iter().map(|(name, connected)| connected.close(name));
         futures_util::future::join_all(closed).await;
     }

@@ -70,7 +70,7 @@ pub(crate) struct AnySettings {
 }
 
 impl AnySettings {
-    fn read<S: Settings>(node: &Node, path: &DocPath) -> Result<Self, Vec<Flaw>> {
+    pub(crate) fn read<S: Settings>(node: &Node, path: &DocPath) -> Result<Self, Vec<Flaw>> {
         let typed: S = from_node(node, path)?;
         // A value that a missing reference left out is not what is wrong with the settings.
         let complete = !node.lacks_reference();
@@ -87,11 +87,11 @@ impl AnySettings {
         &self.effective
     }
 
-    fn get<S: Settings>(&self) -> Option<&S> {
+    pub(crate) fn get<S: Settings>(&self) -> Option<&S> {
         self.typed.downcast_ref()
     }
 
-    fn take<S: Settings>(self) -> Option<S> {
+    pub(crate) fn take<S: Settings>(self) -> Option<S> {
         self.typed.downcast().ok().map(|typed| *typed)
     }
 }

@@ -1,0 +1,138 @@
+//! What became of one try.
+
+use std::{future::Future, time::Duration};
+
+use http::{StatusCode, header};
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::{Reply, reason::Reason};
+use crate::{
+    body::{Body, BodyError},
+    edge,
+    error::chain,
+    failure::Failure,
+    gateway::REQUEST_ID,
+    invocation::Response,
+    policy::Policies,
+    request_id::RequestId,
+    respond::{self, Code},
+};
+
+/// The longest wait that an upstream may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// A try came to an end.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The function answered 2xx, and its whole reply came.
+    Done(Reply),
+    /// Anything else.
+    Failed(Box<Failed>),
+}
+
+/// A try that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) code: Code,
+    /// The status, where the function itself chose it.
+    pub(super) status: Option<StatusCode>,
+    /// What anybody may read.
+    pub(super) detail: String,
+    /// What happened, for the log.
+    pub(super) error: String,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) reply: Reply,
+}
+
+impl Failed {
+    /// Whether another try is wanted for it.
+    pub(super) fn is_one_of(&self, reasons: &[Reason]) -> bool {
+        reasons.iter().any(|reason| match self.status {
+            Some(status) => reason.is_status(status),
+            None => reason.is_failure(self.code),
+        })
+    }
+
+    pub(super) fn gateways(failure: &Failure, id: RequestId) -> Self {
+        let code = Code::from(failure);
+        let detail = respond::detail(failure, code).into_owned();
+        let retry_after = match failure {
+            Failure::Upstream(error) => error.retry_after(),
+            _ => None,
+        };
+        let (head, body) = respond::respond(failure, id, false).into_parts();
+        let body = body.as_bytes().unwrap_or_default().to_vec().into();
+        let reply = Reply { status: head.status, headers: head.headers, body, error: Some(code) };
+        Self { code, status: None, detail, error: chain(failure), retry_after, reply }
+    }
+
+    fn functions(reply: Reply) -> Self {
+        let status = reply.status;
+        let detail = format!("The function answered with the status {status}.");
+        let after = reply.headers.get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+        // A failure of the gateway that the route's steps reshaped is one still.
+        let (code, status) = match reply.error {
+            Some(code) => (code, None),
+            None => (Code::FunctionError, Some(status)),
+        };
+        let retry_after = after.map(Duration::from_secs);
+        Self { code, status, error: detail.clone(), detail, retry_after, reply }
+    }
+
+    /// The gateway's own code broke down.
+    pub(super) fn panicked(id: RequestId) -> Self {
+        let failure = Failure::Upstream(crate::UpstreamError::new(
+            crate::ErrorKind::FunctionError,
+            "the gateway panicked while it worked on the message",
+        ));
+        Self::gateways(&failure, id)
+    }
+
+    /// How long the upstream asks to wait, within reason.
+    pub(super) fn wait(&self) -> Duration {
+        self.retry_after.unwrap_or_default().min(LONGEST_WAIT)
+    }
+}
+
+/// Reads a reply to its end, and judges it. What nobody waits for is not kept.
+pub(super) async fn judge(
+    reply: Result<Response, Failure>,
+    id: RequestId,
+    policies: Policies,
+    wants_reply: bool,
+) -> Outcome {
+    let response = match reply {
+        Ok(response) => response,
+        Err(failure) => return Outcome::Failed(Box::new(Failed::gateways(&failure, id))),
+    };
+    let (mut head, body) = response.into_parts();
+    let read = in_time(policies.timeout.limit(), async {
+        if wants_reply {
+            body.collect(policies.max_body).await
+        } else {
+            discard(body).await.map(|()| bytes::Bytes::new())
+        }
+    });
+    let body = match read.await {
+        Ok(body) => body,
+        Err(error) => return Outcome::Failed(Box::new(Failed::gateways(&Failure::reply_body(error), id))),
+    };
+    edge::strip_response(head.status, &mut head.headers);
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(REQUEST_ID, id.to_header());
+    let error = head.extensions.get::<Code>().copied();
+    let reply = Reply { status: head.status, headers: head.headers, body, error };
+    if reply.status.is_success() { Outcome::Done(reply) } else { Outcome::Failed(Box::new(Failed::functions(reply))) }
+}
+
+async fn in_time<T>(limit: Duration, read: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {
+    timeout(limit, read).await.unwrap_or(Err(BodyError::TimedOut))
+}
+
+async fn discard(mut body: Body) -> Result<(), BodyError> {
+    while let Some(frame) = body.frame().await {
+        frame?;
+    }
+    Ok(())
+}

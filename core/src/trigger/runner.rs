@@ -1,0 +1,343 @@
+//! A trigger that runs: takes messages, has them processed, and settles them.
+
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::join_all};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use super::{
+    DeadLetter, Delivery, Entry, Message, Rate, Redelivery, Retry, TriggerState,
+    call::Try,
+    erased::{AnyReceipt, AnyTrigger},
+    held::{Held, InHand},
+    intake::Intake,
+    outcome::{Failed, Outcome},
+    pace::Pace,
+    settle,
+    tally::{Counters, count},
+    told::Told,
+};
+use crate::{
+    error::{ErrorKind, UpstreamError},
+    upstream::Context,
+};
+
+/// How many messages may wait in the gateway for another try, for each that is worked on.
+const WAITING_PER_SLOT: usize = 16;
+/// How long the source may take to get back what is cut off at the end.
+const RETURNING: Duration = Duration::from_secs(10);
+/// How long the source may take to be closed.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// What a trigger is made of.
+pub(crate) struct Order {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: &'static str,
+    /// Where its messages go, in a few words.
+    pub(crate) to: String,
+    pub(crate) source: Arc<dyn AnyTrigger>,
+    /// Whether the source keeps a message until it is acknowledged.
+    pub(crate) keeps: bool,
+    pub(crate) entry: Entry,
+    pub(crate) concurrency: NonZeroU32,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) retry: Retry,
+    pub(crate) dead_letter: Option<DeadLetter>,
+    pub(crate) context: Context,
+}
+
+/// A trigger, running or ready to run.
+pub(crate) struct Runner {
+    name: Arc<str>,
+    kind: &'static str,
+    to: String,
+    keeps: bool,
+    entry: Entry,
+    rate: Option<Rate>,
+    retry: Retry,
+    dead_letter: Option<DeadLetter>,
+    context: Context,
+    intake: Intake,
+    held: Held,
+    concurrency: usize,
+    /// What bounds the messages that are worked on.
+    slots: Arc<Semaphore>,
+    /// What bounds the messages that are worked on or wait.
+    places: Arc<Semaphore>,
+    /// Nothing more is taken.
+    stop: CancellationToken,
+    /// What is worked on is given back.
+    cut: CancellationToken,
+    running: TaskTracker,
+    cut_off: AtomicUsize,
+    counters: Counters,
+}
+
+/// What the next slot is for.
+enum Next {
+    /// A message to be worked on.
+    Work(InHand),
+    /// One whose source counts and delivers it again, now that it has waited.
+    Return(InHand),
+}
+
+/// What is to become of a message.
+enum Verdict {
+    /// It is done with.
+    Settled,
+    /// It is tried again after the pause.
+    Again(Duration),
+    /// Somebody else is to have it.
+    Return,
+}
+
+impl Runner {
+    pub(crate) fn new(order: Order) -> Arc<Self> {
+        let concurrency = usize::try_from(order.concurrency.get()).unwrap_or(1);
+        Arc::new(Self {
+            intake: Intake::new(Arc::clone(&order.name), order.source),
+            name: order.name,
+            kind: order.kind,
+            to: order.to,
+            keeps: order.keeps,
+            entry: order.entry,
+            rate: order.rate,
+            retry: order.retry,
+            dead_letter: order.dead_letter,
+            context: order.context,
+            held: Held::default(),
+            concurrency,
+            slots: Arc::new(Semaphore::new(concurrency)),
+            places: Arc::new(Semaphore::new(concurrency * (1 + WAITING_PER_SLOT))),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            running: TaskTracker::new(),
+            cut_off: AtomicUsize::new(0),
+            counters: Counters::default(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn state(&self) -> TriggerState {
+        TriggerState {
+            name: Arc::clone(&self.name),
+            kind: self.kind,
+            to: self.to.clone(),
+            running: self.concurrency - self.slots.available_permits().min(self.concurrency),
+            waiting: self.held.len(),
+            tally: self.counters.tally(),
+        }
+    }
+
+    /// Whether messages can be expected to come.
+    pub(crate) async fn ready(&self) -> Result<(), UpstreamError> {
+        if let Some(trouble) = self.intake.trouble() {
+            return Err(UpstreamError::new(ErrorKind::Unavailable, trouble));
+        }
+        self.intake.source().ready().await
+    }
+
+    /// Begins to take messages.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        self.spawn(async move { this.run().await });
+    }
+
+    /// Takes no more messages from now on.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Takes no more messages, lets what runs end until `over`, and returns the rest to the source. Says how many
+    /// messages were worked on then.
+    pub(crate) async fn drain(&self, over: impl Future<Output = ()>) -> usize {
+        self.stop.cancel();
+        self.running.close();
+        tokio::select! {
+            () = self.running.wait() => {}
+            () = over => {}
+        }
+        self.cut.cancel();
+        let returned = async {
+            self.running.wait().await;
+            join_all(self.held.take().into_iter().map(|in_hand| self.give_back(in_hand))).await;
+        };
+        if timeout(RETURNING, returned).await.is_err() {
+            warn!(
+                trigger = &*self.name,
+                "The source did not take messages back in time; it delivers them again by itself."
+            );
+        }
+        self.cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Ends everything. Called once.
+    pub(crate) async fn close(&self) {
+        self.drain(std::future::ready(())).await;
+        if timeout(CLOSING, self.intake.source().close()).await.is_err() {
+            warn!(trigger = &*self.name, "A source did not close in time; its tasks are ended.");
+        }
+        self.context.end().await;
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut pace = Pace::new(self.rate);
+        while let Some(Some((next, slot))) = self.stop.run_until_cancelled(self.admit(&pace)).await {
+            let this = Arc::clone(&self);
+            match next {
+                Next::Work(in_hand) => {
+                    pace.began();
+                    self.spawn(async move { this.work(in_hand, slot).await });
+                }
+                Next::Return(in_hand) => self.spawn(async move { this.give_back(in_hand).await }),
+            }
+        }
+        if timeout(CLOSING, self.intake.source().stop()).await.is_err() {
+            warn!(trigger = &*self.name, "A source did not stop in time; it gives back what it has when it is closed.");
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.context.spawn(self.running.track_future(task));
+    }
+
+    /// Waits until there is room, its turn, and something to do. Nothing is lost where it is dropped.
+    async fn admit(&self, pace: &Pace) -> Option<(Next, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        pace.turn().await;
+        let next = tokio::select! {
+            biased;
+            in_hand = self.held.due() => match in_hand.receipt.redelivery() {
+                Redelivery::Uncounted | Redelivery::Delayed => Next::Work(in_hand),
+                Redelivery::Counted => Next::Return(in_hand),
+            },
+            taken = self.take() => Next::Work(taken?),
+        };
+        Some((next, slot))
+    }
+
+    async fn take(&self) -> Option<InHand> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        let Delivery { message, receipt } = self.intake.next().await;
+        count(&self.counters.received);
+        Some(InHand { message, receipt, _place: place })
+    }
+
+    /// Works on one message until it is settled.
+    async fn work(&self, in_hand: InHand, slot: OwnedSemaphorePermit) {
+        let receipt = &*in_hand.receipt;
+        let verdict = tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Verdict::Return,
+            verdict = self.process(&in_hand.message, receipt) => verdict,
+            never = settle::renew(&self.name, receipt) => match never {},
+        };
+        match verdict {
+            Verdict::Settled => settle::told(&self.name, "ack", in_hand.receipt.ack()).await,
+            Verdict::Return => {
+                self.cut_off.fetch_add(1, Ordering::Relaxed);
+                self.give_back(in_hand).await;
+            }
+            Verdict::Again(pause) => {
+                // What waits is not worked on.
+                drop(slot);
+                self.again(in_hand, pause).await;
+            }
+        }
+    }
+
+    /// Leaves a message to whoever keeps it until it is tried again.
+    async fn again(&self, mut in_hand: InHand, pause: Duration) {
+        count(&self.counters.retried);
+        match in_hand.receipt.redelivery() {
+            Redelivery::Delayed => settle::told(&self.name, "retry", in_hand.receipt.retry(pause)).await,
+            Redelivery::Counted => self.held.keep(Instant::now() + pause, in_hand),
+            Redelivery::Uncounted => {
+                in_hand.message.attempt = in_hand.message.attempt.saturating_add(1);
+                self.held.keep(Instant::now() + pause, in_hand);
+            }
+        }
+    }
+
+    async fn give_back(&self, in_hand: InHand) {
+        count(&self.counters.returned);
+        settle::told(&self.name, "return", in_hand.receipt.give_back()).await;
+    }
+
+    /// Has a message processed, and decides what becomes of it.
+    async fn process(&self, message: &Message, receipt: &dyn AnyReceipt) -> Verdict {
+        let attempt = Try::new(message);
+        let id = attempt.id;
+        let outcome = caught(self.entry.process(attempt, &self.name)).await;
+        let failed = match outcome.unwrap_or_else(|| Outcome::Failed(Box::new(Failed::panicked(id)))) {
+            Outcome::Done(reply) => {
+                if message.wants_reply {
+                    settle::reply(&self.name, receipt, &reply).await;
+                }
+                count(&self.counters.succeeded);
+                return Verdict::Settled;
+            }
+            Outcome::Failed(failed) => failed,
+        };
+        let pause = self.retry.backoff.pause(message.attempt).max(failed.wait());
+        let told = Told { trigger: &self.name, message, failed: &failed, id };
+        if self.is_tried_again(message, &failed) {
+            told.tried_again(pause);
+            return Verdict::Again(pause);
+        }
+        match &self.dead_letter {
+            Some(dead_letter) => {
+                let taken = caught(dead_letter.take(message, &failed, id, &self.name)).await;
+                match taken.unwrap_or_else(|| Err(Box::new(Failed::panicked(id)))) {
+                    Ok(()) => {
+                        count(&self.counters.dead_lettered);
+                        told.dead_lettered();
+                    }
+                    Err(refused) => {
+                        let pause = pause.max(refused.wait());
+                        told.refused(&refused, pause);
+                        return Verdict::Again(pause);
+                    }
+                }
+            }
+            None if self.keeps => {
+                told.tried_again(pause);
+                return Verdict::Again(pause);
+            }
+            None => {
+                count(&self.counters.dropped);
+                told.dropped();
+            }
+        }
+        if message.wants_reply {
+            settle::reply(&self.name, receipt, &failed.reply).await;
+        }
+        Verdict::Settled
+    }
+
+    fn is_tried_again(&self, message: &Message, failed: &Failed) -> bool {
+        failed.is_one_of(&self.retry.on) && self.retry.attempts.is_none_or(|attempts| message.attempt < attempts)
+    }
+}
+
+/// A panic of one message is its own failure and no one else's.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}

@@ -1,0 +1,7 @@
+//! What the core does with messages, seen from a source and functions that tell.
+
+mod bounds;
+mod draining;
+mod settings;
+mod settling;
+mod stage;
