@@ -32,7 +32,7 @@ pub fn registry() -> Registry {
     #[cfg(feature = "local")]
     let registry = registry.with::<callgate_local::Local>();
     #[cfg(feature = "nats")]
-    let registry = registry.with::<callgate_nats::Nats>();
+    let registry = registry.with::<callgate_nats::Nats>().with_trigger::<callgate_nats::NatsTrigger>();
     #[cfg(feature = "openfaas")]
     let registry = registry.with::<callgate_openfaas::OpenFaas>();
     #[cfg(feature = "rest")]

@@ -1,4 +1,5 @@
-//! The admin address, for operators and load balancers: health, readiness, routes and configuration.
+//! The admin address, for operators and load balancers: health, readiness, routes, triggers and
+//! configuration.
 //!
 //! It has a listener of its own, never a public one, and runs on the background runtime, so that it answers also while
 //! the workers are busy. What it shows holds no secret.
@@ -22,7 +23,11 @@ use axum::{
     routing::get,
     serve::Listener,
 };
-use callgate_core::{Gateway, plan::Address};
+use callgate_core::{
+    Gateway,
+    plan::Address,
+    trigger::{Tally, TriggerState},
+};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -128,6 +133,7 @@ fn router(shared: Shared) -> Router {
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/routes", get(routes))
+        .route("/triggers", get(triggers))
         .route("/config", get(config))
         .layer(map_response(uncached))
         .with_state(shared)
@@ -137,6 +143,19 @@ async fn routes(State(shared): State<Shared>) -> Json<Vec<Value>> {
     let shown =
         |[host, matcher, to, name]: &[String; 4]| json!({"host": host, "match": matcher, "to": to, "name": name});
     Json(shared.state.routes.iter().map(shown).collect())
+}
+
+/// What each trigger does at the moment, and what became of its messages so far.
+async fn triggers(State(shared): State<Shared>) -> Json<Vec<Value>> {
+    let shown = |state: TriggerState| {
+        let Tally { received, succeeded, retried, dead_lettered, dropped, returned, .. } = state.tally;
+        json!({
+            "name": &*state.name, "source": state.kind, "to": state.to, "running": state.running, "waiting": state.waiting,
+            "received": received, "succeeded": succeeded, "retried": retried, "dead_lettered": dead_lettered,
+            "dropped": dropped, "returned": returned,
+        })
+    };
+    Json(shared.gateway.snapshot().triggers().into_iter().map(shown).collect())
 }
 
 async fn config(State(shared): State<Shared>) -> Json<Value> {

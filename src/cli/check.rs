@@ -21,7 +21,7 @@ pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result
     Ok(text + &summary)
 }
 
-/// Connects, binds, and tells of each upstream whether it is ready, and whether it has the functions that routes name.
+/// Connects, binds, and tells of each upstream and trigger whether it is ready, and whether it has the functions that routes name.
 fn connected(plan: Plan) -> Result<String, Failed> {
     let invalid = |error: &dyn std::fmt::Display| Failed::Invalid(error.to_string());
     let runtime = background().map_err(|error| invalid(&error))?;
@@ -35,6 +35,15 @@ fn connected(plan: Plan) -> Result<String, Failed> {
                 Err(error) => {
                     failed = true;
                     lines.push_str(&format!("upstream {name} is not ready: {}\n", callgate_core::chain(&error)));
+                }
+            }
+        }
+        for (name, ready) in snapshot.triggers_ready().await {
+            match ready {
+                Ok(()) => lines.push_str(&format!("trigger {name} is ready\n")),
+                Err(error) => {
+                    failed = true;
+                    lines.push_str(&format!("trigger {name} is not ready: {}\n", callgate_core::chain(&error)));
                 }
             }
         }

@@ -119,7 +119,7 @@ enum Command {
     },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
-    /// Lists the kinds of upstream.
+    /// Lists the kinds of upstream, and the sources of triggers.
     Kinds,
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Discover { config, upstream } => discover::discover(&config, registry, &upstream),
         Command::Describe { config, function } => describe::describe(&config, registry, &function),
         Command::Schema => Ok(format!("{:#}", schema(registry))),
-        Command::Kinds => Ok(registry.kinds().map(|(name, summary)| format!("{name:<10} {summary}\n")).collect()),
+        Command::Kinds => Ok(kinds(registry)),
     };
     match done {
         Ok(text) => print(&text),
@@ -161,6 +161,14 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Err(Failed::Invalid(text)) => fail(text, FAILED),
         Err(Failed::Usage(text)) => fail(text, USAGE),
     }
+}
+
+/// The kinds of upstream, and of sources of messages where there are any.
+fn kinds(registry: &Registry) -> String {
+    let line = |(name, summary): (&str, &str)| format!("{name:<10} {summary}\n");
+    let upstreams: String = registry.kinds().map(line).collect();
+    let sources: String = registry.triggers().map(line).collect();
+    if sources.is_empty() { upstreams } else { format!("{upstreams}\nSources of triggers:\n\n{sources}") }
 }
 
 /// Why a command did not do what it was asked.

@@ -2,7 +2,12 @@
 
 use std::{num::NonZeroUsize, path::Path, process::ExitCode, sync::Arc};
 
-use callgate_core::{Gateway, Registry, Snapshot, document::Report, plan::Plan};
+use callgate_core::{
+    Gateway, Registry, Snapshot,
+    document::Report,
+    plan::{Plan, Shutdown},
+};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::{FAILED, Failed, USAGE, fail, load};
@@ -29,9 +34,17 @@ pub(super) fn run(
     };
     warn_of(plan.warnings());
     match serve(plan, workers) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(cut) => {
-            error!(cut, "The time to drain was over; connections were cut.");
+        Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
+        Ok(Cut { connections, messages }) => {
+            if connections > 0 {
+                error!(cut = connections, "The time to drain was over; connections were cut.");
+            }
+            if messages > 0 {
+                error!(
+                    returned = messages,
+                    "The time to drain was over; messages were returned to their sources unprocessed."
+                );
+            }
             ExitCode::from(FAILED)
         }
         Err(problem) => {
@@ -48,8 +61,8 @@ fn warn_of(report: &Report) {
     }
 }
 
-/// Serves a plan; gives the number of connections that had to be cut at the end.
-fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<usize, Box<dyn std::error::Error>> {
+/// Serves a plan; gives what had to be cut at the end.
+fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<Cut, Box<dyn std::error::Error>> {
     let runtime = background()?;
     let (listeners, shutdown) = (plan.listeners().to_vec(), plan.shutdown());
     let admin_at = plan.admin().cloned();
@@ -72,7 +85,9 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<usize, Box<dyn std
             }
             None => None,
         };
-        let drained = until_signalled(server, shutdown).await?;
+        let snapshot = gateway.snapshot();
+        snapshot.start_triggers();
+        let drained = until_signalled(server, shutdown, &snapshot).await?;
         drop(serving);
         Ok::<_, Box<dyn std::error::Error>>(drained)
     })?;
@@ -81,26 +96,71 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<usize, Box<dyn std
     Ok(drained)
 }
 
-/// The first signal begins the drain, a second one ends it at once.
-async fn until_signalled(server: Server, shutdown: callgate_core::plan::Shutdown) -> Result<usize, ServerError> {
+/// What was not finished when the gateway ended.
+struct Cut {
+    connections: usize,
+    messages: usize,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Serving,
+    Draining(Ending),
+    AtOnce,
+}
+
+/// The first signal begins the drain, a second one ends it at once. Triggers take nothing more from the first one on.
+async fn until_signalled(server: Server, shutdown: Shutdown, triggers: &Snapshot) -> Result<Cut, ServerError> {
     let mut signals = Signals::new()?;
-    let (first, drains) = tokio::sync::oneshot::channel();
-    let (second, ends) = tokio::sync::oneshot::channel();
-    let watching = async move {
+    let (steps, step) = watch::channel(Step::Serving);
+    let watching = async {
         let signal = signals.next().await;
         // Ctrl-C: nobody is there who would have to learn first that this process goes.
         let ending = if signal == "SIGINT" { Ending::Prompt } else { Ending::Announced };
         info!(signal, ?ending, lame_duck = ?shutdown.lame_duck, grace = ?shutdown.grace, "Draining.");
-        first.send(ending).ok();
+        steps.send_replace(Step::Draining(ending));
         let signal = signals.next().await;
         warn!(signal, "Ending at once.");
-        second.send(()).ok();
+        steps.send_replace(Step::AtOnce);
         std::future::pending::<()>().await;
     };
-    let ended =
-        server.run(shutdown, async { drains.await.unwrap_or(Ending::Prompt) }, async { ends.await.unwrap_or(()) });
+    let drains = || {
+        let mut step = step.clone();
+        async move {
+            match step.wait_for(|step| *step != Step::Serving).await.as_deref() {
+                Ok(Step::Draining(ending)) => *ending,
+                _ => Ending::Prompt,
+            }
+        }
+    };
+    let at_once = || {
+        let mut step = step.clone();
+        async move { drop(step.wait_for(|step| *step == Step::AtOnce).await) }
+    };
+    let serving = async {
+        let drained = server.run(shutdown, drains(), at_once()).await;
+        // A server that ended by itself takes the triggers along.
+        steps.send_if_modified(|step| {
+            *step == Step::Serving && {
+                *step = Step::Draining(Ending::Prompt);
+                true
+            }
+        });
+        drained
+    };
+    let triggering = async {
+        drains().await;
+        let over = async {
+            tokio::select! {
+                () = tokio::time::sleep(shutdown.grace) => {}
+                () = at_once() => {}
+            }
+        };
+        triggers.drain_triggers(over).await
+    };
     tokio::select! {
-        drained = ended => Ok(drained?.cut),
-        () = watching => Ok(0),
+        (drained, messages) = async { tokio::join!(serving, triggering) } => Ok(Cut { connections: drained?.cut, messages }),
+        () = watching => Ok(Cut { connections: 0, messages: 0 }),
     }
 }

@@ -49,8 +49,9 @@ impl Form {
         let mut message = Message::default();
         let is_event = matches!(self.content, Content::Event { .. });
         // The attributes of an event go with it or not at all.
+        let all = whole.context().carries_all_headers();
         let wanted = |name: &str| {
-            let chosen = || self.forward.iter().any(|glob| glob.matches(name));
+            let chosen = || all || self.forward.iter().any(|glob| glob.matches(name));
             headers::goes_always(name) || (!(is_event && begins(name, "ce-")) && chosen())
         };
         for (name, value) in headers::of_http(&whole.head().headers, self.binding, wanted) {
