@@ -33,6 +33,10 @@ pub(crate) enum NatsError {
     Unknown { subject: String },
     #[error("the server did not confirm the message to `{subject}` in time")]
     Late { subject: String },
+    #[error("the gateway's user may not subscribe to `{subject}`")]
+    Unsubscribable { subject: String },
+    #[error("the consumer `{consumer}` of the stream `{stream}` can't be used: {told}")]
+    Consumer { stream: String, consumer: String, told: String, kind: ErrorKind },
     #[error("no responder listens to `{subject}`")]
     NoResponder { subject: String },
     #[error("no stream takes messages to `{subject}`{}", .told.as_ref().map(|told| format!(": {told}")).unwrap_or_default())]
@@ -54,10 +58,12 @@ impl NatsError {
                 ErrorKind::Unavailable
             }
             Self::Disconnected { .. } | Self::Closed | Self::NoResponder { .. } => ErrorKind::Unavailable,
-            Self::Refused { .. } | Self::Deaf { .. } | Self::Denied { .. } => ErrorKind::Denied,
+            Self::Refused { .. } | Self::Deaf { .. } | Self::Denied { .. } | Self::Unsubscribable { .. } => {
+                ErrorKind::Denied
+            }
             Self::Unknown { .. } | Self::Late { .. } => ErrorKind::Timeout,
             Self::NoStream { .. } => ErrorKind::Unroutable,
-            Self::StreamRefused { kind, .. } => *kind,
+            Self::StreamRefused { kind, .. } | Self::Consumer { kind, .. } => *kind,
             Self::Acknowledgement { .. } | Self::Status { .. } => ErrorKind::BadReply,
             Self::Publish { source, .. } => match source.kind() {
                 PublishErrorKind::MaxPayloadExceeded => ErrorKind::BodyTooLarge,

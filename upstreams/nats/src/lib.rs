@@ -12,6 +12,7 @@ mod response;
 mod shape;
 mod subject;
 mod target;
+mod trigger;
 
 use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
@@ -19,6 +20,7 @@ use callgate_message::Whole;
 pub use config::{Config, Credentials, Tls};
 pub use function::Function;
 pub use target::{Mode, Target};
+pub use trigger::{NatsTrigger, Receipt, TriggerConfig};
 
 use link::Link;
 

@@ -207,6 +207,12 @@ impl Pulse {
         }
     }
 
+    /// Watches on from now, whatever happened.
+    pub(crate) fn go_on(&mut self) {
+        let known = self.state.borrow();
+        (self.losses, self.overruns) = (known.losses, known.overruns);
+    }
+
     /// Whether replies were dropped.
     pub(crate) fn is_overrun(&self) -> bool {
         self.state.borrow().overruns != self.overruns
@@ -280,7 +286,15 @@ fn hear(event: &Event, upstream: &str, inbox: &str, known: &watch::Sender<Known>
                 tracing::error!(upstream, subject, "{why}");
                 known.send_modify(|known| known.deaf = Some(why.into()));
             }
-            _ => tracing::warn!(upstream, error = text, "The NATS server reports an error."),
+            Some(error::Refused::Subscribe(subject)) => {
+                tracing::warn!(
+                    upstream,
+                    subject,
+                    "The NATS server refuses the subject: the gateway's user may not subscribe to it."
+                );
+                known.send_modify(|known| known.deny(subject));
+            }
+            None => tracing::warn!(upstream, error = text, "The NATS server reports an error."),
         },
         Event::ServerError(ServerError::AuthorizationViolation) => failed(known, upstream, "authorization violation"),
         Event::ServerError(other) => tracing::warn!(upstream, error = %other, "The NATS server reports an error."),

@@ -1,0 +1,255 @@
+//! Pulls from a consumer for as long as the connection and the consumer are there.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::Subject;
+use callgate_core::ErrorKind;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+
+use super::{
+    acknowledgement::Acknowledgement,
+    consumer::{Names, Shared, Stored},
+    message,
+    receipt::tell,
+};
+use crate::{
+    error::NatsError,
+    link::{Link, Pulse},
+};
+
+/// How long JetStream may take to describe a consumer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a pull waits for messages.
+const PULL: Duration = Duration::from_secs(30);
+/// How often the server says that a pull still waits.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long the server may be silent about a pull.
+const SILENCE: Duration = Duration::from_secs(15);
+/// The pause after a pull that the server refused.
+const REFUSED: Duration = Duration::from_millis(500);
+
+/// What is needed to pull.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) link: Arc<Link>,
+    pub(super) names: Names,
+    pub(super) shared: Arc<Shared>,
+    pub(super) trigger: String,
+    /// How many messages are pulled ahead.
+    pub(super) ahead: usize,
+}
+
+/// A pull that the server has not answered in full.
+struct Pull {
+    outstanding: usize,
+    /// When the server was heard of last, or when the next pull may begin.
+    since: Instant,
+}
+
+impl Session {
+    /// Pulls until something is wrong, and says what.
+    pub(super) async fn run(&self) -> NatsError {
+        match self.pull().await {
+            Ok(never) => match never {},
+            Err(trouble) => trouble,
+        }
+    }
+
+    async fn pull(&self) -> Result<std::convert::Infallible, NatsError> {
+        self.link.check()?;
+        let mut pulse = self.link.pulse();
+        let lease = self.names.look_up(&self.link).await?.lease(&self.trigger);
+        let request = Subject::from(format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.names.stream, self.names.consumer));
+        let mut denial = self.link.denial(&request);
+        let inbox = Subject::from(self.link.client.new_inbox());
+        let mut subscriber = self.link.client.subscribe(inbox.clone()).await.map_err(NatsError::Subscribe)?;
+        self.shared.recovered();
+        let pause = (lease / 3).max(Duration::from_millis(100));
+        let mut renewals = interval_at(Instant::now() + pause, pause);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pull = Pull { outstanding: 0, since: Instant::now() };
+        loop {
+            let waiting = self.shared.waiting();
+            let begins = pull.outstanding == 0 && waiting <= self.ahead / 2;
+            if begins && pull.since <= Instant::now() {
+                let batch = self.ahead - waiting;
+                self.ask(&request, &inbox, batch).await?;
+                pull = Pull { outstanding: batch, since: Instant::now() };
+                continue;
+            }
+            let next_look = if begins { pull.since } else { pull.since + SILENCE };
+            tokio::select! {
+                biased;
+                () = lost(&mut pulse) => {
+                    return Err(self.link.check().err().unwrap_or(NatsError::Disconnected { why: None }));
+                }
+                () = denial.come() => return Err(NatsError::Denied { subject: request.to_string() }),
+                came = subscriber.next() => self.came(came, &mut pull, lease)?,
+                _ = renewals.tick() => self.renew().await?,
+                () = self.shared.room.notified() => {}
+                () = sleep_until(next_look), if begins || pull.outstanding > 0 => {
+                    if !begins {
+                        let told = "the server is silent about it".to_owned();
+                        return Err(self.names.unusable(told, ErrorKind::Unavailable));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, request: &Subject, inbox: &Subject, batch: usize) -> Result<(), NatsError> {
+        let pull = json!({
+            "batch": batch,
+            "expires": nanoseconds(PULL),
+            "idle_heartbeat": nanoseconds(HEARTBEAT),
+        });
+        let sent = self.link.client.publish_with_reply(request.clone(), inbox.clone(), pull.to_string().into()).await;
+        sent.map_err(|source| NatsError::Publish { subject: request.to_string(), source })
+    }
+
+    /// Takes what the server sent for a pull: a message, or a word about the pull.
+    fn came(&self, came: Option<async_nats::Message>, pull: &mut Pull, lease: Duration) -> Result<(), NatsError> {
+        let came = came.ok_or(NatsError::Closed)?;
+        pull.since = Instant::now();
+        let Some(status) = came.status else {
+            let Some(subject) = came.reply.clone() else { return Ok(()) };
+            let Some(acknowledgement) = Acknowledgement::read(&subject) else { return Ok(()) };
+            pull.outstanding = pull.outstanding.saturating_sub(1);
+            let message = message::of_stream(came, &acknowledgement);
+            self.shared.put(Stored { message, subject, lease });
+            return Ok(());
+        };
+        let told = came.description.unwrap_or_default();
+        match status.as_u16() {
+            // It still waits.
+            100 => {}
+            // It waited in vain.
+            404 | 408 => pull.outstanding = 0,
+            409 if told.contains("Deleted") || told.contains("push based") => {
+                return Err(self.names.unusable(told, ErrorKind::Unavailable));
+            }
+            409 => *pull = Pull { outstanding: 0, since: Instant::now() + REFUSED },
+            503 => return Err(self.names.unusable("JetStream does not answer".to_owned(), ErrorKind::Unavailable)),
+            other => return Err(self.names.unusable(format!("{other} {told}"), ErrorKind::Unavailable)),
+        }
+        Ok(())
+    }
+
+    /// Keeps the stream waiting for what was not handed out yet.
+    async fn renew(&self) -> Result<(), NatsError> {
+        for subject in self.shared.subjects() {
+            tell(&self.link, &subject, "+WPI".into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what was not handed out. Without a connection the lease's end does the same.
+    pub(super) async fn give_back(&self) {
+        for stored in self.shared.take_all() {
+            if tell(&self.link, &stored.subject, "-NAK".into()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Ends when the connection is lost. Replies that were dropped are delivered again by the stream.
+async fn lost(pulse: &mut Pulse) {
+    loop {
+        pulse.stop().await;
+        if !pulse.is_overrun() {
+            return;
+        }
+        pulse.go_on();
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What JetStream says of a consumer.
+#[derive(Debug, Deserialize)]
+struct Info {
+    config: Option<Settings>,
+    error: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    description: String,
+}
+
+/// The settings of a consumer, as far as they matter.
+#[derive(Debug, Deserialize)]
+pub(super) struct Settings {
+    #[serde(default)]
+    ack_policy: String,
+    /// Nanoseconds.
+    #[serde(default)]
+    ack_wait: u64,
+    #[serde(default)]
+    max_deliver: i64,
+    deliver_subject: Option<String>,
+}
+
+impl Settings {
+    /// How long the consumer waits for a message to be settled.
+    fn lease(&self, trigger: &str) -> Duration {
+        if self.max_deliver > 0 {
+            let most = self.max_deliver;
+            tracing::warn!(
+                trigger,
+                most,
+                "The consumer gives a message up by itself after so many deliveries (max_deliver); what the trigger could not process by then is not delivered again."
+            );
+        }
+        Duration::from_nanos(self.ack_wait).max(Duration::from_secs(1))
+    }
+}
+
+impl Names {
+    /// Asks JetStream about the consumer, and checks that it can be used.
+    pub(super) async fn look_up(&self, link: &Link) -> Result<Settings, NatsError> {
+        link.check()?;
+        let subject = Subject::from(format!("$JS.API.CONSUMER.INFO.{}.{}", self.stream, self.consumer));
+        let mut denial = link.denial(&subject);
+        let asked = timeout(PATIENCE, link.client.request(subject.clone(), "".into()));
+        let answer = tokio::select! {
+            answer = asked => answer,
+            () = denial.come() => return Err(NatsError::Denied { subject: subject.to_string() }),
+        };
+        let answer = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                return Err(self.unusable(format!("JetStream does not answer: {error}"), ErrorKind::Unavailable));
+            }
+            Err(_) => return Err(self.unusable("JetStream does not answer".to_owned(), ErrorKind::Timeout)),
+        };
+        let info: Info = serde_json::from_slice(&answer.payload).map_err(|error| {
+            self.unusable(format!("JetStream's answer can't be read: {error}"), ErrorKind::BadReply)
+        })?;
+        if let Some(Refusal { description }) = info.error {
+            return Err(self.unusable(description, ErrorKind::Unavailable));
+        }
+        let settings =
+            info.config.ok_or_else(|| self.unusable("it has no settings".to_owned(), ErrorKind::BadReply))?;
+        if settings.deliver_subject.is_some() {
+            let told = "it pushes its messages; a trigger needs one that is pulled from".to_owned();
+            return Err(self.unusable(told, ErrorKind::Unavailable));
+        }
+        if settings.ack_policy != "explicit" {
+            let told = format!("its ack policy is `{}`; a trigger needs `explicit`", settings.ack_policy);
+            return Err(self.unusable(told, ErrorKind::Unavailable));
+        }
+        Ok(settings)
+    }
+
+    fn unusable(&self, told: String, kind: ErrorKind) -> NatsError {
+        NatsError::Consumer { stream: self.stream.clone(), consumer: self.consumer.clone(), told, kind }
+    }
+}

@@ -1,0 +1,105 @@
+//! A subject whose messages a queue group shares: delivered at most once.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_nats::Subscriber;
+use callgate_core::Delivery;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Mutex;
+
+use super::{message, receipt::Receipt};
+use crate::{
+    error::NatsError,
+    link::{Denial, Link, Pulse},
+};
+
+/// A subscription, made when the first message is asked for.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    link: Arc<Link>,
+    trigger: String,
+    subject: String,
+    queue: String,
+    open: Mutex<Option<Open>>,
+    stopped: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Open {
+    subscriber: Subscriber,
+    denial: Denial,
+    pulse: Pulse,
+}
+
+impl Subscription {
+    pub(super) fn new(link: &Arc<Link>, subject: &str, queue: &str, trigger: &str) -> Self {
+        Self {
+            link: Arc::clone(link),
+            trigger: trigger.to_owned(),
+            subject: subject.to_owned(),
+            queue: queue.to_owned(),
+            open: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) async fn next(&self) -> Result<Delivery<Receipt>, NatsError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(NatsError::Closed);
+        }
+        let mut open = self.open.lock().await;
+        let Open { subscriber, denial, pulse } = match &mut *open {
+            Some(open) => open,
+            none => none.insert(self.subscribe().await?),
+        };
+        loop {
+            let taken = match subscriber.next().now_or_never() {
+                Some(taken) => taken,
+                None => {
+                    self.link.check()?;
+                    tokio::select! {
+                        taken = subscriber.next() => taken,
+                        () = denial.come() => {
+                            *open = None;
+                            return Err(NatsError::Unsubscribable { subject: self.subject.clone() });
+                        }
+                        () = pulse.stop() => {
+                            let overrun = pulse.is_overrun();
+                            *pulse = self.link.pulse();
+                            if !overrun {
+                                return Err(self.link.check().err().unwrap_or(NatsError::Disconnected { why: None }));
+                            }
+                            let trigger = &*self.trigger;
+                            tracing::warn!(trigger, "Messages are lost: they come faster than they are processed.");
+                            continue;
+                        }
+                    }
+                }
+            };
+            let Some(taken) = taken else {
+                *open = None;
+                return Err(NatsError::Closed);
+            };
+            let receipt = Receipt::of_subject(&self.link, taken.reply.clone());
+            return Ok(Delivery { message: message::of_subject(taken), receipt });
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Open, NatsError> {
+        let denial = self.link.denial(&self.subject.as_str().into());
+        let subscriber = self.link.client.queue_subscribe(self.subject.clone(), self.queue.clone()).await;
+        Ok(Open { subscriber: subscriber.map_err(NatsError::Subscribe)?, denial, pulse: self.link.pulse() })
+    }
+
+    /// Leaves the group; what has come by now and was not handed out is lost, as a subject keeps nothing.
+    pub(super) async fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        if let Some(mut open) = self.open.lock().await.take() {
+            // An error means that the connection is gone already.
+            drop(open.subscriber.unsubscribe().await);
+        }
+    }
+}
