@@ -56,29 +56,7 @@ pub struct TlsSettings {
 impl HttpSettings {
     /// Checks what the types can't say, for the kind's own `Settings::check`.
     pub fn check(&self) -> Vec<Invalid> {
-        let mut invalid = Vec::new();
-        if let Some(tls) = &self.tls {
-            match (&tls.certificate, &tls.private_key) {
-                (Some(_), None) => invalid.push(
-                    Invalid::new("a client certificate needs its key")
-                        .at("tls.certificate")
-                        .hint("add `private_key`, the PEM file of its key"),
-                ),
-                (None, Some(_)) => invalid.push(
-                    Invalid::new("a client key needs its certificate")
-                        .at("tls.private_key")
-                        .hint("add `certificate`, the PEM file of its certificate"),
-                ),
-                _ => {}
-            }
-            if let Some(name) = &tls.server_name
-                && rustls_pki_types::ServerName::try_from(name.as_str()).is_err()
-            {
-                invalid.push(
-                    Invalid::new(format!("`{name}` is neither a host name nor an IP address")).at("tls.server_name"),
-                );
-            }
-        }
+        let mut invalid = self.tls.as_ref().map(TlsSettings::check).unwrap_or_default();
         invalid.extend(self.proxy.as_ref().and_then(ProxySettings::check));
         for (field, period) in [("connect_timeout", self.connect_timeout), ("idle_timeout", self.idle_timeout)] {
             if period.is_some_and(|period| period.get().is_zero()) {
@@ -98,6 +76,33 @@ impl HttpSettings {
 
     pub(crate) fn max_idle(&self) -> usize {
         self.max_idle.unwrap_or(256)
+    }
+}
+
+impl TlsSettings {
+    /// Checks what the types can't say, for settings that have these as `tls`.
+    pub fn check(&self) -> Vec<Invalid> {
+        let mut invalid = Vec::new();
+        match (&self.certificate, &self.private_key) {
+            (Some(_), None) => invalid.push(
+                Invalid::new("a client certificate needs its key")
+                    .at("tls.certificate")
+                    .hint("add `private_key`, the PEM file of its key"),
+            ),
+            (None, Some(_)) => invalid.push(
+                Invalid::new("a client key needs its certificate")
+                    .at("tls.private_key")
+                    .hint("add `certificate`, the PEM file of its certificate"),
+            ),
+            _ => {}
+        }
+        if let Some(name) = &self.server_name
+            && rustls_pki_types::ServerName::try_from(name.as_str()).is_err()
+        {
+            let message = format!("`{name}` is neither a host name nor an IP address");
+            invalid.push(Invalid::new(message).at("tls.server_name"));
+        }
+        invalid
     }
 }
 

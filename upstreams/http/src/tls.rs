@@ -52,22 +52,33 @@ pub enum SetupError {
 
 static NATIVE: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 
-impl Tls {
-    pub(crate) fn build(settings: &TlsSettings, http2: Option<bool>, context: &Context) -> Result<Self, SetupError> {
-        let roots = match &settings.ca {
+impl TlsSettings {
+    /// What the TLS library needs for connections of any protocol: authorities, and the gateway's own certificate.
+    /// Reads files, so it is for load time.
+    ///
+    /// # Errors
+    /// A file can't be read or is none of what it should be; the system has no authorities.
+    pub fn client_config(&self, context: &Context) -> Result<ClientConfig, SetupError> {
+        let roots = match &self.ca {
             Some(file) => Arc::new(read_roots(&context.file(file))?),
             None => native_roots()?,
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);
-        let mut config = match (&settings.certificate, &settings.private_key) {
+        Ok(match (&self.certificate, &self.private_key) {
             (Some(certificate), Some(key)) => {
                 let chain = read_certificates(&context.file(certificate))?;
                 builder.with_client_auth_cert(chain, read_key(&context.file(key))?)?
             }
             _ => builder.with_no_client_auth(),
-        };
+        })
+    }
+}
+
+impl Tls {
+    pub(crate) fn build(settings: &TlsSettings, http2: Option<bool>, context: &Context) -> Result<Self, SetupError> {
+        let mut config = settings.client_config(context)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let http1 = Arc::new(config.clone());
         match http2 {
