@@ -153,13 +153,20 @@ impl Process {
         }
     }
 
-    /// Whether no thread runs: each is stopped, or has ended.
+    /// Whether no thread of the group runs: each is stopped, or has ended.
     fn stands_still(&self) -> bool {
-        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.id())) else { return true };
-        threads.filter_map(Result::ok).all(|thread| {
-            // `ID (NAME) STATE ...`, where the name may hold anything.
-            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+        let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+        processes.filter_map(Result::ok).all(|process| {
+            let stat = state(&process.path());
+            // `STATE PARENT GROUP ...`
+            let group = stat.as_deref().and_then(|stat| stat.split(' ').nth(2)?.parse().ok());
+            if group != Some(self.id()) {
+                return true;
+            }
+            let Ok(threads) = std::fs::read_dir(process.path().join("task")) else { return true };
+            threads
+                .filter_map(Result::ok)
+                .all(|thread| state(&thread.path()).is_none_or(|state| state.starts_with(['T', 't', 'Z', 'X'])))
         })
     }
 
@@ -192,6 +199,13 @@ impl Drop for Process {
         drop(self.watchdog.wait());
         self.kill();
     }
+}
+
+/// What the system says of a process or thread, from its state on: `ID (NAME) STATE ...`, where the name may hold
+/// anything.
+fn state(folder: &Path) -> Option<String> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
 /// Starts a shell that kills the group when the writing end of its input closes, which the system does for us.
