@@ -78,6 +78,10 @@ impl Default for Abilities {
 
 /// A kind with a remote to call.
 pub trait Fixture: Sized + Send + Sync + 'static {
+    /// Whether the remote takes long to start, so that the trials share one. They run one after the other in one test,
+    /// and `start` gives each the same remote, started again if it was killed.
+    const SHARES_REMOTE: bool = false;
+
     /// The kinds to register; the kind under test is one of them.
     fn registry() -> Registry;
 

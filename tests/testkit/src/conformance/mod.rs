@@ -23,7 +23,7 @@ mod harness;
 mod messaging;
 mod trials;
 
-use std::process::ExitCode;
+use std::{panic, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -33,21 +33,30 @@ pub use messaging::{Broker, Place, Taken};
 
 /// Runs the suite for a kind, as the command line of a test binary says.
 pub fn run<F: Fixture>() -> ExitCode {
-    let arguments = Arguments::from_args();
-    libtest_mimic::run(&arguments, common::<F>(|_| String::new()).collect()).exit_code()
+    conclude::<F>(common::<F>(|_| String::new()).collect())
 }
 
 /// Runs the suite for a kind of broker: what every kind shows, and what every broker shows.
 pub fn run_broker<F: Broker>() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let messaging = messaging::all::<F>()
-        .into_iter()
-        .map(|(name, body)| Trial::test(name, move || run_one::<F>(body, messaging::routes)));
-    libtest_mimic::run(&arguments, common::<F>(messaging::routes).chain(messaging).collect()).exit_code()
+    let messaging = messaging::all::<F>().into_iter().map(|(name, body)| Planned::<F> {
+        name: name.to_owned(),
+        ignored: false,
+        body,
+        routes: messaging::routes,
+    });
+    conclude::<F>(common::<F>(messaging::routes).chain(messaging).collect())
+}
+
+/// A trial that is to run.
+struct Planned<F> {
+    name: String,
+    ignored: bool,
+    body: trials::Body<F>,
+    routes: fn(&F) -> String,
 }
 
 /// The trials that all kinds share.
-fn common<F: Fixture>(routes: fn(&F) -> String) -> impl Iterator<Item = Trial> {
+fn common<F: Fixture>(routes: fn(&F) -> String) -> impl Iterator<Item = Planned<F>> {
     let abilities = F::abilities();
     let discovers = F::registry().discovering().next().is_some();
     trials::all::<F>().into_iter().map(move |(name, needs, body)| {
@@ -57,8 +66,41 @@ fn common<F: Fixture>(routes: fn(&F) -> String) -> impl Iterator<Item = Trial> {
             Some(reason) => format!("{name} ({reason})"),
             None => name.to_owned(),
         };
-        Trial::test(name, move || run_one::<F>(body, routes)).with_ignored_flag(ignored.is_some())
+        Planned { name, ignored: ignored.is_some(), body, routes }
     })
+}
+
+fn conclude<F: Fixture>(planned: Vec<Planned<F>>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let (ignored, run): (Vec<_>, Vec<_>) = planned.into_iter().partition(|trial| trial.ignored);
+    let mut trials: Vec<_> =
+        ignored.into_iter().map(|trial| Trial::test(trial.name, || Ok(())).with_ignored_flag(true)).collect();
+    if F::SHARES_REMOTE {
+        // A test runner may give each test a process of its own, which would be a remote of its own.
+        trials.push(Trial::test("one_remote", move || in_turn(run)));
+    } else {
+        trials.extend(
+            run.into_iter().map(|trial| Trial::test(trial.name, move || run_one::<F>(trial.body, trial.routes))),
+        );
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Runs the trials one after the other, and says of each what came of it.
+#[expect(clippy::print_stderr, reason = "it is the report of a test")]
+fn in_turn<F: Fixture>(planned: Vec<Planned<F>>) -> Result<(), Failed> {
+    let mut failed = Vec::new();
+    for Planned { name, body, routes, .. } in planned {
+        let outcome = panic::catch_unwind(|| run_one::<F>(body, routes));
+        let problem = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure.message().unwrap_or("it failed").to_owned()),
+            Err(_) => Some("it panicked".to_owned()),
+        };
+        eprintln!("{name} ... {}", problem.as_deref().unwrap_or("ok"));
+        failed.extend(problem.map(|problem| format!("{name}: {problem}")));
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
 }
 
 fn run_one<F: Fixture>(body: trials::Body<F>, routes: fn(&F) -> String) -> Result<(), Failed> {
