@@ -163,8 +163,14 @@ impl RabbitMq {
             )
             .env("RABBITMQ_SERVER_START_ARGS", "");
         let mut process = Process::spawn("rabbitmq-server", command, Process::folder("rabbitmq-log")?)?;
-        // Its listeners are the last thing that it starts.
-        process.wait_for_port(self.ports.amqp).await?;
+        // Its listeners are the last thing that it starts, and it needs much more of the processor than other peers.
+        let mut waits = 3;
+        loop {
+            match process.wait_for_port(self.ports.amqp).await {
+                Err(PeerError::NotReady { .. }) if waits > 1 => waits -= 1,
+                waited => break waited?,
+            }
+        }
         self.process = Some(process);
         Ok(())
     }
