@@ -23,6 +23,8 @@ use callgate_core::Registry;
 /// The kinds that this build brings: one for each Cargo feature, and those of the core.
 pub fn registry() -> Registry {
     let registry = Registry::new();
+    #[cfg(feature = "amqp")]
+    let registry = registry.with::<callgate_amqp::Amqp>();
     #[cfg(feature = "azure")]
     let registry = registry.with::<callgate_azure::Azure>();
     #[cfg(feature = "gcf")]

@@ -50,7 +50,7 @@ enum Command {
         #[arg(
             long,
             env = "CALLGATE_LOG",
-            default_value = "info,callgate::access=off,async_nats=warn",
+            default_value = "info,callgate::access=off,async_nats=warn,lapin=off",
             value_name = "FILTER"
         )]
         log: String,

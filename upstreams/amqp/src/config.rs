@@ -1,0 +1,221 @@
+//! The settings of the kind, per upstream.
+
+use std::{fs, path::Path, time::Duration};
+
+use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
+use callgate_http::TlsSettings;
+use callgate_transform::OneOrMany;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::{Login, Server},
+    declare::Declare,
+};
+
+/// How many channels there are unless the document says otherwise.
+const CHANNELS: u16 = 4;
+/// The most channels: each one costs the broker a process, and a few keep a connection busy.
+const MOST_CHANNELS: u16 = 64;
+
+/// A broker of AMQP 0-9-1, and who the gateway is there.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `amqp://host:5672/vhost` or `amqps://...`, or a list of them: the first that answers is used. It may hold the user
+    /// and the password.
+    pub url: OneOrMany<Secret>,
+    /// The exchange that functions publish to. Default: the default exchange, where a routing key is a queue's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exchange: String,
+    /// Exchanges, queues and bindings to make where they are missing. Default: nothing is made.
+    #[serde(default, skip_serializing_if = "Declare::is_empty")]
+    pub declare: Declare,
+    /// How many channels share the messages, 1 to 64. Each carries many at once. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u16>,
+    /// Who the gateway is. Default: the user of the URL, else `guest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// TLS for `amqps`, where it needs more than the system's authorities. It is always verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSettings>,
+    /// The connection's name in the broker's monitoring. Default: `callgate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+    /// How often the two sides show that they are there; a silent broker is given up after two of them. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Period>,
+    /// How long one attempt to connect may take. Default: 5s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Period>,
+}
+
+/// One of: `{user, password}`, `{external: true}`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Credentials {
+    /// A user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text>,
+    /// The user's password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// The broker knows the gateway by its TLS certificate (SASL EXTERNAL).
+    pub external: bool,
+}
+
+/// How the gateway says who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identity {
+    Plain(Login),
+    External,
+}
+
+impl Config {
+    /// The brokers, in the order in which they are tried.
+    pub(crate) fn servers(&self) -> Result<Vec<Server>, Invalid> {
+        let servers = self.url.iter().map(Server::parse).collect::<Result<Vec<_>, _>>()?;
+        if servers.is_empty() {
+            return Err(Invalid::new("no broker is named").at("url").hint("write `url: amqp://host:5672`"));
+        }
+        Ok(servers)
+    }
+
+    /// Who the gateway is at a broker.
+    pub(crate) fn identity(&self, server: &Server) -> Result<Identity, Invalid> {
+        let hint = "one of `{user, password}`, `{external: true}`";
+        let wrong = |message: &str| Invalid::new(message).at("credentials").hint(hint);
+        let Some(credentials) = &self.credentials else {
+            let guest = || Login { user: "guest".to_owned(), password: "guest".to_owned() };
+            return Ok(Identity::Plain(server.login.clone().unwrap_or_else(guest)));
+        };
+        if server.login.is_some() {
+            return Err(wrong("`url` names a user too, and the gateway can only be one"));
+        }
+        match (&credentials.user, &credentials.password, credentials.external) {
+            (Some(user), Some(password), false) => {
+                Ok(Identity::Plain(Login { user: user.to_string(), password: password.expose().to_owned() }))
+            }
+            (None, None, true) => {
+                let certificate = self.tls.as_ref().is_some_and(|tls| tls.certificate.is_some());
+                if server.secure && certificate {
+                    return Ok(Identity::External);
+                }
+                Err(wrong("`external` needs `amqps` and `tls: {certificate, private_key}`"))
+            }
+            (None, None, false) => Err(wrong("nobody is named")),
+            (Some(_), None, false) => Err(wrong("`password` is missing")),
+            (None, Some(_), false) => Err(wrong("`user` is missing")),
+            _ => Err(wrong("a certificate stands for the user, so no other is named")),
+        }
+    }
+
+    /// How many channels share the messages.
+    pub(crate) fn channels(&self) -> u16 {
+        self.channels.unwrap_or(CHANNELS)
+    }
+
+    /// How often the two sides show that they are there, in whole seconds as the protocol has them.
+    pub(crate) fn heartbeat(&self) -> u16 {
+        let seconds = self.heartbeat.map_or(10, |heartbeat| heartbeat.get().as_secs());
+        u16::try_from(seconds).unwrap_or(u16::MAX).max(1)
+    }
+
+    /// How long one attempt to connect may take.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.map_or(Duration::from_secs(5), Into::into)
+    }
+}
+
+/// Absolute files are looked at before anything is connected; relative ones start at the document's folder.
+fn missing(field: &str, file: Option<impl AsRef<Path>>) -> Option<Invalid> {
+    let file = file?;
+    let path = Some(file.as_ref()).filter(|path| path.is_absolute())?;
+    let error = fs::File::open(path).err()?;
+    Some(Invalid::new(format!("{} can't be read: {error}", path.display())).at(field))
+}
+
+impl Settings for Config {
+    fn check(&self) -> Vec<Invalid> {
+        let mut found = self.declare.check();
+        let servers = self.servers().unwrap_or_else(|flaw| {
+            found.push(flaw);
+            Vec::new()
+        });
+        found.extend(servers.iter().find_map(|server| self.identity(server).err()));
+        if let Some(tls) = &self.tls {
+            found.extend(tls.check());
+            found.extend(missing("tls.ca", tls.ca.as_ref()));
+            found.extend(missing("tls.certificate", tls.certificate.as_ref()));
+            found.extend(missing("tls.private_key", tls.private_key.as_ref()));
+            if !servers.is_empty() && !servers.iter().any(|server| server.secure) {
+                let message = "no broker is connected to by TLS";
+                found.push(Invalid::new(message).at("tls").hint("begin the address with `amqps://`"));
+            }
+        }
+        if !(1..=MOST_CHANNELS).contains(&self.channels()) {
+            let message = format!("{} is no number of channels", self.channels());
+            found.push(Invalid::new(message).at("channels").hint(format!("1 to {MOST_CHANNELS}")));
+        }
+        if let Some(heartbeat) = self.heartbeat
+            && !(1..=3600).contains(&heartbeat.get().as_secs())
+        {
+            found.push(Invalid::new("a heartbeat takes whole seconds").at("heartbeat").hint("`1s` to `1h`"));
+        }
+        found.extend(crate::key::exchange_flaw(&self.exchange).map(|flaw| flaw.at("exchange")));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: serde_json::Value) -> Vec<String> {
+        let config: Config = serde_json::from_value(value).unwrap();
+        config.check().into_iter().map(|invalid| invalid.field).collect()
+    }
+
+    #[test]
+    fn one_broker_or_several_are_enough() {
+        assert!(fields(json!({"url": "amqp://broker"})).is_empty());
+        assert!(fields(json!({"url": ["amqp://a", "amqps://b/v"], "exchange": "events", "channels": 64})).is_empty());
+        assert_eq!(fields(json!({"url": []})), ["url"]);
+        assert_eq!(fields(json!({"url": "nats://a"})), ["url"]);
+    }
+
+    #[test]
+    fn the_gateway_is_one_user() {
+        let with = |url: &str, credentials| fields(json!({"url": url, "credentials": credentials}));
+        assert!(with("amqp://a", json!({"user": "u", "password": "p"})).is_empty());
+        assert_eq!(with("amqp://u:p@a", json!({"user": "u", "password": "p"})), ["credentials"]);
+        assert_eq!(with("amqp://a", json!({"user": "u"})), ["credentials"]);
+        assert_eq!(with("amqp://a", json!({})), ["credentials"]);
+        assert_eq!(with("amqps://a", json!({"external": true})), ["credentials"]);
+        let config: Config = serde_json::from_value(json!({"url": "amqp://u:p%40w@a"})).unwrap();
+        let identity = config.identity(&config.servers().unwrap()[0]).unwrap();
+        assert_eq!(identity, Identity::Plain(Login { user: "u".into(), password: "p@w".into() }));
+    }
+
+    #[test]
+    fn options_have_their_limits() {
+        assert_eq!(fields(json!({"url": "amqp://a", "channels": 0})), ["channels"]);
+        assert_eq!(fields(json!({"url": "amqp://a", "channels": 65})), ["channels"]);
+        assert_eq!(fields(json!({"url": "amqp://a", "heartbeat": "10ms"})), ["heartbeat"]);
+        assert_eq!(fields(json!({"url": "amqp://a", "tls": {}})), ["tls"]);
+        assert_eq!(fields(json!({"url": "amqps://a", "tls": {"certificate": "c"}})), ["tls.certificate"]);
+        assert_eq!(fields(json!({"url": "amqps://a", "tls": {"ca": "/does/not/exist"}})), ["tls.ca"]);
+        assert_eq!(fields(json!({"url": "amqp://a", "exchange": "x".repeat(200)})).len(), 0);
+        assert_eq!(fields(json!({"url": "amqp://a", "exchange": "x".repeat(300)})), ["exchange"]);
+    }
+
+    #[test]
+    fn the_password_is_shown_nowhere() {
+        let config: Config = serde_json::from_value(json!({"url": "amqp://me:hush@a"})).unwrap();
+        let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

@@ -1,0 +1,80 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod call;
+mod config;
+mod declare;
+mod dial;
+mod error;
+mod function;
+mod key;
+mod lane;
+mod link;
+mod outgoing;
+mod refusal;
+mod response;
+mod session;
+mod shape;
+mod solo;
+mod standing;
+mod target;
+
+use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_message::Whole;
+
+pub use config::{Config, Credentials};
+pub use declare::{Binding, Declare, Exchange, Queue, QueueType};
+pub use function::Function;
+pub use target::{Mode, Target};
+
+use link::Link;
+
+/// The kind `amqp`: a broker of AMQP 0-9-1, such as RabbitMQ.
+#[derive(Debug)]
+pub struct Amqp {
+    link: Link,
+    exchange: String,
+}
+
+impl Upstream for Amqp {
+    const KIND: &'static str = "amqp";
+    const SUMMARY: &'static str = "AMQP 0-9-1 (RabbitMQ): publish with confirms, request-reply";
+
+    type Config = Config;
+    type Target = Target;
+    type Function = Function;
+
+    async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
+        let exchange = config.exchange.clone();
+        Ok(Self { link: Link::open(config, &context).await?, exchange })
+    }
+
+    fn bind(&self, target: Target) -> Result<Function, Invalid> {
+        let function = compile(&target, &self.exchange)?;
+        self.link.needs(function.exchange.as_str());
+        Ok(function)
+    }
+
+    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let whole = Whole::read(invocation).await?;
+        call::perform(&self.link, function, &whole).await
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        Ok(self.link.probe().await?)
+    }
+
+    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
+        compile(target, "").ok()?.preview(&Whole::of(invocation))
+    }
+
+    async fn close(&self) {
+        self.link.close().await;
+    }
+}
+
+/// `Settings::check` has told everything that is wrong; here the first is enough.
+fn compile(target: &Target, exchange: &str) -> Result<Function, Invalid> {
+    Function::compile(target, exchange)
+        .map_err(|flaws| flaws.into_iter().next().unwrap_or_else(|| Invalid::new("the function can't be compiled")))
+}

@@ -1,0 +1,237 @@
+//! The connection of an upstream, which heals by itself for ever.
+//!
+//! The client library could make a lost connection again, but only to the same broker, and calls would hang meanwhile.
+//! Here a lost connection fails what is under way at once, and a new one is a new session.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use callgate_core::{Context, UpstreamError};
+use futures_util::StreamExt;
+use lapin::Event;
+use tokio::{
+    sync::watch,
+    time::{interval, sleep, timeout},
+};
+
+use crate::{
+    config::Config,
+    declare::Declare,
+    dial::{Dialing, Failure},
+    error::AmqpError,
+    session::Session,
+    standing::Number,
+};
+
+/// The longest pause between two attempts to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often a connection is looked at. Its end is told by an event, but for the broker's friendly goodbye.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long declarations may take.
+const DECLARING: Duration = Duration::from_secs(30);
+
+/// The way to the connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    state: watch::Receiver<State>,
+    closing: watch::Sender<bool>,
+    /// The exchanges of the bound functions.
+    exchanges: Mutex<BTreeSet<String>>,
+}
+
+/// What is known of the connection.
+#[derive(Debug, Clone, Default)]
+struct State {
+    session: Option<Arc<Session>>,
+    /// Why the latest attempt to connect failed.
+    failure: Option<Failure>,
+}
+
+impl Link {
+    /// Begins to connect, and goes on until it is closed.
+    pub(crate) async fn open(config: Config, context: &Context) -> Result<Self, UpstreamError> {
+        let dialing = Dialing::new(&config, context).await?;
+        let limit = config.connect_timeout();
+        let (sender, state) = watch::channel(State::default());
+        let (closing, closed) = watch::channel(false);
+        let keeper = Keeper { dialing, config, context: context.clone(), state: sender, closed, sessions: 0 };
+        context.spawn(keeper.run());
+        // The first calls find a connection if there is one to be had. A broker that is down must not fail the load.
+        let mut first = state.clone();
+        let settled = first.wait_for(|state| state.session.is_some() || state.failure.is_some());
+        drop(timeout(limit, settled).await);
+        Ok(Self { state, closing, exchanges: Mutex::default() })
+    }
+
+    /// The session that calls go through now.
+    pub(crate) fn session(&self) -> Result<Arc<Session>, AmqpError> {
+        let state = self.state.borrow();
+        if let Some(session) = &state.session
+            && session.is_alive()
+        {
+            return Ok(Arc::clone(session));
+        }
+        Err(match state.failure.clone() {
+            Some(failure) if failure.denied => AmqpError::Refused { why: failure.why },
+            failure => AmqpError::Disconnected { why: failure.map(|failure| failure.why) },
+        })
+    }
+
+    /// Keeps in mind an exchange that a function needs.
+    pub(crate) fn needs(&self, exchange: &str) {
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).insert(exchange.to_owned());
+    }
+
+    /// Asks the broker for a sign of life, and for the exchanges of the functions.
+    pub(crate) async fn probe(&self) -> Result<(), AmqpError> {
+        let exchanges: Vec<_> = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        self.session()?.probe(&exchanges).await
+    }
+
+    /// Lets the connection go. What was confirmed to a client is at the broker; nothing else is kept back.
+    pub(crate) async fn close(&self) {
+        self.closing.send_replace(true);
+        let session = self.state.borrow().session.clone();
+        if let Some(session) = session {
+            session.close().await;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
+    }
+}
+
+/// The task that makes the connection again and again.
+struct Keeper {
+    dialing: Dialing,
+    config: Config,
+    context: Context,
+    state: watch::Sender<State>,
+    closed: watch::Receiver<bool>,
+    sessions: Number,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut closed = self.closed.clone();
+        let over = async move {
+            // An error means that the upstream is gone.
+            drop(closed.wait_for(|closed| *closed).await);
+        };
+        tokio::select! {
+            () = over => {}
+            () = self.keep() => {}
+        }
+        self.state.send_modify(|state| state.session = None);
+    }
+
+    async fn keep(&mut self) {
+        let mut attempts = 0;
+        let mut server = 0;
+        loop {
+            match self.connect(server).await {
+                Ok(session) => {
+                    attempts = 0;
+                    let failure = self.serve(server, session).await;
+                    self.failed(failure);
+                }
+                Err(failure) => {
+                    self.failed(failure);
+                    server = (server + 1) % self.dialing.len();
+                    attempts += 1;
+                }
+            }
+            // A whole round through the brokers has no pause in it.
+            let rounds = attempts / self.dialing.len();
+            if attempts > 0 && attempts % self.dialing.len() == 0 {
+                sleep(pause(rounds)).await;
+            }
+        }
+    }
+
+    async fn connect(&mut self, server: usize) -> Result<Session, Failure> {
+        let dialed = self.dialing.dial(server).await?;
+        self.sessions += 1;
+        let session = Session::new(dialed, self.sessions, self.config.channels(), &self.context);
+        prepare(&session, &self.config.declare).await?;
+        Ok(session)
+    }
+
+    /// Offers the session to calls until it is over.
+    async fn serve(&self, server: usize, session: Session) -> Failure {
+        let (upstream, broker) = (self.context.name(), self.dialing.server(server));
+        tracing::info!(upstream, %broker, "Connected to the AMQP broker.");
+        self.look_for_exchange(&session).await;
+        let session = Arc::new(session);
+        let mut events = session.events();
+        self.state.send_modify(|state| (state.session, state.failure) = (Some(Arc::clone(&session)), None));
+        let mut looks = interval(LOOK);
+        let mut why = None;
+        while session.is_alive() {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(upstream, reason, "The AMQP broker blocks the connection.");
+                        session.limits().set_blocked(true);
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!(upstream, "The AMQP broker takes messages again.");
+                        session.limits().set_blocked(false);
+                    }
+                    Some(Event::Error(error)) => why = Some(error),
+                    Some(_) => {}
+                    None => break,
+                },
+                _ = looks.tick() => {}
+            }
+        }
+        session.cut();
+        let why = why.map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string());
+        tracing::warn!(upstream, %broker, error = why, "The connection to the AMQP broker is lost; it is made again.");
+        Failure { why: format!("{broker}: {why}").into(), denied: false }
+    }
+
+    /// The upstream's exchange is only looked for: without it, calls are answered by what the broker says.
+    async fn look_for_exchange(&self, session: &Session) {
+        let exchange = &self.config.exchange;
+        if let Err(error) = session.probe(std::slice::from_ref(exchange)).await {
+            tracing::warn!(upstream = self.context.name(), exchange, error = %error, "The exchange can't be used.");
+        }
+    }
+
+    fn failed(&self, failure: Failure) {
+        // A broker that is down is tried for ever; the log is told once per reason.
+        let before = self.state.borrow().clone();
+        if before.failure.as_ref() != Some(&failure) && before.session.is_none() {
+            let upstream = self.context.name();
+            tracing::warn!(upstream, error = &*failure.why, "The AMQP broker can't be used; it is tried again.");
+        }
+        self.state.send_modify(|state| (state.session, state.failure) = (None, Some(failure)));
+    }
+}
+
+/// Makes what the document declares.
+async fn prepare(session: &Session, declare: &Declare) -> Result<(), Failure> {
+    if declare.is_empty() {
+        return Ok(());
+    }
+    let failed = |why: String| Failure { why: format!("the declarations failed: {why}").into(), denied: true };
+    let channel = session.channel().await.map_err(|error| failed(error.to_string()))?;
+    match timeout(DECLARING, declare.make(&channel)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(Failure { why: "the broker does not answer to declarations".into(), denied: false }),
+    }
+}
+
+/// Doubles from 100 ms, with jitter, so that gateways do not come back in one wave.
+fn pause(round: usize) -> Duration {
+    let doubled = Duration::from_millis(50 << round.min(10));
+    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
+}

@@ -1,0 +1,140 @@
+//! A node, and a client of it that is not the gateway.
+
+use std::{fs, path::Path, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
+
+use callgate_testkit::peers::{RabbitMq, present};
+use lapin::{
+    Channel, Connection, ConnectionProperties, ExchangeKind,
+    message::BasicGetMessage,
+    options::{BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tempfile::TempDir;
+use tokio::{sync::Mutex, time::timeout};
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// The largest message that the node takes, in bytes.
+pub(crate) const LARGEST: usize = 1_000_000;
+
+pub(crate) struct Bed {
+    pub(crate) node: Mutex<RabbitMq>,
+    pub(crate) url: String,
+    pub(crate) address: String,
+    pub(crate) tls_address: String,
+    pub(crate) certificates: TempDir,
+    names: AtomicUsize,
+}
+
+impl Bed {
+    /// Starts the node, unless it is not installed.
+    pub(crate) async fn make() -> Option<Self> {
+        let certificates = certificates();
+        let file = |name: &str| certificates.path().join(name).display().to_string();
+        let settings = format!(
+            "max_message_size = {LARGEST}\nlisteners.ssl.1 = 127.0.0.1:$TLS_PORT\nssl_options.cacertfile = {}\n\
+             ssl_options.certfile = {}\nssl_options.keyfile = {}\nssl_options.verify = verify_peer\n\
+             ssl_options.fail_if_no_peer_cert = false\nssl_cert_login_from = common_name\n\
+             auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL",
+            file("ca.pem"),
+            file("server.pem"),
+            file("server.key")
+        );
+        let node = present(RabbitMq::start(&settings, &["rabbitmq_auth_mechanism_ssl"]).await)?;
+        let (url, address, tls_address) = (node.url(), node.address(), node.tls_address());
+        let names = AtomicUsize::new(0);
+        Some(Self { node: Mutex::new(node), url, address, tls_address, certificates, names })
+    }
+
+    /// A name that no other trial has.
+    pub(crate) fn name(&self, text: &str) -> String {
+        format!("{text}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.certificates.path().join(name).display().to_string()
+    }
+
+    /// A client of the test's own.
+    pub(crate) async fn client(&self) -> Client {
+        let connected = Connection::connect(&self.url, ConnectionProperties::default());
+        let connection = timeout(LONG, connected).await.unwrap().unwrap();
+        let channel = timeout(LONG, connection.create_channel()).await.unwrap().unwrap();
+        Client { _connection: connection, channel }
+    }
+}
+
+pub(crate) struct Client {
+    _connection: Connection,
+    pub(crate) channel: Channel,
+}
+
+impl Client {
+    /// Makes a durable queue with arguments.
+    pub(crate) async fn queue_with(&self, name: &str, arguments: &[(&str, AMQPValue)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in arguments {
+            table.insert((*name).into(), value.clone());
+        }
+        self.channel.queue_declare(name.into(), QueueDeclareOptions::durable(), table).await.unwrap();
+    }
+
+    pub(crate) async fn queue(&self, name: &str) {
+        self.queue_with(name, &[]).await;
+    }
+
+    /// Makes a topic exchange, and binds the queue to it.
+    pub(crate) async fn exchange(&self, exchange: &str, queue: &str, routing_key: &str) {
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let table = FieldTable::default;
+        self.channel.exchange_declare(exchange.into(), ExchangeKind::Topic, options, table()).await.unwrap();
+        let options = QueueBindOptions::default();
+        self.channel.queue_bind(queue.into(), exchange.into(), routing_key.into(), options, table()).await.unwrap();
+    }
+
+    /// The next message of a queue, if there is one.
+    pub(crate) async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
+        let options = BasicGetOptions { no_ack: true };
+        timeout(LONG, self.channel.basic_get(queue.into(), options)).await.unwrap().unwrap()
+    }
+
+    /// How many messages a queue holds.
+    pub(crate) async fn count(&self, queue: &str) -> u32 {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+        queue.message_count()
+    }
+}
+
+/// An authority with a server's and clients' certificates.
+fn certificates() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "authority");
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    write(folder.path(), "ca.pem", &authority.pem());
+    let mut other = CertificateParams::new(Vec::new()).unwrap();
+    other.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    other.distinguished_name.push(DnType::CommonName, "another authority");
+    write(
+        folder.path(),
+        "other-ca.pem",
+        &CertifiedIssuer::self_signed(other, KeyPair::generate().unwrap()).unwrap().pem(),
+    );
+    for (name, host) in [("server", "127.0.0.1"), ("client", "gateway.test")] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::CommonName, host);
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        write(folder.path(), &format!("{name}.pem"), &certificate.pem());
+        write(folder.path(), &format!("{name}.key"), &key.serialize_pem());
+    }
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}

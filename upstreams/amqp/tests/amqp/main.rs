@@ -1,0 +1,60 @@
+//! The kind `amqp` against a real RabbitMQ.
+//!
+//! A node takes long to start, so the trials are a few tests that share one each: `shared` runs beside each other what
+//! leaves the node as it is, `disturbed` one after the other what stops, blocks or kills it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bed;
+mod credentials;
+mod declarations;
+mod faults;
+mod publish;
+mod refusals;
+mod request;
+mod stage;
+mod suite;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use suite::{Trials, beside, in_turn, trials};
+
+fn main() -> ExitCode {
+    let shared: Trials = trials![
+        publish::a_message_is_what_the_request_was,
+        publish::the_whole_request_travels_as_json,
+        publish::an_event_travels_by_its_attributes,
+        publish::the_answer_can_be_chosen,
+        publish::a_clients_value_is_one_word_of_the_routing_key,
+        publish::many_at_once_get_each_its_own_answer,
+        publish::the_exchange_of_the_function_comes_first,
+        refusals::a_message_that_no_queue_takes_is_unroutable,
+        refusals::a_full_queue_throttles,
+        refusals::an_unknown_exchange_is_told_and_nothing_else_suffers,
+        refusals::what_the_user_may_not_do_is_told_and_nothing_else_suffers,
+        refusals::a_message_that_is_too_large_is_413_and_nothing_else_suffers,
+        refusals::headers_that_are_too_large_are_413,
+        request::a_reply_is_the_response,
+        request::nobody_and_no_answer_are_told_apart,
+        request::a_status_that_is_none_is_a_bad_reply,
+        request::replies_never_cross,
+        request::calls_that_are_given_up_leave_nothing_behind,
+        declarations::what_is_declared_is_made,
+        declarations::what_is_declared_otherwise_is_told,
+        declarations::nothing_is_made_unless_it_is_declared,
+        credentials::refused_credentials_are_denied_and_not_told_to_clients,
+        credentials::tls_is_verified_in_both_directions,
+        credentials::a_certificate_can_stand_for_the_user,
+        faults::a_connection_that_is_cut_is_made_again,
+        faults::another_broker_of_the_list_takes_over,
+    ];
+    let disturbed: Trials = trials![
+        faults::a_silent_broker_leaves_the_outcome_unknown,
+        faults::a_blocked_connection_throttles,
+        faults::what_is_under_way_is_answered_when_the_broker_dies,
+    ];
+    let tests =
+        vec![Trial::test("shared", move || beside(shared)), Trial::test("disturbed", move || in_turn(disturbed))];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
