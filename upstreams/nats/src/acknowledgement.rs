@@ -62,8 +62,8 @@ impl Refusal {
         let kind = match (self.err_code, self.code) {
             // The stream is not the expected one.
             (10060, _) => return NatsError::NoStream { subject, told: Some(told) },
-            // Larger than the stream's `max_msg_size`.
-            (10054, _) => ErrorKind::BodyTooLarge,
+            // Larger than the stream's `max_msg_size`, or its headers than 64 KiB.
+            (10054 | 10097, _) => ErrorKind::BodyTooLarge,
             // The stream is full and discards new messages; the server lacks resources or a leader.
             (10077 | 10047 | 10023 | 10028, _) | (_, 503) => ErrorKind::Throttled,
             (_, 401 | 403) => ErrorKind::Denied,

@@ -13,7 +13,7 @@ use crate::{
     error::NatsError,
     function::{Call, Function, Wait},
     link::{Denial, Link},
-    mailbox::{Marked, Published, REFUSAL},
+    mailbox::{Marked, Published},
     replies, response,
     shape::Parts,
 };
@@ -77,19 +77,24 @@ async fn publish(link: &Link, subject: Subject, (headers, payload): Parts) -> Re
         None => link.client.publish(subject.clone(), payload).await,
     };
     sent.map_err(|source| unpublished(&subject, source))?;
-    let denied = || NatsError::Denied { subject: subject.to_string() };
-    let marked = tokio::select! {
-        marked = link.mailbox.mark(published) => marked?,
-        () = denial.come() => return Err(denied()),
+    let settled = async {
+        match link.mailbox.mark(published.clone()).await? {
+            Marked::Unknown => return Err(NatsError::Unknown { subject: subject.to_string() }),
+            Marked::Taken { trusted: true } => return Ok(false),
+            Marked::Taken { trusted: false } => {}
+        }
+        if link.refusals.known().await? { Ok(true) } else { Err(NatsError::Unknown { subject: subject.to_string() }) }
     };
-    match marked {
-        Marked::Taken { trusted: true } => Ok(()),
-        Marked::Taken { trusted: false } => match tokio::time::timeout(REFUSAL, denial.come()).await {
-            Ok(()) => Err(denied()),
-            Err(_) => Ok(()),
-        },
-        Marked::Unknown => Err(NatsError::Unknown { subject: subject.to_string() }),
+    // A refusal that is known by now counts even if the mark is back.
+    let proven = tokio::select! {
+        biased;
+        refusal = denial.come() => return Err(refusal),
+        settled = settled => settled?,
+    };
+    if proven {
+        link.mailbox.trust(published).await?;
     }
+    Ok(())
 }
 
 /// Publishes and waits for one reply.
@@ -97,7 +102,7 @@ async fn ask(link: &Link, subject: Subject, (headers, payload): Parts) -> Result
     let mut denial = link.denial(&subject);
     let awaited = link.mailbox.expect().await?;
     send(link, &subject, awaited.inbox, headers, payload).await?;
-    refusable(&subject, &mut denial, async {
+    refusable(&mut denial, async {
         awaited.reply.await.map_err(|_| NatsError::Unknown { subject: subject.to_string() })
     })
     .await
@@ -120,13 +125,12 @@ pub(crate) async fn send(
 
 /// Waits, unless the server refuses the subject.
 pub(crate) async fn refusable<T>(
-    subject: &Subject,
     denial: &mut Denial,
     wait: impl Future<Output = Result<T, NatsError>>,
 ) -> Result<T, NatsError> {
     tokio::select! {
         done = wait => done,
-        () = denial.come() => Err(NatsError::Denied { subject: subject.to_string() }),
+        refusal = denial.come() => Err(refusal),
     }
 }
 

@@ -82,6 +82,13 @@ impl NatsError {
             Self::Late { .. } => {
                 Some("The broker did not confirm the message in time; whether it has the message is unknown.")
             }
+            Self::Disconnected { .. } | Self::Closed => Some("There is no connection to the broker at the moment."),
+            Self::NoResponder { .. } => Some("Nobody answers on the subject of this request at the moment."),
+            Self::NoStream { .. } => Some("No stream takes the message."),
+            Self::StreamRefused { kind: ErrorKind::Throttled, .. } => {
+                Some("The stream takes no more messages at the moment.")
+            }
+            _ if self.kind() == ErrorKind::BodyTooLarge => Some("The message is larger than the broker takes."),
             _ => None,
         }
     }
@@ -103,11 +110,17 @@ impl From<NatsError> for UpstreamError {
 pub(crate) enum Refused<'a> {
     Publish(&'a str),
     Subscribe(&'a str),
+    /// A subscription that no server can make.
+    Nonsense,
 }
 
 /// Reads `Permissions Violation for Publish to "orders"`, the form of nats-server.
 pub(crate) fn refused(text: &str) -> Option<Refused<'_>> {
-    let what = text.trim_matches('\'').strip_prefix("Permissions Violation for ")?;
+    let text = text.trim_matches('\'');
+    if text.eq_ignore_ascii_case("Invalid Subject") {
+        return Some(Refused::Nonsense);
+    }
+    let what = text.strip_prefix("Permissions Violation for ")?;
     let subject = what.split('"').nth(1)?;
     if what.starts_with("Publish") {
         Some(Refused::Publish(subject))
@@ -127,6 +140,7 @@ mod tests {
         assert_eq!(refused("Permissions Violation for Publish to \"a.b\""), Some(Refused::Publish("a.b")));
         let inbox = "Permissions Violation for Subscription to \"_INBOX.1.*\"";
         assert_eq!(refused(inbox), Some(Refused::Subscribe("_INBOX.1.*")));
+        assert_eq!(refused("'Invalid Subject'"), Some(Refused::Nonsense));
         assert_eq!(refused("Permissions Violation"), None);
         assert_eq!(refused("Slow Consumer"), None);
     }

@@ -7,6 +7,7 @@ mod error;
 mod function;
 mod link;
 mod mailbox;
+mod refusals;
 mod replies;
 mod response;
 mod shape;

@@ -14,12 +14,13 @@ use crate::{
     config::{Config, Identity},
     error::{self, NatsError},
     mailbox::{Mailbox, Marked, Published},
+    refusals::{self, Refusals},
 };
 
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How many refusals are kept for calls that have not looked yet.
-const KEPT_DENIALS: usize = 256;
+const KEPT_DENIALS: usize = 1024;
 /// Replies of one streamed response that wait for a slow client.
 const STREAM_CAPACITY: usize = 1024;
 
@@ -28,6 +29,7 @@ const STREAM_CAPACITY: usize = 1024;
 pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) mailbox: Mailbox,
+    pub(crate) refusals: Refusals,
     state: watch::Receiver<Known>,
     closing: watch::Sender<bool>,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Known {
     deaf: Option<Arc<str>>,
     /// Grows when the server had to drop replies, as nobody read them.
     overruns: u64,
+    /// Grows with each error that was provoked.
+    provoked: u64,
     /// Grows when a connection is lost.
     losses: u64,
     connected: bool,
@@ -92,11 +96,12 @@ impl Link {
             });
         let client = options.connect(addresses).await.map_err(NatsError::Connect)?;
         let mailbox = Mailbox::open(&client, &inbox, state.clone(), context).await?;
+        let refusals = Refusals::start(&client, &inbox, state.clone(), context);
         // The first calls find a connection if there is one to be had. A broker that is down must not fail the load.
         let mut first = state.clone();
         let settled = first.wait_for(|known| known.connected || known.failure.is_some());
         drop(tokio::time::timeout(config.connect_timeout(), settled).await);
-        Ok(Self { client, mailbox, state, closing })
+        Ok(Self { client, mailbox, refusals, state, closing })
     }
 
     /// Whether the server can be spoken to now.
@@ -178,14 +183,17 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    /// Ends when the server refuses the subject, else never.
-    pub(crate) async fn come(&mut self) {
-        let (since, subject) = (self.since, &self.subject);
-        let refused = |known: &Known| {
-            known.recent.iter().rev().take_while(|(number, _)| *number > since).any(|(_, denied)| **denied == **subject)
+    /// Ends when the server refuses the subject, or may have refused it, else never.
+    pub(crate) async fn come(&mut self) -> NatsError {
+        let mut verdict = None;
+        let told = |known: &Known| {
+            verdict = known.verdict(self.since, &self.subject);
+            verdict.is_some()
         };
-        if self.state.wait_for(refused).await.is_err() {
-            std::future::pending().await
+        drop(self.state.wait_for(told).await);
+        match verdict {
+            Some(verdict) => verdict,
+            None => std::future::pending().await,
         }
     }
 }
@@ -281,6 +289,10 @@ fn hear(event: &Event, upstream: &str, inbox: &str, known: &watch::Sender<Known>
                 );
                 known.send_modify(|known| known.deny(subject));
             }
+            Some(error::Refused::Subscribe(subject)) if refusals::is_provoked(subject) => {
+                known.send_modify(|known| known.provoked += 1);
+            }
+            Some(error::Refused::Nonsense) => known.send_modify(|known| known.provoked += 1),
             Some(error::Refused::Subscribe(subject)) if subject.starts_with(inbox) => {
                 let why = format!("the gateway's user may not subscribe to `{inbox}.>`, where it is answered");
                 tracing::error!(upstream, subject, "{why}");
@@ -329,6 +341,22 @@ impl Known {
     /// Whether the inbox is of no use.
     pub(crate) fn is_deaf(&self) -> bool {
         self.deaf.is_some()
+    }
+
+    /// What has become of a message to the subject, as far as refusals later than `since` tell.
+    fn verdict(&self, since: u64, subject: &str) -> Option<NatsError> {
+        let mut later = self.recent.iter().rev().take_while(|(number, _)| *number > since);
+        if later.any(|(_, denied)| **denied == *subject) {
+            return Some(NatsError::Denied { subject: subject.to_owned() });
+        }
+        // Some are forgotten already; the one that is looked for may be among them.
+        let forgotten = self.denials.saturating_sub(since) > self.recent.len() as u64;
+        forgotten.then(|| NatsError::Unknown { subject: subject.to_owned() })
+    }
+
+    /// How many errors were provoked.
+    pub(crate) fn provoked(&self) -> u64 {
+        self.provoked
     }
 
     /// How often a connection was lost.

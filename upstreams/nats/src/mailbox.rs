@@ -6,9 +6,8 @@
 //! were published meanwhile, so that under load a mark costs a fraction of a message.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
 };
 
 use async_nats::{Client, Message, Subject, Subscriber};
@@ -26,8 +25,6 @@ use crate::{
 const QUEUE: usize = 4096;
 /// Subjects of which it is known that the server takes them.
 const TRUSTED: usize = 16 * 1024;
-/// How long after a mark a refusal may still be on its way: the client library tells it by another path.
-pub(crate) const REFUSAL: Duration = Duration::from_millis(20);
 
 /// The way to the task that owns the subscription.
 #[derive(Debug)]
@@ -41,6 +38,7 @@ pub(crate) struct Mailbox {
 enum Wish {
     Reply { number: u64, to: oneshot::Sender<Message> },
     Mark { published: Published, to: oneshot::Sender<Marked> },
+    Trust(Published),
 }
 
 /// A message that was handed to the connection.
@@ -91,7 +89,7 @@ impl Mailbox {
             under_way: None,
             marks: 0,
             losses: 0,
-            trusted: HashMap::new(),
+            trusted: HashSet::new(),
         };
         context.spawn(post.run(subscriber, queue, state));
         Ok(Self { prefix, wishes, number: AtomicU64::new(0) })
@@ -111,6 +109,11 @@ impl Mailbox {
         self.wishes.send(Wish::Mark { published, to }).await.map_err(|_| NatsError::Closed)?;
         Ok(marked.await.unwrap_or(Marked::Unknown))
     }
+
+    /// Notes that the server takes messages of this subject.
+    pub(crate) async fn trust(&self, published: Published) -> Result<(), NatsError> {
+        self.wishes.send(Wish::Trust(published)).await.map_err(|_| NatsError::Closed)
+    }
 }
 
 /// The task's own state.
@@ -125,8 +128,8 @@ struct Post {
     under_way: Option<Batch>,
     marks: u64,
     losses: u64,
-    /// Subjects that the server takes, and since when.
-    trusted: HashMap<Box<str>, Instant>,
+    /// Subjects that the server takes in this connection.
+    trusted: HashSet<Box<str>>,
 }
 
 struct Batch {
@@ -176,6 +179,14 @@ impl Post {
     fn take(&mut self, wish: Wish) {
         match wish {
             Wish::Mark { published, to } => self.next.push((published, to)),
+            Wish::Trust(published) => {
+                if self.trusted.len() >= TRUSTED {
+                    self.trusted.clear();
+                }
+                if published.connects == connects(&self.client) {
+                    self.trusted.insert(published.subject.as_str().into());
+                }
+            }
             Wish::Reply { number, to } => {
                 // Calls that ended early leave their place; it is swept before it grows.
                 if self.waiting.len() > 64 + 2 * self.swept {
@@ -207,21 +218,11 @@ impl Post {
         let Some(batch) = self.under_way.take() else { return };
         let now = connects(&self.client);
         for (published, to) in batch.messages {
-            let marked = if published.connects == now { self.taken(&published.subject) } else { Marked::Unknown };
+            let trusted = self.trusted.contains(published.subject.as_str());
+            let marked = if published.connects == now { Marked::Taken { trusted } } else { Marked::Unknown };
             // A call that went away needs no answer.
             to.send(marked).ok();
         }
-    }
-
-    fn taken(&mut self, subject: &str) -> Marked {
-        let since = self.trusted.get(subject).copied();
-        if since.is_none() {
-            if self.trusted.len() >= TRUSTED {
-                self.trusted.clear();
-            }
-            self.trusted.insert(subject.into(), Instant::now());
-        }
-        Marked::Taken { trusted: since.is_some_and(|since| since.elapsed() > REFUSAL) }
     }
 
     /// A connection that is lost takes along what was asked in it; nobody knows how far it came.

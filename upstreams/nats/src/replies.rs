@@ -46,7 +46,7 @@ pub(crate) async fn begin(
     let mut subscriber = link.client.subscribe(inbox.clone()).await.map_err(NatsError::Subscribe)?;
     send(link, &subject, inbox, headers, payload).await?;
     let mut replies_pulse = pulse.clone();
-    let first = refusable(&subject, &mut denial, async {
+    let first = refusable(&mut denial, async {
         tokio::select! {
             first = subscriber.next() => first.ok_or_else(|| NatsError::Unknown { subject: subject.to_string() }),
             () = replies_pulse.stop() => Err(NatsError::Unknown { subject: subject.to_string() }),

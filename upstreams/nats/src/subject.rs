@@ -6,6 +6,10 @@ use callgate_transform::{Confined, Located, Scope, Text};
 /// What has a meaning in a subject: a value of the request must not bring it along.
 const SPECIAL: &str = ".*>";
 
+/// The longest subject, in bytes. A server ends the connection, with all that is under way in it, when a command's line is
+/// longer than 4096 bytes (`max_control_line`); beside the subject there are the place for replies and two sizes in it.
+const LONGEST: usize = 2048;
+
 /// A subject, fixed or a template that is confined.
 #[derive(Debug)]
 pub(crate) struct Subject {
@@ -22,6 +26,8 @@ pub(crate) enum Problem {
     Wildcard,
     #[error("white space is not allowed")]
     Space,
+    #[error("it is longer than 2048 bytes")]
+    TooLong,
     #[error("`$` begins the subjects of the server itself")]
     Reserved,
 }
@@ -30,6 +36,9 @@ pub(crate) enum Problem {
 pub(crate) fn check(text: &str) -> Result<(), Problem> {
     if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
         return Err(Problem::Space);
+    }
+    if text.len() > LONGEST {
+        return Err(Problem::TooLong);
     }
     for token in text.split('.') {
         match token {
@@ -108,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_value_is_one_token() {
-        for value in ["", "a.b", "*", ">", "a b", "a\n", "é\u{a0}"] {
+        for value in ["", "a.b", "*", ">", "a b", "a\n", "é\u{a0}", &"a".repeat(LONGEST)] {
             let error = render("orders.{{ params.v }}", value).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BadInput, "{value}");
         }

@@ -57,13 +57,24 @@ fn certificates() -> TempDir {
     folder
 }
 
-fn tls(folder: &TempDir, server: &str) -> String {
+fn tls(folder: &TempDir, server: &str, more: &str) -> String {
     let file = |name: &str| folder.path().join(name).display().to_string();
     format!(
-        "tls: {{cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true}}",
+        "tls: {{cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", {more}}}",
         file(&format!("{server}.pem")),
         file(&format!("{server}.key")),
         file("ca.pem")
+    )
+}
+
+/// The gateway's options, with this certificate of its own.
+fn ours(folder: &TempDir, client: &str, more: &str) -> String {
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    format!(
+        ", tls: {{ca: \"{}\", certificate: \"{}\", private_key: \"{}\"{more}}}",
+        file("ca.pem"),
+        file(&format!("{client}.pem")),
+        file(&format!("{client}.key"))
     )
 }
 
@@ -71,17 +82,33 @@ fn tls(folder: &TempDir, server: &str) -> String {
 async fn tls_is_verified_in_both_directions() {
     let folder = certificates();
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let ours = format!(
-        ", tls: {{ca: \"{}\", certificate: \"{}\", private_key: \"{}\"}}",
-        file("ca.pem"),
-        file("client.pem"),
-        file("client.key")
-    );
-    works(&tls(&folder, "server"), &ours).await;
-    let Some(misnamed) = server(&tls(&folder, "other")).await else { return };
+    let ours = ours(&folder, "client", "");
+    works(&tls(&folder, "server", "verify: true"), &ours).await;
+    let Some(misnamed) = server(&tls(&folder, "other", "verify: true")).await else { return };
     let stage = Stage::new(&misnamed, &ours, FUNCTIONS).await;
     stage.post("/new/x", "").await.fails(503, "upstream_unavailable");
-    let Some(right) = server(&tls(&folder, "server")).await else { return };
+    let Some(right) = server(&tls(&folder, "server", "verify: true")).await else { return };
     let nobody = Stage::new(&right, &format!(", tls: {{ca: \"{}\"}}", file("ca.pem")), FUNCTIONS).await;
     nobody.post("/new/x", "").await.fails(503, "upstream_unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_an_identity_too() {
+    let folder = certificates();
+    let users = "authorization: {users: [{user: gateway, permissions: {publish: [\"a\", \"_INBOX.>\"]}}]}";
+    let settings = format!("{}\n{users}", tls(&folder, "server", "verify_and_map: true"));
+    let Some(server) = server(&settings).await else { return };
+    let functions = [("new", "subject: a"), ("no", "subject: b")];
+    let stage = Stage::new(&server, &ours(&folder, "client", ""), &functions).await;
+    stage.post("/new/x", "").await.succeeds(202);
+    stage.post("/no/x", "").await.fails(502, "upstream_denied");
+    let stranger = Stage::new(&server, &ours(&folder, "other", ""), &functions).await;
+    let denied = async || stranger.post("/new/x", "").await.code.as_deref() == Some("upstream_denied");
+    assert!(until(Duration::from_secs(20), denied).await, "{:?}", stranger.post("/new/x", "").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_want_tls_before_it_says_anything() {
+    let folder = certificates();
+    works(&tls(&folder, "server", "handshake_first: true"), &ours(&folder, "client", ", first: true")).await;
 }

@@ -1,8 +1,11 @@
 //! The kind `nats` against a real nats-server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod cluster;
 mod credentials;
+mod events;
 mod faults;
+mod identity;
 mod jetstream;
 mod publish;
 mod request;

@@ -75,14 +75,32 @@ async fn a_clients_value_is_one_token_of_the_subject() {
     }
 }
 
+/// A server ends the connection, with all that is under way in it, when a line or a message is too long for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_too_large_is_413_before_it_is_sent() {
+async fn a_client_cannot_make_the_server_end_the_connection() {
     let Some(server) = server("max_payload: 1KB").await else { return };
-    let stage = Stage::new(&server, "", &[("new", "subject: a"), ("ask", "subject: a, mode: request")]).await;
-    for path in ["/new/x", "/ask/x"] {
-        stage.send(Request::post(path), vec![b'x'; 2000]).await.fails(413, "body_too_large");
+    let functions = [("new", "subject: 'a.{{ params.v }}'"), ("ask", "subject: a.b, mode: request")];
+    let stage = Stage::new(&server, "", &functions).await;
+    stage.send(Request::post("/ask/x"), vec![b'x'; 2000]).await.fails(413, "body_too_large");
+    let mut taken = 0;
+    // Headers count too, so the limit is somewhere below.
+    for size in (700..1100).step_by(3) {
+        let answer = stage.send(Request::post("/new/x"), vec![b'x'; size]).await;
+        match answer.status {
+            202 => taken += 1,
+            _ => {
+                answer.fails(413, "body_too_large");
+                assert_eq!(answer.json()["detail"], "The message is larger than the broker takes.");
+            }
+        }
     }
-    stage.post("/new/x", "small").await.succeeds(202);
+    assert!((1..130).contains(&taken), "{taken}");
+    for length in [1000, 2000, 2040, 2048, 4090, 6000] {
+        let answer = stage.post(&format!("/new/{}", "v".repeat(length)), "").await;
+        if length > 2046 { answer.fails(400, "bad_template_input") } else { answer.succeeds(202) }
+    }
+    stage.ready().await.unwrap();
+    assert!(!server.log().contains("exceeded"), "{}", server.log());
 }
 
 const USERS: &str = "authorization: {users: [
