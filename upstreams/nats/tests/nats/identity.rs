@@ -14,7 +14,7 @@ const FUNCTIONS: &[(&str, &str)] =
     &[("ok", "subject: ok.a"), ("no", "subject: no.a"), ("store", "subject: ok.stored, mode: jetstream")];
 
 /// A token of NATS: claims that `issuer` makes of `subject`.
-fn token(issuer: &KeyPair, subject: &str, expires: Option<u64>, nats: Value) -> String {
+fn token(issuer: &KeyPair, subject: &str, expires: Option<u64>, nats: &Value) -> String {
     let mut claims = json!({
         "jti": subject, "iat": 1_700_000_000, "iss": issuer.public_key(), "sub": subject, "name": "test", "nats": nats,
     });
@@ -37,13 +37,13 @@ struct Realm {
 impl Realm {
     async fn start() -> Option<Self> {
         let (operator, system, account) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_account());
-        let operator_token = token(&operator, &operator.public_key(), None, json!({"type": "operator", "version": 2}));
+        let operator_token = token(&operator, &operator.public_key(), None, &json!({"type": "operator", "version": 2}));
         let limits = json!({
             "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
         });
         let claims = json!({"type": "account", "version": 2, "limits": limits});
-        let account_token = token(&operator, &account.public_key(), None, claims.clone());
-        let system_token = token(&operator, &system.public_key(), None, claims);
+        let account_token = token(&operator, &account.public_key(), None, &claims);
+        let system_token = token(&operator, &system.public_key(), None, &claims);
         let settings = format!(
             "operator: \"{operator_token}\"\nsystem_account: {}\nresolver: MEMORY\n\
              resolver_preload: {{{}: \"{system_token}\", {}: \"{account_token}\"}}",
@@ -63,7 +63,7 @@ impl Realm {
             "type": "user", "version": 2, "pub": permissions, "sub": {"allow": ["_INBOX.>"]},
             "subs": -1, "data": -1, "payload": -1,
         });
-        let token = token(&self.account, &user.public_key(), expires, claims);
+        let token = token(&self.account, &user.public_key(), expires, &claims);
         let text = format!(
             "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
              -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
