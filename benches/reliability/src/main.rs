@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+#![allow(clippy::print_stderr, reason = "a command says what it does")]
+
+mod broker;
+mod gateway;
+mod jetstream;
+mod load;
+mod options;
+mod publish;
+mod report;
+
+use std::process::ExitCode;
+
+use options::Options;
+
+/// Why nothing could be measured.
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    match publish::run(&options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+const USAGE: &str = "usage: reliability publish [--broker NAME]... [--messages N] [--kills N] [--connections N] \
+                     [--gateway FILE] [--write FILE]";
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The brokers; all when empty.
+    pub(crate) brokers: Vec<String>,
+    pub(crate) messages: u64,
+    pub(crate) kills: u64,
+    pub(crate) connections: usize,
+    pub(crate) gateway: Option<PathBuf>,
+    pub(crate) write: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads the arguments after the program's name.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        if arguments.next().as_deref() != Some("publish") {
+            return Err(USAGE.to_owned());
+        }
+        let mut options =
+            Self { brokers: Vec::new(), messages: 100_000, kills: 5, connections: 64, gateway: None, write: None };
+        while let Some(option) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{option} needs a value\n{USAGE}"))?;
+            let number = || value.parse().map_err(|_| format!("{option} is a number, and `{value}` is none"));
+            match option.as_str() {
+                "--broker" => options.brokers.push(value),
+                "--messages" => options.messages = number()?,
+                "--kills" => options.kills = number()?,
+                "--connections" => options.connections = usize::try_from(number()?).unwrap_or(1).max(1),
+                "--gateway" => options.gateway = Some(value.into()),
+                "--write" => options.write = Some(value.into()),
+                _ => return Err(format!("{option} is no option\n{USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Options, String> {
+        Options::read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_command_line_is_read() {
+        let options = read("publish --broker jetstream --messages 7 --write a.md").unwrap();
+        assert_eq!((options.messages, options.kills, options.brokers.len()), (7, 5, 1));
+        for wrong in ["", "consume", "publish --messages", "publish --messages x", "publish --speed 1"] {
+            read(wrong).unwrap_err();
+        }
+    }
+}
