@@ -183,7 +183,15 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    /// Ends when the server refuses the subject, or may have refused it, else never.
+    /// Ends when the server refuses the subject, else never. For those who wait long.
+    pub(crate) async fn refused(&mut self) {
+        let (since, subject) = (self.since, &self.subject);
+        if self.state.wait_for(|known| known.has_refused(since, subject)).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Ends when the server refuses the subject, or so many others that it may have, else never.
     pub(crate) async fn come(&mut self) -> NatsError {
         let mut verdict = None;
         let told = |known: &Known| {
@@ -343,10 +351,14 @@ impl Known {
         self.deaf.is_some()
     }
 
+    fn has_refused(&self, since: u64, subject: &str) -> bool {
+        let mut later = self.recent.iter().rev().take_while(|(number, _)| *number > since);
+        later.any(|(_, denied)| **denied == *subject)
+    }
+
     /// What has become of a message to the subject, as far as refusals later than `since` tell.
     fn verdict(&self, since: u64, subject: &str) -> Option<NatsError> {
-        let mut later = self.recent.iter().rev().take_while(|(number, _)| *number > since);
-        if later.any(|(_, denied)| **denied == *subject) {
+        if self.has_refused(since, subject) {
             return Some(NatsError::Denied { subject: subject.to_owned() });
         }
         // Some are forgotten already; the one that is looked for may be among them.

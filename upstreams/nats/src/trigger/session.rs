@@ -86,7 +86,7 @@ impl Session {
                 () = lost(&mut pulse) => {
                     return Err(self.link.check().err().unwrap_or(NatsError::Disconnected { why: None }));
                 }
-                () = denial.come() => return Err(NatsError::Denied { subject: request.to_string() }),
+                () = denial.refused() => return Err(NatsError::Denied { subject: request.to_string() }),
                 came = subscriber.next() => self.came(came, &mut pull, lease)?,
                 _ = renewals.tick() => self.renew().await?,
                 () = self.shared.room.notified() => {}
@@ -221,7 +221,7 @@ impl Names {
         let asked = timeout(PATIENCE, link.client.request(subject.clone(), "".into()));
         let answer = tokio::select! {
             answer = asked => answer,
-            () = denial.come() => return Err(NatsError::Denied { subject: subject.to_string() }),
+            () = denial.refused() => return Err(NatsError::Denied { subject: subject.to_string() }),
         };
         let answer = match answer {
             Ok(Ok(answer)) => answer,

@@ -62,7 +62,7 @@ impl Subscription {
                     self.link.check()?;
                     tokio::select! {
                         taken = subscriber.next() => taken,
-                        () = denial.come() => {
+                        () = denial.refused() => {
                             *open = None;
                             return Err(NatsError::Unsubscribable { subject: self.subject.clone() });
                         }
