@@ -91,6 +91,7 @@ fn named(
 ) -> Option<NamedPlan> {
     let form: RouteForm = keep(from_node(node, path), flaws)?;
     let at = node.get("route").map_or(node.at, |name| name.at);
+    let path = &path.key("route");
     let found: Vec<_> = around.routes.iter().enumerate().filter(|(_, route)| *route.info.name == *form.route).collect();
     let (index, route) = match found.as_slice() {
         [one] => *one,

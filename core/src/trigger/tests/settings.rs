@@ -10,8 +10,8 @@ fn report(yaml: &str) -> String {
 fn everything_is_told_at_once() {
     let report = report(
         "triggers:\n  a: {box: {stage: STAGE}, to: g/work, rate: fast, concurrency: 0, retry: {on: [timeot], backoff: {initial: 5m}}}\n  \
-         b: {boxx: {}, to: f/work}\n  c: {to: f/work}\n  d: {box: {stage: STAGE, stge: 1}, to: f/work, dead_letter: {}}\n  \
-         e: {box: {stage: STAGE}, retry: {attempts: 3}, two: 1}\n",
+         b: {boxx: {}, to: f/work}\n  c: {to: f/work, two: 1}\n  d: {box: {stage: STAGE, stge: 1}, to: f/work, dead_letter: {}}\n  \
+         e: {box: {stage: STAGE}, retry: {attempts: 3}}\n",
     );
     for said in [
         "triggers.a.rate",

@@ -122,7 +122,8 @@ async fn only_what_on_names_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_does_not_take_it_leaves_it_unacknowledged() {
-    let (_snapshot, stage) = running(&trigger(&format!("retry: {{attempts: 1}}, {TO_DEAD}"))).await;
+    let yaml = "triggers: {work: {box: {stage: STAGE, counts: true}, to: f/work, retry: {attempts: 1}, dead_letter: {to: f/dead}}}";
+    let (_snapshot, stage) = running(yaml).await;
     *lock(&stage.dead) = Act::Fail(ErrorKind::Unavailable);
     *lock(&stage.acts) = [Act::Answer(500); 4].into();
     stage.put(message("m"));
@@ -130,7 +131,7 @@ async fn a_dead_letter_that_does_not_take_it_leaves_it_unacknowledged() {
     assert!(!acked(&events, "m"), "{events:?}");
     *lock(&stage.dead) = Act::Answer(202);
     stage.until(|events| acked(events, "m")).await;
-    assert_eq!(stage.calls("dead").len(), 4);
+    assert_eq!((stage.calls("work").len(), stage.calls("dead").len()), (4, 4));
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,8 +123,10 @@ impl Consumer {
         self.stopping.send_replace(true);
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
-        // What is given back has to reach the server before the connection goes; an error means that it is gone.
-        drop(self.link.client.flush().await);
+        if self.link.check().is_ok() {
+            // What is given back is to reach the server soon; an error means that the connection is gone.
+            drop(self.link.client.flush().await);
+        }
     }
 }
 
