@@ -45,6 +45,7 @@ wrong! {
     an_empty_file_is_no_configuration: "empty.yaml",
     settings_without_an_effect_are_refused: "no-effect.yaml",
     an_unconfined_template_is_refused: "unconfined.yaml",
+    triggers_are_checked_with_all_that_they_name: "triggers.yaml",
 }
 
 /// As it would be written without the reference, each of these is a broken template.
