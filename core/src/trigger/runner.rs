@@ -177,7 +177,7 @@ impl Runner {
         self.cut.cancel();
         let returned = async {
             self.running.wait().await;
-            join_all(self.held.take().into_iter().map(|in_hand| self.give_back(in_hand))).await;
+            self.give_back_held().await;
         };
         if timeout(RETURNING, returned).await.is_err() {
             warn!(
@@ -212,6 +212,8 @@ impl Runner {
         if timeout(CLOSING, self.intake.source().stop()).await.is_err() {
             warn!(trigger = &*self.name, "A source did not stop in time; it gives back what it has when it is closed.");
         }
+        // Others may have what waits, while here what runs is waited for.
+        self.give_back_held().await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -267,6 +269,7 @@ impl Runner {
     async fn again(&self, mut in_hand: InHand, pause: Duration) {
         count(&self.counters.retried);
         match in_hand.receipt.redelivery() {
+            Redelivery::Counted | Redelivery::Uncounted if self.stop.is_cancelled() => self.give_back(in_hand).await,
             Redelivery::Delayed => settle::told(&self.name, "retry", in_hand.receipt.retry(pause)).await,
             Redelivery::Counted => self.held.keep(Instant::now() + pause, in_hand),
             Redelivery::Uncounted => {
@@ -274,6 +277,10 @@ impl Runner {
                 self.held.keep(Instant::now() + pause, in_hand);
             }
         }
+    }
+
+    async fn give_back_held(&self) {
+        join_all(self.held.take().into_iter().map(|in_hand| self.give_back(in_hand))).await;
     }
 
     async fn give_back(&self, in_hand: InHand) {

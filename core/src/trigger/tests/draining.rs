@@ -42,6 +42,23 @@ async fn what_does_not_end_in_time_and_what_waits_goes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_goes_back_before_what_runs_has_ended() {
+    let yaml = "triggers: {work: {box: {stage: STAGE, counts: false}, to: f/work, retry: {backoff: {initial: 1h, max: 1h}}}}";
+    let (snapshot, stage) = running(yaml).await;
+    *lock(&stage.acts) = [Act::Fail(ErrorKind::Timeout), Act::Take(Duration::from_secs(5))].into();
+    stage.put(message("waits"));
+    stage.until(|_| snapshot.triggers()[0].waiting == 1).await;
+    stage.put(message("runs"));
+    stage.until(|_| stage.running.load(Ordering::Relaxed) == 1).await;
+    assert_eq!(snapshot.drain_triggers(tokio::time::sleep(Duration::from_secs(30))).await, 0);
+    let events = lock(&stage.events).clone();
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted);
+    let returned = place(&|event| matches!(event, Event::Returned(of, _) if of == "waits"));
+    let acked = place(&|event| matches!(event, Event::Acked(of) if of == "runs"));
+    assert!(returned.is_some() && returned < acked, "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trigger_that_was_not_started_takes_nothing_and_closes() {
     let (snapshot, stage) = loaded("triggers: {work: {box: {stage: STAGE}, to: f/work}}").await;
     stage.put(message("m"));
