@@ -1,6 +1,6 @@
 //! `upstreams`: one kind key each, beside the options that every kind has.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use callgate_transform::{RequestSteps, ResponseSteps};
 use serde::Deserialize;
@@ -134,14 +134,7 @@ fn read(
     };
     let kind = registry.get(&key.text)?;
     let settings: CommonSettings = keep(from_node(&beside, path), flaws).unwrap_or_default();
-    let empty;
-    let config = if config.is_null() {
-        empty = Node::new(Value::Mapping(Vec::new()), config.at);
-        &empty
-    } else {
-        config
-    };
-    let config = keep(kind.config(config, &path.key(&key.text), directory), flaws);
+    let config = keep(kind.config(&given(config), &path.key(&key.text), directory), flaws);
     let functions = functions(node, &**kind, config.as_ref(), path, flaws);
     let policies = settings.policies();
     let discovery = settings.discover.selection();
@@ -224,6 +217,11 @@ fn no_discovery(node: &Node, path: &DocPath, kind: &str, registry: &Registry) ->
         [] => flaw.with_hint("leave `discover` out"),
         able => flaw.with_hint(format!("leave `discover` out; the kinds that can are {}", list(able))),
     }
+}
+
+/// The settings of a kind: nothing given stands for none.
+pub(super) fn given(config: &Node) -> Cow<'_, Node> {
+    if config.is_null() { Cow::Owned(Node::new(Value::Mapping(Vec::new()), config.at)) } else { Cow::Borrowed(config) }
 }
 
 /// Says which kind is missing, or which key was probably meant to be one.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use super::COMMON;
 use crate::{
-    document::{DocPath, Flaw, Node, Value, nearest},
-    plan::{keep, upstream::list},
+    document::{DocPath, Flaw, Node, nearest},
+    plan::{
+        keep,
+        upstream::{given, list},
+    },
     registry::Registry,
     trigger::AnyTriggerKind,
     upstream::AnySettings,
@@ -49,14 +52,7 @@ pub(super) fn read<'d>(node: &'d Node, path: &DocPath, registry: &Registry, flaw
         }
     };
     let Some(kind) = registry.trigger(&key.text) else { return Source { keys, read: None } };
-    let empty;
-    let config = if config.is_null() {
-        empty = Node::new(Value::Mapping(Vec::new()), config.at);
-        &empty
-    } else {
-        config
-    };
-    let config = keep(kind.config(config, &path.key(&key.text)), flaws);
+    let config = keep(kind.config(&given(config), &path.key(&key.text)), flaws);
     Source { keys, read: config.map(|config| (Arc::clone(kind), config)) }
 }
 

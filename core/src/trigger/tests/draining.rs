@@ -43,7 +43,8 @@ async fn what_does_not_end_in_time_and_what_waits_goes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_goes_back_before_what_runs_has_ended() {
-    let yaml = "triggers: {work: {box: {stage: STAGE, counts: false}, to: f/work, retry: {backoff: {initial: 1h, max: 1h}}}}";
+    let yaml =
+        "triggers: {work: {box: {stage: STAGE, counts: false}, to: f/work, retry: {backoff: {initial: 1h, max: 1h}}}}";
     let (snapshot, stage) = running(yaml).await;
     *lock(&stage.acts) = [Act::Fail(ErrorKind::Timeout), Act::Take(Duration::from_secs(5))].into();
     stage.put(message("waits"));

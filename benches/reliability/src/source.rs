@@ -1,0 +1,40 @@
+//! A source of messages whose gateway can be killed.
+
+use crate::{Problem, broker::Later, consumer::Consumer};
+
+/// A source of messages, with a dead letter beside it.
+pub(crate) trait Source: Send {
+    /// The source of the trigger, as YAML in flow style: one key.
+    fn trigger(&self) -> String;
+
+    /// The upstream of the dead letter, as YAML in flow style.
+    fn upstream(&self) -> String;
+
+    /// The destination of the dead letter, as YAML in flow style; the upstream's name is `broker`.
+    fn dead_letter(&self) -> String;
+
+    /// Puts so many messages in; the payload of each is its number.
+    fn store(&mut self, messages: u64) -> Later<'_, ()>;
+
+    /// How many messages are not acknowledged: delivered or not.
+    fn left(&mut self) -> Later<'_, u64>;
+
+    /// The payload of every message in the dead letter.
+    fn dead(&mut self) -> Later<'_, Vec<Vec<u8>>>;
+}
+
+/// A source that can be measured: its name, and how it is started. `None` where its broker is not installed.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) start: fn() -> Later<'static, Option<Box<dyn Source>>>,
+}
+
+/// All of them.
+pub(crate) const KINDS: [Kind; 1] = [Kind {
+    name: "jetstream",
+    title: "NATS JetStream, a durable consumer",
+    start: || {
+        Box::pin(async { Ok::<_, Problem>(Consumer::start().await?.map(|made| Box::new(made) as Box<dyn Source>)) })
+    },
+}];
