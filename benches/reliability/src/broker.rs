@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{Problem, jetstream::JetStream};
+use crate::{Problem, jetstream::JetStream, kind::Kind};
 
 /// What takes a moment.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -25,15 +25,8 @@ pub(crate) trait Broker: Send {
     fn contents(&mut self) -> Later<'_, Vec<Vec<u8>>>;
 }
 
-/// A broker that can be measured: its name, and how it is started. `None` where it is not installed.
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) start: fn() -> Later<'static, Option<Box<dyn Broker>>>,
-}
-
 /// All of them.
-pub(crate) const KINDS: [Kind; 1] = [Kind {
+pub(crate) const KINDS: [Kind<dyn Broker>; 1] = [Kind {
     name: "jetstream",
     title: "NATS JetStream, one server, file storage",
     start: || Box::pin(JetStream::start()),

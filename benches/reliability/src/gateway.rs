@@ -12,7 +12,7 @@ use crate::Problem;
 
 /// A gateway that runs; it is killed when it is dropped.
 pub(crate) struct Gateway {
-    _process: Process,
+    process: Process,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -20,18 +20,25 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts the binary with these parts of a configuration.
     pub(crate) async fn start(binary: &Path, upstream: &str, to: &str) -> Result<Self, Problem> {
+        let route = format!("{{match: POST /messages, to: {to}, timeout: 5s}}");
+        Self::serve(binary, &format!("upstreams: {{broker: {upstream}}}\nroutes: [{route}]\n")).await
+    }
+
+    /// Starts the binary with everything of a configuration but its listener.
+    pub(crate) async fn serve(binary: &Path, parts: &str) -> Result<Self, Problem> {
         let (folder, port) = (Process::folder("gateway")?, free_port()?);
-        let yaml = format!(
-            "listeners: {{public: {{address: \"127.0.0.1:{port}\"}}}}\n\
-             upstreams: {{broker: {upstream}}}\n\
-             routes: [{{match: POST /messages, to: {to}, timeout: 5s}}]\n"
-        );
+        let yaml = format!("listeners: {{public: {{address: \"127.0.0.1:{port}\"}}}}\n{parts}");
         std::fs::write(folder.path().join("callgate.yaml"), yaml)?;
         let mut command = Command::new(binary);
         command.args(["run", "callgate.yaml"]);
         let mut process = Process::spawn("callgate", command, folder)?;
         process.wait_for_port(port).await?;
-        Ok(Self { _process: process, address: SocketAddr::from(([127, 0, 0, 1], port)) })
+        Ok(Self { process, address: SocketAddr::from(([127, 0, 0, 1], port)) })
+    }
+
+    /// Kills it by SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
     }
 }
 

@@ -15,47 +15,65 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// A server of NATS.
+pub(crate) struct Server(NatsServer);
+
+impl Server {
+    /// Starts one; `None` where it is not installed, which is said.
+    pub(crate) async fn start() -> Result<Option<Self>, Problem> {
+        match NatsServer::start("").await {
+            Ok(server) => Ok(Some(Self(server))),
+            Err(missing @ PeerError::Missing { .. }) => {
+                eprintln!("{missing}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
+    pub(crate) async fn client(&self) -> Result<Client, Problem> {
+        // What a consumer is sent waits here; nothing may be dropped.
+        Ok(ConnectOptions::new().subscription_capacity(1 << 22).connect(self.url()).await?)
+    }
+}
+
 /// A server with one stream in files.
 pub(crate) struct JetStream {
-    server: NatsServer,
+    server: Server,
 }
 
 impl JetStream {
     pub(crate) async fn start() -> Result<Option<Box<dyn Broker>>, Problem> {
-        let server = match NatsServer::start("").await {
-            Ok(server) => server,
-            Err(missing @ PeerError::Missing { .. }) => {
-                eprintln!("{missing}");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let Some(server) = Server::start().await? else { return Ok(None) };
         let stream = Self { server };
         let config = json!({"name": "KEPT", "subjects": ["kept"], "storage": "file", "num_replicas": 1});
-        api(&stream.client().await?, "STREAM.CREATE.KEPT", &config).await?;
+        api(&stream.server.client().await?, "STREAM.CREATE.KEPT", &config).await?;
         Ok(Some(Box::new(stream)))
     }
 
-    async fn client(&self) -> Result<Client, Problem> {
-        // What a consumer is sent waits here; nothing may be dropped.
-        Ok(ConnectOptions::new().subscription_capacity(1 << 22).connect(self.server.url()).await?)
-    }
-
     async fn stored(&self) -> Result<Vec<Vec<u8>>, Problem> {
-        let client = self.client().await?;
-        let info = api(&client, "STREAM.INFO.KEPT", &Value::Null).await?;
-        let count = info["state"]["messages"].as_u64().unwrap_or_default();
-        let inbox = client.new_inbox();
-        let mut messages = client.subscribe(inbox.clone()).await?;
-        let config = json!({"deliver_subject": inbox, "deliver_policy": "all", "ack_policy": "none"});
-        api(&client, "CONSUMER.CREATE.KEPT", &json!({"stream_name": "KEPT", "config": config})).await?;
-        let mut stored = Vec::new();
-        for _ in 0..count {
-            let next = timeout(LIMIT, messages.next()).await.map_err(|_| "the stream delivers no more")?;
-            stored.push(next.ok_or("the connection is gone")?.payload.to_vec());
-        }
-        Ok(stored)
+        contents(&self.server.client().await?, "KEPT").await
     }
+}
+
+/// The payload of every message of a stream.
+pub(crate) async fn contents(client: &Client, stream: &str) -> Result<Vec<Vec<u8>>, Problem> {
+    let info = api(client, &format!("STREAM.INFO.{stream}"), &Value::Null).await?;
+    let count = info["state"]["messages"].as_u64().unwrap_or_default();
+    let inbox = client.new_inbox();
+    let mut messages = client.subscribe(inbox.clone()).await?;
+    let config = json!({"deliver_subject": inbox, "deliver_policy": "all", "ack_policy": "none"});
+    api(client, &format!("CONSUMER.CREATE.{stream}"), &json!({"stream_name": stream, "config": config})).await?;
+    let mut stored = Vec::new();
+    for _ in 0..count {
+        let next = timeout(LIMIT, messages.next()).await.map_err(|_| "the stream delivers no more")?;
+        stored.push(next.ok_or("the connection is gone")?.payload.to_vec());
+    }
+    Ok(stored)
 }
 
 impl Broker for JetStream {
@@ -68,11 +86,11 @@ impl Broker for JetStream {
     }
 
     fn kill(&mut self) {
-        self.server.kill();
+        self.server.0.kill();
     }
 
     fn restart(&mut self) -> Later<'_, ()> {
-        Box::pin(async { Ok(self.server.restart().await?) })
+        Box::pin(async { Ok(self.server.0.restart().await?) })
     }
 
     fn contents(&mut self) -> Later<'_, Vec<Vec<u8>>> {
@@ -81,10 +99,11 @@ impl Broker for JetStream {
 }
 
 /// Asks JetStream's API until it answers without an error: a server that has just started does so a little later.
-async fn api(client: &Client, call: &str, body: &Value) -> Result<Value, Problem> {
+pub(crate) async fn api(client: &Client, call: &str, body: &Value) -> Result<Value, Problem> {
     let end = Instant::now() + LIMIT;
+    let body = if body.is_null() { String::new() } else { body.to_string() };
     loop {
-        let asked = client.request(format!("$JS.API.{call}"), body.to_string().into()).await;
+        let asked = client.request(format!("$JS.API.{call}"), body.clone().into()).await;
         let answer: Result<Value, Problem> = match asked {
             Ok(reply) => serde_json::from_slice(&reply.payload).map_err(Into::into),
             Err(error) => Err(error.into()),

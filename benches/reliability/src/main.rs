@@ -2,16 +2,21 @@
 #![allow(clippy::print_stderr, reason = "a command says what it does")]
 
 mod broker;
+mod consumer;
+mod functions;
 mod gateway;
 mod jetstream;
+mod kind;
 mod load;
 mod options;
 mod publish;
 mod report;
+mod source;
+mod triggers;
 
 use std::process::ExitCode;
 
-use options::Options;
+use options::{Command, Options};
 
 /// Why nothing could be measured.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -25,7 +30,11 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match publish::run(&options).await {
+    let measured = match options.command {
+        Command::Publish => publish::run(&options).await,
+        Command::Triggers => triggers::run(&options).await,
+    };
+    match measured {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {

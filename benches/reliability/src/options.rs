@@ -2,12 +2,22 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: reliability publish [--broker NAME]... [--messages N] [--kills N] [--connections N] \
+const USAGE: &str = "usage: reliability publish|triggers [--broker NAME]... [--messages N] [--kills N] [--connections N] \
                      [--gateway FILE] [--write FILE]";
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Publishing, while the broker is killed.
+    Publish,
+    /// Triggers, while the gateway is killed.
+    Triggers,
+}
 
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) struct Options {
+    pub(crate) command: Command,
     /// The brokers; all when empty.
     pub(crate) brokers: Vec<String>,
     pub(crate) messages: u64,
@@ -20,11 +30,13 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the arguments after the program's name.
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        if arguments.next().as_deref() != Some("publish") {
-            return Err(USAGE.to_owned());
-        }
+        let (command, messages, kills) = match arguments.next().as_deref() {
+            Some("publish") => (Command::Publish, 100_000, 5),
+            Some("triggers") => (Command::Triggers, 20_000, 3),
+            _ => return Err(USAGE.to_owned()),
+        };
         let mut options =
-            Self { brokers: Vec::new(), messages: 100_000, kills: 5, connections: 64, gateway: None, write: None };
+            Self { command, brokers: Vec::new(), messages, kills, connections: 64, gateway: None, write: None };
         while let Some(option) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{option} needs a value\n{USAGE}"))?;
             let number = || value.parse().map_err(|_| format!("{option} is a number, and `{value}` is none"));
@@ -54,6 +66,8 @@ mod tests {
     fn a_command_line_is_read() {
         let options = read("publish --broker jetstream --messages 7 --write a.md").unwrap();
         assert_eq!((options.messages, options.kills, options.brokers.len()), (7, 5, 1));
+        let options = read("triggers --kills 1").unwrap();
+        assert_eq!((options.command, options.messages, options.kills), (Command::Triggers, 20_000, 1));
         for wrong in ["", "consume", "publish --messages", "publish --messages x", "publish --speed 1"] {
             read(wrong).unwrap_err();
         }

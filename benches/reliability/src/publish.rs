@@ -14,8 +14,9 @@ use tokio::time::sleep;
 
 use crate::{
     Problem,
-    broker::{Broker, KINDS, Kind},
+    broker::{Broker, KINDS},
     gateway::{self, Gateway},
+    kind::Kind,
     load::{self, Progress, Told},
     options::Options,
     report::Table,
@@ -45,15 +46,8 @@ struct Count {
 /// Measures the brokers that are asked for; whether nothing was lost and nothing invented.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
-    if let Some(unknown) = options.brokers.iter().find(|name| KINDS.iter().all(|kind| kind.name != **name)) {
-        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        return Err(format!("`{unknown}` is no broker that can be measured: {}", names.join(", ")).into());
-    }
     let mut right = true;
-    for kind in &KINDS {
-        if !options.brokers.is_empty() && !options.brokers.iter().any(|name| name == kind.name) {
-            continue;
-        }
+    for kind in Kind::chosen(&KINDS, options)? {
         eprintln!("{}: {} messages, {} kills", kind.title, options.messages, options.kills);
         let Some(mut broker) = (kind.start)().await? else { continue };
         let gateway = Gateway::start(&binary, &broker.upstream(), &broker.to()).await?;
@@ -62,7 +56,12 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     Ok(right)
 }
 
-async fn measure(kind: &Kind, broker: &mut dyn Broker, gateway: &Gateway, options: &Options) -> Result<bool, Problem> {
+async fn measure(
+    kind: &Kind<dyn Broker>,
+    broker: &mut dyn Broker,
+    gateway: &Gateway,
+    options: &Options,
+) -> Result<bool, Problem> {
     let (started, run) = (Instant::now(), format!("{:016x}", fastrand::u64(..)));
     let progress = Arc::new(Progress::default());
     let clients = load::start(gateway.address, options.connections, &run, &progress);

@@ -1,6 +1,6 @@
 //! A source of messages whose gateway can be killed.
 
-use crate::{Problem, broker::Later, consumer::Consumer};
+use crate::{Problem, broker::Later, consumer::Consumer, kind::Kind};
 
 /// A source of messages, with a dead letter beside it.
 pub(crate) trait Source: Send {
@@ -23,15 +23,8 @@ pub(crate) trait Source: Send {
     fn dead(&mut self) -> Later<'_, Vec<Vec<u8>>>;
 }
 
-/// A source that can be measured: its name, and how it is started. `None` where its broker is not installed.
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) start: fn() -> Later<'static, Option<Box<dyn Source>>>,
-}
-
 /// All of them.
-pub(crate) const KINDS: [Kind; 1] = [Kind {
+pub(crate) const KINDS: [Kind<dyn Source>; 1] = [Kind {
     name: "jetstream",
     title: "NATS JetStream, a durable consumer",
     start: || {

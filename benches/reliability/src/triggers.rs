@@ -12,9 +12,10 @@ use crate::{
     Problem,
     functions::Functions,
     gateway::{self, Gateway},
+    kind::Kind,
     options::Options,
     report::Table,
-    source::{KINDS, Kind, Source},
+    source::{KINDS, Source},
 };
 
 /// How long a broker or the gateway may take to go on.
@@ -40,15 +41,8 @@ struct Count {
 /// Measures the sources that are asked for; whether nothing was lost.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
-    if let Some(unknown) = options.brokers.iter().find(|name| KINDS.iter().all(|kind| kind.name != **name)) {
-        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        return Err(format!("`{unknown}` is no source that can be measured: {}", names.join(", ")).into());
-    }
     let mut right = true;
-    for kind in &KINDS {
-        if !options.brokers.is_empty() && !options.brokers.iter().any(|name| name == kind.name) {
-            continue;
-        }
+    for kind in Kind::chosen(&KINDS, options)? {
         eprintln!("{}: {} messages, {} kills", kind.title, options.messages, options.kills);
         let Some(mut source) = (kind.start)().await? else { continue };
         right &= measure(kind, &mut *source, &binary, options).await?;
@@ -56,7 +50,12 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     Ok(right)
 }
 
-async fn measure(kind: &Kind, source: &mut dyn Source, binary: &Path, options: &Options) -> Result<bool, Problem> {
+async fn measure(
+    kind: &Kind<dyn Source>,
+    source: &mut dyn Source,
+    binary: &Path,
+    options: &Options,
+) -> Result<bool, Problem> {
     source.store(options.messages).await?;
     let (started, functions) = (Instant::now(), Functions::start().await?);
     let parts = configuration(source, &functions);
