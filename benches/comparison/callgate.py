@@ -23,6 +23,9 @@ def document(site, port, backend, row):
         keys = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "not-a-secret"}
         origin = {"lambda": {"region": "eu-west-1", "endpoint": f"http://127.0.0.1:{backend}", "credentials": keys}}
         to = "origin/measured"
+    if row.broker:
+        origin = {"nats": {"servers": backend}} if row.broker == "nats" else {"amqp": {"url": backend}}
+        to = {"upstream": "origin", **dict(row.to)}
     routes = [{"match": path, "to": to} for path in row.paths()] or [{"match": "/{*rest}", "to": to}]
     if row.headers:
         headers = {"x-tenant": "t-{{ headers['x-account'] }}", "x-origin": "{{ method }} {{ path }}", "x-client": "{{ client.ip }}"}

@@ -32,14 +32,14 @@ class Site:
                 pass
             process.wait()
 
-    def start(self, name, command, port, cpu):
-        """Starts a command and waits until it serves."""
+    def start(self, name, command, port, cpu, patience=30):
+        """Starts a command and waits until it serves, so many seconds at most."""
         with open(self.folder / f"{name}.log", "w") as log:
             process = subprocess.Popen(
                 ["taskset", "-c", str(cpu), *map(str, command)], stdout=log, stderr=log, start_new_session=True
             )
         self.running.append(process)
-        for _ in range(3000):
+        for _ in range(patience * 100):
             if process.poll() is not None:
                 text = (self.folder / f"{name}.log").read_text()
                 sys.exit(f"{name} ended with {process.returncode} instead of serving:\n{text}")
@@ -48,7 +48,7 @@ class Site:
                 return process
             except OSError:
                 time.sleep(0.01)
-        sys.exit(f"{name} did not serve within 30 s")
+        sys.exit(f"{name} did not serve within {patience} s")
 
     def stop(self, process):
         os.killpg(process.pid, signal.SIGKILL)

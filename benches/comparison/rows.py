@@ -1,11 +1,17 @@
-"""What is measured: one row is one kind of work, the same for every gateway."""
+"""What is measured: one row is one kind of work, the same for every gateway.
+
+Rows of messages have a broker as the backend, and the broker's own client without a gateway as the contender: what it
+needs for a message is the limit that a gateway can come near to.
+"""
 import json
 import subprocess
 from dataclasses import dataclass
 
-from . import callgate, envoy, haproxy, load, nginx
+from . import brokers, callgate, envoy, haproxy, load, nginx
 
-CONTENDERS = {"callgate": callgate.proxy, "nginx": nginx.proxy, "haproxy": haproxy.proxy, "envoy": envoy.proxy}
+GATEWAYS = {"callgate": callgate.proxy, "nginx": nginx.proxy, "haproxy": haproxy.proxy, "envoy": envoy.proxy}
+CONTENDERS = GATEWAYS | {"raw client": brokers.raw}
+MESSAGES = ("callgate", "raw client")
 SMALL = json.dumps({"items": ["x" * 59] * 16})
 LARGE = json.dumps({"items": ["x" * 60] * 1023})
 REPLY = json.dumps({"statusCode": 200, "headers": {"content-type": "application/json"}, "body": SMALL.replace('"', "`")})
@@ -24,7 +30,10 @@ class Row:
     headers: bool = False
     reshaped: bool = False
     functions: bool = False
-    only: tuple = tuple(CONTENDERS)
+    broker: str = ""
+    work: str = ""
+    to: tuple = ()
+    only: tuple = tuple(GATEWAYS)
 
     def paths(self):
         """The paths of the routes; empty for one route that takes all."""
@@ -63,5 +72,13 @@ ROWS = {
     "routes": Row("10,000 exact routes, 1 KB", routes=10_000),
     "headers": Row("three headers by template, 1 KB", headers=True),
     "reshape": Row("ten fields of a 1 KB JSON reply by template", reshaped=True, only=("callgate",)),
+    "nats-publish": Row("NATS publish, 1 KB", post=1024, broker="nats", work="nats-publish",
+                        to=(("subject", "measured"),), only=MESSAGES),
+    "nats-request": Row("NATS request and reply, 1 KB", post=1024, broker="nats", work="nats-request",
+                        to=(("subject", "measured"), ("mode", "request")), only=MESSAGES),
+    "jetstream": Row("JetStream publish, 1 KB, file storage", post=1024, broker="nats", work="jetstream",
+                     to=(("subject", "stored"), ("mode", "jetstream")), only=MESSAGES),
+    "amqp": Row("AMQP publish with confirm, 1 KB, persistent, durable queue of RabbitMQ", post=1024, broker="rabbitmq",
+                work="amqp", to=(("routing_key", "measured"),), only=MESSAGES),
     "lambda": Row("Lambda function, API Gateway event and reply", body=REPLY, functions=True),
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{Problem, jetstream::JetStream, kind::Kind};
+use crate::{Problem, jetstream::JetStream, kind::Kind, rabbitmq::Queue};
 
 /// What takes a moment.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -26,8 +26,11 @@ pub(crate) trait Broker: Send {
 }
 
 /// All of them.
-pub(crate) const KINDS: [Kind<dyn Broker>; 1] = [Kind {
-    name: "jetstream",
-    title: "NATS JetStream, one server, file storage",
-    start: || Box::pin(JetStream::start()),
-}];
+pub(crate) const KINDS: [Kind<dyn Broker>; 2] = [
+    Kind {
+        name: "jetstream",
+        title: "NATS JetStream, one server, file storage",
+        start: || Box::pin(JetStream::start()),
+    },
+    Kind { name: "rabbitmq", title: "RabbitMQ, one node, durable queue", start: || Box::pin(Queue::start()) },
+];

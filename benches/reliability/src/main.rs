@@ -10,6 +10,7 @@ mod kind;
 mod load;
 mod options;
 mod publish;
+mod rabbitmq;
 mod report;
 mod source;
 mod triggers;
