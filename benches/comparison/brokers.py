@@ -2,22 +2,15 @@
 
 The programs are target/dist/raw-client, or what $RAW_CLIENT names (benches/raw-clients).
 """
-import os
 import socket
 import sys
-from pathlib import Path
 
 from .load import Counted
-from .processes import free_port
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .processes import built, free_port
 
 
 def program():
-    path = Path(os.environ.get("RAW_CLIENT") or ROOT / "target/dist/raw-client")
-    if not path.exists():
-        sys.exit(f"{path} is missing: run `cargo build --profile dist -p callgate-raw-clients` first")
-    return path
+    return built("raw-client", "RAW_CLIENT", "cargo build --profile dist -p callgate-raw-clients")
 
 
 def ask(port, line, seconds):

@@ -1,17 +1,11 @@
 """Callgate itself: target/dist/callgate, or the binary that $CALLGATE names."""
 import json
-import os
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .processes import built
 
 
 def binary():
-    path = Path(os.environ.get("CALLGATE") or ROOT / "target/dist/callgate")
-    if not path.exists():
-        sys.exit(f"{path} is missing: run `cargo build --profile dist` first")
-    return path
+    return built("callgate", "CALLGATE", "cargo build --profile dist")
 
 
 def document(site, port, backend, row):

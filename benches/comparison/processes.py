@@ -8,6 +8,17 @@ import time
 from pathlib import Path
 
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def built(name, variable, build):
+    """A program of ours: target/dist/NAME, or what an environment variable names."""
+    path = Path(os.environ.get(variable) or ROOT / "target/dist" / name)
+    if not path.exists():
+        sys.exit(f"{path} is missing: run `{build}` first")
+    return path
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
