@@ -14,7 +14,14 @@ const RUNTIMES: &[&str] = &["tokio*", "tower*", "hyper*", "axum*", "reqwest", "a
 
 fn rule(member: &Member) -> Option<Rule> {
     if member.kind().is_some() {
-        let ours = &["callgate-core", "callgate-transform", "callgate-http", "callgate-aws-event", "callgate-message"];
+        let ours = &[
+            "callgate-core",
+            "callgate-transform",
+            "callgate-http",
+            "callgate-aws-event",
+            "callgate-openapi",
+            "callgate-message",
+        ];
         return Some(Rule { ours, never: &["axum*", "metrics*", "reqwest", "clap", "tracing-subscriber"] });
     }
     let rule = match member.name.as_str() {
@@ -40,6 +47,9 @@ fn rule(member: &Member) -> Option<Rule> {
             Rule { ours: &["callgate-core"], never: &["tokio*", "tower*", "hyper*", "axum*", "reqwest", "aws-sdk-*"] }
         }
         "callgate-message" => Rule { ours: &["callgate-core", "callgate-transform"], never: RUNTIMES },
+        "callgate-openapi" => {
+            Rule { ours: &["callgate-core"], never: &["tokio*", "tower*", "hyper*", "axum*", "reqwest", "aws-*"] }
+        }
         "callgate-testkit" => Rule { ours: &["callgate-core"], never: &["axum*", "reqwest", "aws-*"] },
         _ => return None,
     };

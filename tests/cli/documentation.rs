@@ -38,6 +38,13 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// The blocks of a page that are files beside its configurations: what stands behind their language is the file's name.
+fn files_of(text: &str) -> Vec<(String, String)> {
+    let infos = text.lines().filter_map(|line| line.strip_prefix("```yaml "));
+    let content = |info: &str| blocks(text, &format!("yaml {info}")).into_iter().next().map(|(_, block)| block);
+    infos.filter_map(|info| Some((info.trim().to_owned(), content(info.trim())?))).collect()
+}
+
 /// The variables that an example refers to without a default: whoever runs it sets them.
 fn variables(block: &str) -> Vec<&str> {
     let references = block.split("${").skip(1).filter_map(|rest| rest.split('}').next());
@@ -54,6 +61,9 @@ fn every_yaml_example_is_valid() {
         let text = std::fs::read_to_string(&file).expect("readable");
         for (line, block) in blocks(&text, "yaml") {
             let folder = configured(&block);
+            for (name, content) in files_of(&text) {
+                std::fs::write(folder.path().join(name), content).expect("written");
+            }
             let given = variables(&block).into_iter().map(|name| (name, "example"));
             let done = ran(callgate(&["check", "callgate.yaml"]).current_dir(folder.path()).envs(given));
             assert_eq!(done.code, Some(0), "{}:{line}\n{block}\n{}", file.display(), done.err);

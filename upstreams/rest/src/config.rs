@@ -1,16 +1,17 @@
 //! The options of the kind, and of its targets.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use callgate_core::{Invalid, Period, Settings};
+use callgate_core::{Invalid, Period, Settings, document::Text};
 use callgate_http::{Endpoint as HttpEndpoint, HttpSettings, TlsSettings};
+use callgate_openapi::Document;
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::error::Unusable;
+use crate::{contract::Source, credentials::Credential, error::Unusable};
 
 /// The largest weight of an endpoint.
 const MAX_WEIGHT: u32 = 1000;
@@ -27,6 +28,17 @@ pub struct Config {
     pub endpoints: Vec<Endpoint>,
     /// How requests are spread over the endpoints.
     pub balance: Balance,
+    /// The service's OpenAPI 3.0, 3.1 or Swagger 2.0 document, so that routes name its operations: a file, a URL, or
+    /// `discover` for the usual paths below `url`. Without `url` and `endpoints` it says where the service is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openapi: Option<String>,
+    /// Values for the variables of the document's server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub server_variables: BTreeMap<String, Text>,
+    /// What operations are called with, by the names of the document's security schemes: a key as text, `{token}`,
+    /// `{user, password}`, or `{client: true}` where clients bring their own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub credentials: BTreeMap<String, Credential>,
     /// TLS towards the service. The certificate is always verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSettings>,
@@ -43,6 +55,9 @@ pub struct Config {
     /// How many unused connections each worker keeps per endpoint. Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_idle: Option<usize>,
+    /// The document, where it is a file.
+    #[serde(skip)]
+    pub(crate) document: Option<Arc<Document>>,
 }
 
 /// How requests are spread over the endpoints.
@@ -81,17 +96,6 @@ fn one() -> u32 {
     1
 }
 
-/// A route sends to the service as a whole: there is nothing to name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {}
-
-impl Settings for Target {}
-
-impl callgate_core::Target for Target {
-    const NAME: Option<&'static str> = None;
-}
-
 impl Endpoint {
     fn url(&self) -> &str {
         match self {
@@ -122,6 +126,47 @@ impl Config {
         endpoints.map(|(index, one)| parse(format!("endpoints, item {}", index + 1), one.url(), one.weight())).collect()
     }
 
+    /// Where the document is.
+    pub(crate) fn source(&self) -> Option<Source> {
+        self.openapi.as_deref().map(Source::parse)
+    }
+
+    /// What can be said of the document's options without it.
+    fn check_contract(&self) -> Vec<Invalid> {
+        let mut invalid = Vec::new();
+        match self.source() {
+            None => {
+                let only = |field: &str| Invalid::new("this is for operations").at(field).hint("add `openapi: FILE`");
+                invalid.extend((!self.server_variables.is_empty()).then(|| only("server_variables")));
+                invalid.extend((!self.credentials.is_empty()).then(|| only("credentials")));
+            }
+            Some(Source::Url(url)) => {
+                if let Err(error) = Source::endpoint(&url) {
+                    invalid.push(Invalid::new(error.to_string()).at("openapi"));
+                }
+            }
+            Some(Source::File(_) | Source::Discover) => {}
+        }
+        if !self.server_variables.is_empty() && self.has_address() {
+            let message = "the address of `url` or `endpoints` replaces the document's server";
+            invalid.push(Invalid::new(message).at("server_variables").hint("keep one of them"));
+        }
+        for (name, credential) in &self.credentials {
+            invalid.extend(credential.check().map(|wrong| wrong.at(format!("credentials.{name}"))));
+        }
+        invalid
+    }
+
+    /// The URLs of the settings.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.url.as_deref().into_iter().chain(self.endpoints.iter().map(Endpoint::url))
+    }
+
+    /// Whether the settings say where the service is.
+    pub(crate) fn has_address(&self) -> bool {
+        self.url.is_some() || !self.endpoints.is_empty()
+    }
+
     pub(crate) fn http(&self) -> HttpSettings {
         HttpSettings {
             tls: self.tls.clone(),
@@ -137,8 +182,9 @@ impl Config {
 impl Settings for Config {
     fn check(&self) -> Vec<Invalid> {
         let mut invalid = self.http().check();
+        invalid.extend(self.check_contract());
         match (&self.url, self.endpoints.is_empty()) {
-            (None, true) => invalid.push(
+            (None, true) if self.source().is_none_or(|source| source == Source::Discover) => invalid.push(
                 Invalid::new("the service's address is missing")
                     .hint("add `url: http://host:port`, or `endpoints` with several"),
             ),

@@ -2,90 +2,176 @@
 
 mod balance;
 mod config;
+mod contract;
+mod credentials;
 mod error;
+mod function;
 mod in_flight;
+mod operation;
+mod service;
+mod target;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_http::{HttpClient, WhileUpgraded};
-use futures_util::future::select_ok;
-use http::header;
+use callgate_core::{
+    Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError, document::nearest,
+};
+use callgate_http::HttpClient;
 
-pub use config::{Balance, Config, Endpoint, Target};
+pub use config::{Balance, Config, Endpoint, Weighted};
+pub use credentials::{Credential, Parts};
+pub use function::Function;
+pub use target::{Slashes, Target, Validate};
 
 use balance::Balancer;
+use contract::{Fetcher, Shelf, Source};
 use error::Unusable;
+use operation::Bound;
+use service::Service;
 
-/// The kind `rest`: HTTP services.
+/// The kind `rest`: HTTP services, and their operations.
 #[derive(Debug)]
 pub struct Rest {
-    client: HttpClient,
-    balancer: Balancer,
+    config: Config,
+    service: Service,
+    shelf: Option<Shelf>,
 }
 
 impl Upstream for Rest {
     const KIND: &'static str = "rest";
-    const SUMMARY: &'static str = "HTTP services: a streaming reverse proxy";
+    const SUMMARY: &'static str = "HTTP services: a streaming reverse proxy, and operations of OpenAPI documents";
+    const DISCOVERS: bool = true;
 
     type Config = Config;
     type Target = Target;
-    type Function = ();
+    type Function = Function;
+
+    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+        let Some(Source::File(file)) = config.source() else { return Vec::new() };
+        match contract::read(directory, &file) {
+            Ok(document) => config.document = Some(Arc::new(document)),
+            Err(error) => return vec![Invalid::new(format!("the document can't be used: {error}")).at("openapi")],
+        }
+        check_document(config)
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let endpoints = config.parsed()?;
-        if endpoints.is_empty() {
+        let client = HttpClient::new(config.http(), &context).map_err(Unusable::from)?;
+        let shelf = match (&config.document, config.source()) {
+            (Some(document), _) => {
+                warn_of_problems(&context, document);
+                Some(Shelf::of(Arc::clone(document)))
+            }
+            (None, Some(source)) => {
+                let urls: Vec<_> = config.urls().map(ToOwned::to_owned).collect();
+                match Fetcher::new(client.clone(), &source, &urls) {
+                    Some(fetcher) => Some(Shelf::fetched(fetcher, &context).await),
+                    None => None,
+                }
+            }
+            (None, None) => None,
+        };
+        if endpoints.is_empty() && shelf.is_none() {
             return Err(Unusable::NoEndpoint.into());
         }
-        let client = HttpClient::new(config.http(), &context).map_err(Unusable::from)?;
-        Ok(Self { client, balancer: Balancer::new(endpoints, config.balance) })
+        let balancer = (!endpoints.is_empty()).then(|| Balancer::new(endpoints, config.balance));
+        Ok(Self { service: Service::new(client, balancer), shelf, config })
     }
 
-    fn bind(&self, _target: Target) -> Result<(), Invalid> {
-        Ok(())
+    fn bind(&self, target: Target) -> Result<Function, Invalid> {
+        let bound = Function::new(target, &self.config, &self.service, self.shelf.as_ref());
+        bound.map_err(|invalid| invalid.into_iter().next().unwrap_or_else(|| Invalid::new("it can't be bound")))
     }
 
-    async fn call(&self, _function: &(), invocation: Invocation) -> Result<Response, UpstreamError> {
-        let mut request = invocation.request;
-        // Another endpoint may have another base path.
-        let uri = self.balancer.has_several().then(|| request.uri().clone());
-        let mut tries = self.balancer.choose();
-        loop {
-            let member = self.balancer.member(&mut tries);
-            let wanted = uri.clone().unwrap_or_else(|| std::mem::take(request.uri_mut()));
-            *request.uri_mut() = member.endpoint.resolve(wanted);
-            let call = self.balancer.begin(member).map(Arc::new);
-            if let Some(call) = &call
-                && request.headers().contains_key(header::UPGRADE)
-            {
-                request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
-            }
-            match self.client.try_send(&member.endpoint, request).await {
-                Ok(reply) => {
-                    member.recover();
-                    return Ok(match call {
-                        Some(call) => reply.map(|body| in_flight::until_the_end_of(body, call)),
-                        None => reply,
-                    });
-                }
-                Err(failure) => {
-                    if failure.error.is_before_sent() {
-                        self.balancer.leave_out(member);
-                    }
-                    match failure.unsent {
-                        Some(unsent) if self.balancer.has_another(&tries) => {
-                            tracing::debug!(endpoint = %member.endpoint, error = %failure.error, "The next endpoint is tried.");
-                            request = *unsent;
-                        }
-                        _ => return Err(failure.error.into()),
-                    }
-                }
-            }
+    fn check_target(config: &Config, target: &Target) -> Vec<Invalid> {
+        let Some(name) = &target.operation else { return Vec::new() };
+        match (&config.document, &config.openapi) {
+            (Some(document), _) => match Bound::new(document, config, target, name) {
+                Ok(_) if config.has_address() => Vec::new(),
+                Ok(bound) => bound.url(config).err().map(Invalid::from).into_iter().collect(),
+                Err(invalid) => invalid,
+            },
+            // It is seen when the document is fetched.
+            (None, Some(_)) => Vec::new(),
+            (None, None) => vec![function::no_contract()],
         }
+    }
+
+    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let ready = function.ready(&self.config, &self.service, self.shelf.as_ref())?;
+        ready.call(&self.service, invocation).await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
-        let probes = self.balancer.members().map(|member| Box::pin(self.client.probe(&member.endpoint)));
-        select_ok(probes).await.map(drop).map_err(UpstreamError::from)
+        self.service.ready().await
+    }
+
+    async fn discover(&self) -> Result<Vec<Discovered>, UpstreamError> {
+        let Some(shelf) = &self.shelf else { return Err(error::no_contract()) };
+        let document = shelf.latest().await?;
+        let stub = |found: callgate_openapi::Found<'_>| Some(operation::stub(&found, &found.read().ok()?));
+        Ok(document.operations().filter_map(stub).collect())
+    }
+
+    fn listed_as(&self, function: &Function) -> Option<String> {
+        let ready = function.ready(&self.config, &self.service, self.shelf.as_ref()).ok();
+        match ready.and_then(|ready| ready.operation.as_ref()) {
+            Some(operation) => Some(operation.name().to_owned()),
+            None => function.operation().map(ToOwned::to_owned),
+        }
+    }
+
+    async fn describe(&self, function: &Function) -> Result<Option<Description>, UpstreamError> {
+        if function.operation().is_none() {
+            return Ok(None);
+        }
+        let ready = function.ready(&self.config, &self.service, self.shelf.as_ref())?;
+        ready.operation.as_ref().map(|operation| operation.describe()).transpose()
+    }
+}
+
+/// What of the settings does not go with the document as a whole.
+fn check_document(config: &Config) -> Vec<Invalid> {
+    let Some(document) = &config.document else { return Vec::new() };
+    let mut invalid = Vec::new();
+    let schemes = document.schemes();
+    for name in config.credentials.keys() {
+        if schemes.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let wrong =
+            Invalid::new(format!("the document has no security scheme `{name}`")).at(format!("credentials.{name}"));
+        let known: Vec<_> = schemes.iter().map(|(known, _)| known.as_str()).collect();
+        invalid.push(match nearest(name, known.iter().copied()) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None if known.is_empty() => wrong.hint("it has none"),
+            None => wrong.hint(format!("it has {}", known.join(", "))),
+        });
+    }
+    if config.has_address() {
+        return invalid;
+    }
+    let servers = document.servers();
+    for name in config.server_variables.keys() {
+        if let Some(server) = servers.first().filter(|server| !server.has(name)) {
+            let wrong = Invalid::new(format!("the document's server has no variable `{name}`"));
+            let wrong = wrong.at(format!("server_variables.{name}"));
+            invalid.push(match server.nearest(name) {
+                Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+                None => wrong,
+            });
+        }
+    }
+    if let Err(error) = operation::server_url(document, &[], config) {
+        invalid.push(Invalid::from(error));
+    }
+    invalid
+}
+
+/// Tells which operations can't be used as the document has them; the others can.
+fn warn_of_problems(context: &Context, document: &callgate_openapi::Document) {
+    for problem in document.problems() {
+        tracing::warn!(upstream = context.name(), %problem, "An operation can't be used as the document has it.");
     }
 }

@@ -7,6 +7,7 @@
 mod absent;
 mod aws;
 mod azure;
+mod documents;
 mod error;
 mod fault_proxy;
 mod functions_framework;
@@ -29,6 +30,7 @@ mod wire;
 pub use absent::{absent, present};
 pub use aws::{AwsPeer, Credentials};
 pub use azure::{AzureEntra, AzureHost, TlsAddress};
+pub use documents::documents;
 pub use error::PeerError;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use functions_framework::{Function, FunctionsFramework};

@@ -24,7 +24,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{runtime::Handle, time::timeout};
 
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 struct None;
 
@@ -46,15 +46,35 @@ pub(crate) struct Stage {
 
 /// Reads a configuration whose upstream `service` has these options.
 pub(crate) fn plan(options: &str) -> Result<Plan, String> {
-    let yaml =
-        format!("upstreams:\n  service: {{rest: {options}}}\nroutes:\n  - {{match: \"/{{*rest}}\", to: service}}\n");
-    let document = Document::parse("proxy.yaml", &yaml, &None).map_err(|report| report.to_string())?;
+    read(Path::new("proxy.yaml"), options, "\n  - {match: \"/{*rest}\", to: service}\n")
+}
+
+/// Reads a configuration beside a file `openapi.yaml`.
+pub(crate) fn plan_with(openapi: &str, options: &str, routes: &str) -> Result<Plan, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("openapi.yaml"), openapi).unwrap();
+    read(&folder.path().join("callgate.yaml"), options, routes)
+}
+
+fn read(file: &Path, options: &str, routes: &str) -> Result<Plan, String> {
+    let yaml = format!("upstreams:\n  service:\n    rest: {options}\nroutes:{routes}");
+    let name = file.display().to_string();
+    let document = Document::parse(&name, &yaml, &None).map_err(|report| report.to_string())?;
     Plan::read(&document, &Registry::new().with::<Rest>()).map_err(|report| report.to_string())
 }
 
 impl Stage {
     pub(crate) async fn new(options: &str) -> Self {
-        let snapshot = Snapshot::load(plan(options).unwrap(), &Handle::current()).await.unwrap();
+        Self::of(plan(options).unwrap()).await
+    }
+
+    /// A gateway with an OpenAPI document and these routes.
+    pub(crate) async fn with(openapi: &str, options: &str, routes: &str) -> Self {
+        Self::of(plan_with(openapi, options, routes).unwrap_or_else(|report| panic!("{report}"))).await
+    }
+
+    pub(crate) async fn of(plan: Plan) -> Self {
+        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
         let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
         Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
     }
@@ -75,7 +95,11 @@ impl Stage {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response<String> {
-        let (head, body) = self.send(Request::get(path).body(Body::empty()).unwrap()).await.into_parts();
+        self.answer(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<String> {
+        let (head, body) = self.send(request).await.into_parts();
         let body = timeout(LONG, body.collect(1 << 20)).await.unwrap().unwrap();
         Response::from_parts(head, String::from_utf8(body.to_vec()).unwrap())
     }
@@ -152,8 +176,12 @@ impl Peer {
     }
 
     pub(crate) fn read(&mut self, length: usize) -> String {
+        String::from_utf8(self.bytes(length)).unwrap()
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        bytes
     }
 }

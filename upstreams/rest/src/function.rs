@@ -1,0 +1,104 @@
+//! A function of the service: all of it, or an operation.
+
+use std::sync::{Arc, OnceLock};
+
+use callgate_core::{Invalid, Invocation, Response, UpstreamError};
+
+use crate::{
+    balance::Balancer,
+    config::Config,
+    contract::Shelf,
+    error,
+    operation::{Bound, server_url},
+    service::Service,
+    target::Target,
+};
+
+/// A function, bound as soon as it is known what it is.
+#[derive(Debug)]
+pub struct Function {
+    target: Target,
+    ready: OnceLock<Result<Ready, Vec<Invalid>>>,
+}
+
+/// A function with all that a call needs.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    balancer: Arc<Balancer>,
+    pub(crate) operation: Option<Box<Bound>>,
+}
+
+impl Function {
+    /// Binds a target, now or when the document has come.
+    pub(crate) fn new(
+        target: Target,
+        config: &Config,
+        service: &Service,
+        shelf: Option<&Shelf>,
+    ) -> Result<Self, Vec<Invalid>> {
+        let function = Self { target, ready: OnceLock::new() };
+        let document_matters = function.target.operation.is_some() || !config.has_address();
+        if document_matters && shelf.is_some_and(|shelf| shelf.document().is_none()) {
+            return Ok(function);
+        }
+        function.ready.get_or_init(|| bind(&function.target, config, service, shelf));
+        match function.ready.get() {
+            Some(Err(invalid)) => Err(invalid.clone()),
+            _ => Ok(function),
+        }
+    }
+
+    /// The function, if the document that it needs is there.
+    pub(crate) fn ready(
+        &self,
+        config: &Config,
+        service: &Service,
+        shelf: Option<&Shelf>,
+    ) -> Result<&Ready, UpstreamError> {
+        if self.ready.get().is_none() && shelf.is_some_and(|shelf| shelf.document().is_none()) {
+            return Err(error::no_document());
+        }
+        let ready = self.ready.get_or_init(|| bind(&self.target, config, service, shelf));
+        ready.as_ref().map_err(|invalid| error::unbound(invalid))
+    }
+
+    /// The operation that it names.
+    pub(crate) fn operation(&self) -> Option<&str> {
+        self.target.operation.as_deref()
+    }
+}
+
+impl Ready {
+    /// Calls the operation, or passes the request on.
+    pub(crate) async fn call(&self, service: &Service, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let Some(operation) = &self.operation else { return service.send(&self.balancer, invocation.request).await };
+        let limit = invocation.context.max_body();
+        let request = operation.request(invocation).await?;
+        let reply = service.send(&self.balancer, request).await?;
+        operation.reply(reply, limit).await
+    }
+}
+
+fn bind(target: &Target, config: &Config, service: &Service, shelf: Option<&Shelf>) -> Result<Ready, Vec<Invalid>> {
+    let document = shelf.and_then(Shelf::document);
+    let operation = match (&target.operation, &document) {
+        (None, _) => None,
+        (Some(name), Some(document)) => Some(Box::new(Bound::new(document, config, target, name)?)),
+        (Some(_), None) => return Err(vec![no_contract()]),
+    };
+    let url = || match (&operation, &document) {
+        (Some(operation), _) => operation.url(config),
+        (None, Some(document)) => server_url(document, &[], config),
+        (None, None) => Err(error::Unusable::NoEndpoint),
+    };
+    let balancer = service.balancer(url).map_err(|error| vec![Invalid::from(error)])?;
+    Ok(Ready { balancer, operation })
+}
+
+/// An operation is named, and nothing says what it is.
+pub(crate) fn no_contract() -> Invalid {
+    let message = "the upstream has no OpenAPI document that could have operations";
+    Invalid::new(message)
+        .at("operation")
+        .hint("add `openapi: FILE` to the upstream, or write `to: UPSTREAM` to pass requests on")
+}

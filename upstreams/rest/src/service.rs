@@ -1,0 +1,105 @@
+//! The service's instances, and the way of a request to one of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use callgate_core::{Body, Response, UpstreamError};
+use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
+use futures_util::future::select_ok;
+use http::{Request, header};
+
+use crate::{
+    balance::Balancer,
+    config::Balance,
+    error::{self, Unusable},
+    in_flight,
+};
+
+/// The client, and the endpoints that requests go to.
+#[derive(Debug)]
+pub(crate) struct Service {
+    client: HttpClient,
+    /// Of the settings; without one the document says where the service is.
+    address: Option<Arc<Balancer>>,
+    /// Servers that the document names, by URL.
+    servers: Mutex<HashMap<String, Arc<Balancer>>>,
+}
+
+impl Service {
+    pub(crate) fn new(client: HttpClient, address: Option<Balancer>) -> Self {
+        Self { client, address: address.map(Arc::new), servers: Mutex::default() }
+    }
+
+    /// The endpoints of the settings, or else of this URL of a document.
+    pub(crate) fn balancer(&self, url: impl FnOnce() -> Result<String, Unusable>) -> Result<Arc<Balancer>, Unusable> {
+        if let Some(address) = &self.address {
+            return Ok(Arc::clone(address));
+        }
+        let url = url()?;
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = servers.get(&url) {
+            return Ok(Arc::clone(known));
+        }
+        let endpoint = Endpoint::parse(&url).map_err(|source| Unusable::Server { url: url.clone(), source })?;
+        let balancer = Arc::new(Balancer::new(vec![(endpoint, 1)], Balance::RoundRobin));
+        servers.insert(url, Arc::clone(&balancer));
+        Ok(balancer)
+    }
+
+    /// Sends a request to one of the endpoints; to the next one where one takes no connection.
+    pub(crate) async fn send(
+        &self,
+        balancer: &Balancer,
+        mut request: Request<Body>,
+    ) -> Result<Response, UpstreamError> {
+        // Another endpoint may have another base path.
+        let uri = balancer.has_several().then(|| request.uri().clone());
+        let mut tries = balancer.choose();
+        loop {
+            let member = balancer.member(&mut tries);
+            let wanted = uri.clone().unwrap_or_else(|| std::mem::take(request.uri_mut()));
+            *request.uri_mut() = member.endpoint.resolve(wanted);
+            let call = balancer.begin(member).map(Arc::new);
+            if let Some(call) = &call
+                && request.headers().contains_key(header::UPGRADE)
+            {
+                request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
+            }
+            match self.client.try_send(&member.endpoint, request).await {
+                Ok(reply) => {
+                    member.recover();
+                    return Ok(match call {
+                        Some(call) => reply.map(|body| in_flight::until_the_end_of(body, call)),
+                        None => reply,
+                    });
+                }
+                Err(failure) => {
+                    if failure.error.is_before_sent() {
+                        balancer.leave_out(member);
+                    }
+                    match failure.unsent {
+                        Some(unsent) if balancer.has_another(&tries) => {
+                            tracing::debug!(endpoint = %member.endpoint, error = %failure.error, "The next endpoint is tried.");
+                            request = *unsent;
+                        }
+                        _ => return Err(failure.error.into()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether one endpoint takes a connection.
+    pub(crate) async fn ready(&self) -> Result<(), UpstreamError> {
+        let named: Vec<_> = self.servers.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let balancers: Vec<_> = self.address.iter().chain(&named).collect();
+        if balancers.is_empty() {
+            return Err(error::no_document());
+        }
+        let members = balancers.into_iter().flat_map(|balancer| balancer.members());
+        let probes = members.map(|member| Box::pin(self.client.probe(&member.endpoint)));
+        select_ok(probes).await.map(drop).map_err(UpstreamError::from)
+    }
+}
