@@ -12,9 +12,10 @@ use super::{
     upstream::{FunctionPlan, UpstreamPlan, list},
 };
 use crate::{
-    builtin::Redirect,
+    builtin::{OpenapiSettings, Redirect},
     document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
     policy::{Pipelines, Policies, PolicySettings},
+    routing::HostPattern,
     upstream::AnySettings,
 };
 
@@ -48,6 +49,8 @@ pub(crate) enum Action {
     Respond,
     /// The gateway sends the client elsewhere.
     Redirect(Redirect),
+    /// The gateway answers with the document of its routes: those of this host, and those for any.
+    Openapi(Box<(OpenapiSettings, Option<HostPattern>)>),
 }
 
 /// A function of an upstream, by its target.
@@ -96,17 +99,17 @@ pub(super) fn read_all(
     upstreams: &Known<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Vec<DestinationPlan> {
-    let given: Vec<_> = ["to", "redirect", "respond"].into_iter().filter_map(|name| route.entry(name)).collect();
+    let given: Vec<_> = super::route::ACTIONS.into_iter().filter_map(|name| route.entry(name)).collect();
     let (key, node) = match given.as_slice() {
         [one] => one,
         [] => {
             let flaw = Flaw::error(route.at, path, "the route does nothing");
-            flaws.push(flaw.with_hint("give it one of `to`, `redirect` and `respond`"));
+            flaws.push(flaw.with_hint("give it one of `to`, `redirect`, `respond` and `openapi`"));
             return Vec::new();
         }
         [(first, _), (second, _), ..] => {
             let message = format!(
-                "a route has one of `to`, `redirect` and `respond`; this one has `{}` and `{}`",
+                "a route has one of `to`, `redirect`, `respond` and `openapi`; this one has `{}` and `{}`",
                 first.text, second.text
             );
             flaws.push(Flaw::error(second.at, path, message).with_related(first.at, "the first one"));
@@ -116,12 +119,22 @@ pub(super) fn read_all(
     let path = path.key(&key.text);
     match &*key.text {
         "respond" => answer(node, &path, around, flaws).into_iter().collect(),
+        "openapi" => keep(openapi(node, &path), flaws)
+            .map(|settings| Box::new((settings, around.group.host.clone())))
+            .map(|openapi| own(Action::Openapi(openapi), &Steps::default(), around))
+            .into_iter()
+            .collect(),
         "redirect" => keep(redirect::read(node, &path), flaws)
             .map(|redirect| own(Action::Redirect(redirect), &Steps::default(), around))
             .into_iter()
             .collect(),
         _ => to(node, &path, around, upstreams, flaws),
     }
+}
+
+/// The settings of a published document; `openapi:` alone has them all by default.
+fn openapi(node: &Node, path: &DocPath) -> Result<OpenapiSettings, Vec<Flaw>> {
+    if node.is_null() { Ok(OpenapiSettings::default()) } else { from_node(node, path) }
 }
 
 /// A destination whose answer is made by one response step.

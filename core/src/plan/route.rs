@@ -35,6 +35,8 @@ with_policies! {
         redirect: Opaque,
         /// Answers without an upstream.
         respond: Opaque,
+        /// Answers with an OpenAPI 3.1 document of all routes.
+        openapi: Opaque,
         /// Steps on the request.
         #[serde(skip_serializing_if = "Option::is_none")]
         request: Option<RequestSteps>,
@@ -45,6 +47,9 @@ with_policies! {
         tests: Opaque,
     }
 }
+
+/// What a route may do, one of these.
+pub(super) const ACTIONS: [&str; 4] = ["to", "redirect", "respond", "openapi"];
 
 /// A route, checked.
 #[derive(Debug)]
@@ -63,6 +68,11 @@ pub(crate) struct RoutePlan {
 }
 
 impl RoutePlan {
+    /// Whether the document gives it a name.
+    pub(crate) fn is_named(&self) -> bool {
+        self.settings.get("name").is_some()
+    }
+
     pub(super) fn rule(&self, index: usize) -> Rule<usize> {
         Rule { host: self.host.clone(), matcher: self.matcher.clone(), order: index, value: index }
     }
@@ -81,6 +91,7 @@ pub(super) fn shown(destinations: &[DestinationPlan]) -> String {
         Action::Call(call) => call.to_string(),
         Action::Respond => "respond".to_owned(),
         Action::Redirect(_) => "redirect".to_owned(),
+        Action::Openapi(_) => "openapi".to_owned(),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -172,7 +183,7 @@ fn sound_part(node: &Node, path: &DocPath) -> RouteSettings {
 /// The route as it stands; its destinations come from their own readers.
 fn effective(settings: &RouteSettings, node: &Node, path: &DocPath) -> serde_json::Value {
     let mut effective = serde_json::to_value(settings).unwrap_or_default();
-    for name in ["redirect", "respond"] {
+    for name in ["redirect", "respond", "openapi"] {
         let given = node.get(name).and_then(|node| from_node::<serde_json::Value>(node, path).ok());
         if let (Some(given), Some(fields)) = (given, effective.as_object_mut()) {
             fields.insert(name.to_owned(), given);

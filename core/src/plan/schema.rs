@@ -133,11 +133,17 @@ fn route(registry: &Registry, generator: &mut SchemaGenerator) -> Value {
     let redirect =
         describe(generator.subschema_for::<super::redirect::RedirectSettings>(), "Sends the client elsewhere.");
     set(&mut route, "redirect", redirect);
+    let openapi = generator.subschema_for::<crate::builtin::OpenapiSettings>();
+    set(
+        &mut route,
+        "openapi",
+        json!({"description": "Answers with an OpenAPI 3.1 document of all routes.", "anyOf": [openapi, {"type": "null"}]}),
+    );
     let tests = tests(generator, "Tests of the route; `callgate test` runs them.");
     set(&mut route, "tests", tests);
     if let Value::Object(fields) = &mut route {
         fields.insert("required".to_owned(), json!(["match"]));
-        let one_of = ["to", "redirect", "respond"].map(|name| json!({"required": [name]}));
+        let one_of = super::route::ACTIONS.map(|name| json!({"required": [name]}));
         fields.insert("oneOf".to_owned(), json!(one_of));
     }
     route

@@ -9,10 +9,11 @@ use http::{HeaderMap, Request};
 use super::{Action, DestinationPlan, Plan, RoutePlan};
 use crate::{
     body::Body,
-    builtin::Respond,
+    builtin::{self, OpenapiSettings, Published, Respond, compose},
     failure::Failure,
     invocation::{Invocation, Response},
     respond::{self, Code},
+    routing::HostPattern,
     upstream::Function,
 };
 
@@ -53,6 +54,7 @@ impl Plan {
         let call = match &destination.action {
             Action::Call(call) => call,
             Action::Respond => return Ok(Dispatched::Answered(called(Respond, shaped))),
+            Action::Openapi(openapi) => return Ok(Dispatched::Answered(Ok(self.published(openapi)))),
             Action::Redirect(redirect) => return Ok(Dispatched::Answered(called(redirect.clone(), shaped))),
         };
         let upstream = self.upstreams.get(&call.upstream).ok_or(Failure::NoRoute)?;
@@ -68,6 +70,14 @@ impl Plan {
             preview: upstream.kind.preview(&call.target, &shaped),
             request: Request::from_parts(parts, body),
         })))
+    }
+
+    /// The document of the routes, as far as it can be told without asking their functions.
+    fn published(&self, (settings, host): &(OpenapiSettings, Option<HostPattern>)) -> Response {
+        let routes: Vec<_> = self.routes.iter().filter(|route| route.host.is_none() || route.host == *host).collect();
+        let routes: Vec<_> = routes.into_iter().filter_map(Published::of).collect();
+        let document = compose(settings, routes.iter().map(|route| (route, None)));
+        builtin::response(format!("{document:#}").into())
     }
 
     /// How the gateway answers a failure, in a sentence; a template's names its place.

@@ -1,6 +1,11 @@
 //! From a plan to a snapshot: connect, bind, stack.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::timeout};
 
@@ -10,7 +15,7 @@ use super::{
     triggers,
 };
 use crate::{
-    builtin::Respond,
+    builtin::{Publication, Published, Respond},
     document::{Flaw, Report, Sources},
     error::{ErrorKind, UpstreamError, chain},
     gateway::{Destination, Route},
@@ -51,23 +56,56 @@ impl Snapshot {
             discoveries: BTreeMap::new(),
             sources: Arc::clone(&sources),
         };
-        let mut named = Vec::new();
+        let mut bound = Bindings::default();
+        let published: Vec<_> = plan.routes.iter().filter_map(Published::of).collect();
         for route in plan.routes {
-            snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut named, &mut flaws).map(Arc::new));
+            snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut bound, &mut flaws).map(Arc::new));
         }
+        bound.publish(published);
         let around = triggers::Around {
             directory: &plan.directory,
             background,
             routes: &snapshot.routes,
             upstreams: &snapshot.upstreams,
         };
-        snapshot.triggers = triggers::load(plan.triggers, &around, &mut named, &mut flaws).await;
+        snapshot.triggers = triggers::load(plan.triggers, &around, &mut bound, &mut flaws).await;
         if flaws.is_empty() {
-            snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, named);
+            snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, bound.named);
             return Ok(snapshot);
         }
         snapshot.close().await;
         Err(LoadError::Invalid(report(flaws, sources)))
+    }
+}
+
+/// What binding finds out beside the routes themselves.
+#[derive(Default)]
+pub(super) struct Bindings {
+    /// Functions by the names of discovery.
+    named: Vec<Named>,
+    /// The functions of each route, by its name.
+    functions: Vec<(Arc<str>, Arc<dyn Function>)>,
+    /// What the routes that publish the document show.
+    published: Arc<OnceLock<Vec<Published>>>,
+}
+
+impl Bindings {
+    /// Gives the routes that publish the document what they show: every route with the first of its functions.
+    fn publish(&self, routes: Vec<Published>) {
+        if Arc::strong_count(&self.published) == 1 {
+            return;
+        }
+        let function = |route: &Published| {
+            let of_route = |(name, _): &&(Arc<str>, _)| route.is_of(name);
+            self.functions.iter().find(of_route).map(|(_, function)| Arc::clone(function))
+        };
+        self.published.get_or_init(|| {
+            let whole = |route: Published| {
+                let function = function(&route);
+                route.with_function(function)
+            };
+            routes.into_iter().map(whole).collect()
+        });
     }
 }
 
@@ -118,10 +156,10 @@ pub(super) async fn connect_one(
 fn bind(
     plan: RoutePlan,
     upstreams: &BTreeMap<String, Connected>,
-    named: &mut Vec<Named>,
+    bound: &mut Bindings,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
-    destinations_of(plan.destinations, &plan.info, upstreams, named, flaws)
+    destinations_of(plan.destinations, &plan.info, upstreams, bound, flaws)
 }
 
 /// Binds all destinations of a route or a trigger; `None` when one of them can't be.
@@ -129,7 +167,7 @@ pub(super) fn destinations_of(
     plans: Vec<DestinationPlan>,
     info: &Arc<RouteInfo>,
     upstreams: &BTreeMap<String, Connected>,
-    named: &mut Vec<Named>,
+    bound: &mut Bindings,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
     let mut sum = 0;
@@ -137,7 +175,7 @@ pub(super) fn destinations_of(
     let mut complete = true;
     for destination in plans {
         sum += destination.weight;
-        match destination_of(destination, &info.name, upstreams, named, flaws) {
+        match destination_of(destination, &info.name, upstreams, bound, flaws) {
             Some(destination) => destinations.push((sum, destination)),
             None => complete = false,
         }
@@ -149,25 +187,30 @@ pub(super) fn destination_of(
     plan: DestinationPlan,
     route: &Arc<str>,
     upstreams: &BTreeMap<String, Connected>,
-    named: &mut Vec<Named>,
+    bound: &mut Bindings,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
     let function: Arc<dyn Function> = match plan.action {
         Action::Respond => Arc::new(Respond),
         Action::Redirect(redirect) => Arc::new(redirect),
+        Action::Openapi(openapi) => {
+            let (settings, host) = *openapi;
+            Arc::new(Publication::new(settings, host, Arc::clone(&bound.published)))
+        }
         Action::Call(call) => {
             let call = *call;
             // An upstream that could not be connected was told already.
             let connected = upstreams.get(&call.upstream)?;
             match Arc::clone(&connected.upstream).bind(call.target) {
                 Ok(function) => {
-                    named.extend(function.listed_as().map(|listed| Named {
+                    bound.named.extend(function.listed_as().map(|listed| Named {
                         function: listed,
                         route: Arc::clone(route),
                         at: call.node.at,
                         path: call.path.clone(),
                         upstream: call.upstream,
                     }));
+                    bound.functions.push((Arc::clone(route), Arc::clone(&function)));
                     function
                 }
                 Err(invalid) => {

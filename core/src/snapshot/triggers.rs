@@ -7,8 +7,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Connected, READY, Snapshot,
-    discovery::Named as Listed,
-    load::{CONNECT, destination_of, destinations_of},
+    load::{Bindings, CONNECT, destination_of, destinations_of},
 };
 use crate::{
     document::Flaw,
@@ -67,11 +66,11 @@ pub(super) struct Around<'a> {
 pub(super) async fn load(
     plans: Vec<TriggerPlan>,
     around: &Around<'_>,
-    named: &mut Vec<Listed>,
+    bindings: &mut Bindings,
     flaws: &mut Vec<Flaw>,
 ) -> Vec<Arc<Runner>> {
     // What could not be bound was told, and is not connected.
-    let bound: Vec<_> = plans.into_iter().filter_map(|plan| bind(plan, around, named, flaws)).collect();
+    let bound: Vec<_> = plans.into_iter().filter_map(|plan| bind(plan, around, bindings, flaws)).collect();
     let mut triggers = Vec::new();
     for connected in join_all(bound.into_iter().map(|bound| connect(bound, around))).await {
         match connected {
@@ -90,18 +89,18 @@ struct Bound {
     dead_letter: Option<DeadLetter>,
 }
 
-fn bind(mut plan: TriggerPlan, around: &Around<'_>, named: &mut Vec<Listed>, flaws: &mut Vec<Flaw>) -> Option<Bound> {
+fn bind(mut plan: TriggerPlan, around: &Around<'_>, bindings: &mut Bindings, flaws: &mut Vec<Flaw>) -> Option<Bound> {
     let to = plan.shown();
     let info = Arc::new(RouteInfo { name: Arc::clone(&plan.name), path: "/".into(), tail: None });
     let entry = match plan.target.take() {
         TargetPlan::Functions(plans) => {
-            destinations_of(plans, &info, around.upstreams, named, flaws).map(Entry::Functions)
+            destinations_of(plans, &info, around.upstreams, bindings, flaws).map(Entry::Functions)
         }
         TargetPlan::Route(plan) => by_name(*plan, &info, around.routes),
     };
     let dead_letter = match plan.dead_letter.take() {
         Some(plan) => {
-            let destination = destination_of(plan, &info.name, around.upstreams, named, flaws)?;
+            let destination = destination_of(plan, &info.name, around.upstreams, bindings, flaws)?;
             Some(DeadLetter(Route { info, destinations: vec![(1, destination)] }))
         }
         None => None,

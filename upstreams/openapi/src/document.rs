@@ -243,3 +243,134 @@ fn version(root: &At<'_>) -> Result<Version, String> {
         (None, None) => Err("it has neither `openapi: 3...` nor `swagger: \"2.0\"`".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Slashes;
+
+    fn sample() -> Value {
+        json!({
+            "openapi": "3.0.3",
+            "servers": [{"url": "http://{a}.test", "variables": {"a": {"default": "x", "enum": ["x"]}}}],
+            "security": [{"key": []}],
+            "paths": {"/pets/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}}],
+                "put": {
+                    "operationId": "put",
+                    "parameters": [
+                        {"name": "q", "in": "query", "style": "deepObject", "schema": {"$ref": "#/components/schemas/Pet"}},
+                        {"name": "h", "in": "header", "content": {"application/json": {"schema": {"type": "array"}}}},
+                    ],
+                    "requestBody": {"content": {"multipart/form-data": {
+                        "schema": {"$ref": "#/components/schemas/Pet"},
+                        "encoding": {"tags": {"style": "form", "explode": false}},
+                    }}},
+                    "responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}}}},
+                },
+            }},
+            "components": {
+                "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-key"}},
+                "schemas": {"Pet": {
+                    "type": "object",
+                    "nullable": true,
+                    "required": ["name"],
+                    "properties": {
+                        "name": {"type": "string", "minLength": 1, "pattern": "^[a-z]+$"},
+                        "tags": {"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "integer"}]}},
+                        "parent": {"allOf": [{"$ref": "#/components/schemas/Pet"}]},
+                        "age": {"type": "number", "minimum": 0, "exclusiveMinimum": true},
+                    },
+                }},
+            },
+        })
+    }
+
+    fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+        found.push(at.to_owned());
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    pointers(item, &format!("{at}/{index}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn replacement() -> impl Strategy<Value = Value> {
+        prop::sample::select(vec![
+            json!(null),
+            json!(true),
+            json!(-1.5),
+            json!(""),
+            json!("{x}/../%zz\u{e9} "),
+            json!([]),
+            json!({}),
+            json!(["a", 1, null]),
+            json!({"$ref": "#"}),
+            json!({"$ref": "#/paths"}),
+            json!({"$ref": "#/components/schemas/Pet"}),
+            json!({"$ref": "gone.yaml#/x"}),
+            json!([{"$ref": "#/components/schemas/Pet/properties/parent"}]),
+            json!({"type": ["string", 7], "enum": {}, "items": false, "properties": []}),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_panics_or_takes_for_ever(changes in prop::collection::vec((any::<prop::sample::Index>(), replacement()), 0..5)) {
+            let mut document = sample();
+            for (index, value) in changes {
+                let mut found = Vec::new();
+                pointers(&document, "", &mut found);
+                if let Some(place) = document.pointer_mut(index.get(&found)) {
+                    *place = value;
+                }
+            }
+            let Ok(document) = Reading::begin("t", &document.to_string()).and_then(Reading::finish) else { return Ok(()) };
+            document.problems();
+            for server in document.servers() {
+                server.url(&std::collections::BTreeMap::new(), "t").ok();
+            }
+            for operation in document.operations().filter_map(|found| found.read().ok()) {
+                operation.describe(&document).ok();
+                operation.request_validation(&document).ok();
+                operation.reply_validation(&document).ok();
+                let values = operation.example_values(&document);
+                if let Ok(rendered) = operation.render(&values, Slashes::Refused) {
+                    prop_assert!(rendered.target.parse::<http::Uri>().is_ok(), "{}", rendered.target);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_is_whole() {
+        let document = Reading::begin("t", &sample().to_string()).and_then(Reading::finish).unwrap();
+        assert_eq!(document.problems(), []);
+        let operation = document.find("put").unwrap().read().unwrap();
+        assert!(operation.request_validation(&document).is_ok() && operation.describe(&document).is_ok());
+    }
+
+    #[test]
+    fn other_documents_are_refused_with_what_they_are() {
+        for (text, says) in [
+            ("{}", "neither `openapi: 3...` nor `swagger"),
+            ("openapi: 4.0.0", "its version is 4.0.0"),
+            ("swagger: 1.2", "its version is 1.2"),
+            ("just text", "neither"),
+        ] {
+            let refused = Reading::begin("t", text).and_then(Reading::finish).unwrap_err();
+            assert!(refused.to_string().contains(says), "{refused}");
+        }
+    }
+}

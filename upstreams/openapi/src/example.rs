@@ -10,6 +10,8 @@ use crate::{
 
 /// How deep a made value goes.
 const DEPTH: usize = 6;
+/// How many schemas make a value at most.
+const MOST: usize = 1000;
 
 impl Operation {
     /// An example of each parameter, in their order; null for those that a call needs not have and the document has
@@ -46,12 +48,12 @@ impl Media {
 
 fn made(document: &Document, schema: &Schema) -> Value {
     match schema {
-        Schema::At(place) => document.files.at(place).map_or(Value::Null, |at| of(at, DEPTH)),
+        Schema::At(place) => document.files.at(place).map_or(Value::Null, |at| whole(at)),
         Schema::Made { file, value } => {
             let properties = value.get("properties").and_then(Value::as_object);
             let fields = properties.into_iter().flatten().map(|(name, property)| {
                 let reference = property.get("$ref").and_then(Value::as_str).unwrap_or_default();
-                let value = document.files.follow(*file, reference).map_or(Value::Null, |at| of(at, DEPTH));
+                let value = document.files.follow(*file, reference).map_or(Value::Null, |at| whole(at));
                 (name.clone(), value)
             });
             Value::Object(fields.collect())
@@ -59,8 +61,15 @@ fn made(document: &Document, schema: &Schema) -> Value {
     }
 }
 
-fn of(schema: At<'_>, depth: usize) -> Value {
-    let (Some(depth), Ok(schema)) = (depth.checked_sub(1), schema.resolved()) else { return Value::Null };
+fn whole(schema: At<'_>) -> Value {
+    let mut left = MOST;
+    of(schema, DEPTH, &mut left)
+}
+
+fn of(schema: At<'_>, depth: usize, left: &mut usize) -> Value {
+    let (Some(depth), Some(fewer)) = (depth.checked_sub(1), left.checked_sub(1)) else { return Value::Null };
+    *left = fewer;
+    let Ok(schema) = schema.resolved() else { return Value::Null };
     for key in ["example", "default", "const"] {
         if let Some(given) = schema.get(key) {
             return given.value.clone();
@@ -82,20 +91,20 @@ fn of(schema: At<'_>, depth: usize) -> Value {
         "integer" => number(&schema),
         "number" => number(&schema),
         "boolean" => true.into(),
-        "array" => match schema.get("items").map(|items| of(items, depth)) {
+        "array" => match schema.get("items").map(|items| of(items, depth, left)) {
             Some(item) if !item.is_null() => json!([item]),
             _ => json!([]),
         },
-        _ if schema.get("allOf").is_some() || named == "object" => object(&schema, depth),
-        _ => first("oneOf").or_else(|| first("anyOf")).map_or(Value::Null, |part| of(part, depth)),
+        _ if schema.get("allOf").is_some() || named == "object" => object(&schema, depth, left),
+        _ => first("oneOf").or_else(|| first("anyOf")).map_or(Value::Null, |part| of(part, depth, left)),
     }
 }
 
 /// The required fields, and those with an example; of all parts together. Of an object that has neither, all fields.
-fn object(schema: &At<'_>, depth: usize) -> Value {
+fn object(schema: &At<'_>, depth: usize, left: &mut usize) -> Value {
     let mut fields = Map::new();
     for part in schema.get("allOf").iter().flat_map(At::items) {
-        if let Value::Object(more) = of(part, depth) {
+        if let Value::Object(more) = of(part, depth, left) {
             fields.extend(more);
         }
     }
@@ -108,7 +117,7 @@ fn object(schema: &At<'_>, depth: usize) -> Value {
         // Without a required field all are shown, but not those of objects within.
         let is_shown = is_wanted(name, &property) || (!any_is && depth + 2 > DEPTH);
         if is_shown && property.flag("readOnly") != Some(true) {
-            let value = of(property, depth);
+            let value = of(property, depth, left);
             if !value.is_null() {
                 fields.insert(name.to_owned(), value);
             }

@@ -5,7 +5,9 @@ use serde_json::{Map, Number, Value};
 use crate::files::At;
 
 /// How deep schemas are looked into.
-const DEPTH: usize = 8;
+const DEPTH: usize = 6;
+/// How many schemas are looked at: those that refer to each other in circles would be endless, or nearly.
+const MOST: usize = 1000;
 
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +32,14 @@ pub enum Kind {
 
 impl Kind {
     pub(crate) fn of(schema: At<'_>) -> Self {
-        Self::within(schema, DEPTH)
+        let mut left = MOST;
+        Self::within(schema, DEPTH, &mut left)
     }
 
-    fn within(schema: At<'_>, depth: usize) -> Self {
-        let (Some(depth), Ok(schema)) = (depth.checked_sub(1), schema.resolved()) else { return Self::Any };
+    fn within(schema: At<'_>, depth: usize, left: &mut usize) -> Self {
+        let (Some(depth), Some(fewer)) = (depth.checked_sub(1), left.checked_sub(1)) else { return Self::Any };
+        *left = fewer;
+        let Ok(schema) = schema.resolved() else { return Self::Any };
         let named = match schema.value.get("type") {
             Some(Value::String(name)) => Some(name.as_str()),
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null"),
@@ -47,38 +52,38 @@ impl Kind {
             Some("integer") => Self::Integer,
             Some("number") => Self::Number,
             Some("boolean") => Self::Boolean,
-            Some("array") => Self::array(&schema, depth),
-            Some("object") => Self::object(&schema, depth),
-            _ if schema.get("items").is_some() => Self::array(&schema, depth),
-            _ if schema.get("properties").is_some() => Self::object(&schema, depth),
+            Some("array") => Self::array(&schema, depth, left),
+            Some("object") => Self::object(&schema, depth, left),
+            _ if schema.get("items").is_some() => Self::array(&schema, depth, left),
+            _ if schema.get("properties").is_some() => Self::object(&schema, depth, left),
             // OpenAPI 3.1 leaves the type of what has another media type out.
             _ if schema.get("contentMediaType").is_some() && schema.get("contentEncoding").is_none() => Self::Bytes,
-            _ => Self::composed(&schema, depth),
+            _ => Self::composed(&schema, depth, left),
         }
     }
 
-    fn array(schema: &At<'_>, depth: usize) -> Self {
-        Self::Array(Box::new(schema.get("items").map_or(Self::Any, |items| Self::within(items, depth))))
+    fn array(schema: &At<'_>, depth: usize, left: &mut usize) -> Self {
+        Self::Array(Box::new(schema.get("items").map_or(Self::Any, |items| Self::within(items, depth, left))))
     }
 
-    fn object(schema: &At<'_>, depth: usize) -> Self {
+    fn object(schema: &At<'_>, depth: usize, left: &mut usize) -> Self {
         let mut fields: Vec<_> = schema
             .get("properties")
             .into_iter()
             .flat_map(|properties| properties.entries().collect::<Vec<_>>())
-            .map(|(name, property)| (name.to_owned(), Self::within(property, depth)))
+            .map(|(name, property)| (name.to_owned(), Self::within(property, depth, left)))
             .collect();
-        if let Self::Object(more) = Self::composed(schema, depth) {
+        if let Self::Object(more) = Self::composed(schema, depth, left) {
             fields.extend(more);
         }
         Self::Object(fields)
     }
 
     /// What all parts ask for together, or all alternatives ask for alike.
-    fn composed(schema: &At<'_>, depth: usize) -> Self {
-        let parts = |name: &str| -> Vec<Self> {
+    fn composed(schema: &At<'_>, depth: usize, left: &mut usize) -> Self {
+        let mut parts = |name: &str| -> Vec<Self> {
             let parts = schema.get(name).into_iter().flat_map(|parts| parts.items().collect::<Vec<_>>());
-            parts.map(|part| Self::within(part, depth)).filter(|kind| *kind != Self::Any).collect()
+            parts.map(|part| Self::within(part, depth, left)).filter(|kind| *kind != Self::Any).collect()
         };
         let mut all = parts("allOf").into_iter();
         if let Some(first) = all.next() {

@@ -105,9 +105,16 @@ impl Bound {
         server_url(&self.document, self.operation.servers(), config)
     }
 
+    /// What a call takes and gives. What templates of the target fill in is not taken by name.
     pub(crate) fn describe(&self) -> Result<Description, UpstreamError> {
         let described = self.operation.describe(&self.document);
-        described.map_err(|problem| error::unbound(&[Invalid::new(problem.to_string())]))
+        let mut described = described.map_err(|problem| error::unbound(&[Invalid::new(problem.to_string())]))?;
+        let mut sources = self.sources.iter();
+        described.parameters.retain(|_| matches!(sources.next(), Some(Source::Request)));
+        if self.body.is_some() {
+            described.body = None;
+        }
+        Ok(described)
     }
 }
 

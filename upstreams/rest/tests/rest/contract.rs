@@ -297,3 +297,51 @@ components: {schemas: {Pet: {type: object, required: [name], properties: {name: 
         })
     );
 }
+
+#[tokio::test]
+async fn the_gateway_publishes_its_routes_with_the_schemas_of_their_operations() {
+    let document = r##"
+openapi: 3.0.0
+paths:
+  /pets/{id}:
+    put:
+      operationId: putPet
+      summary: Puts a pet
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: integer}}
+        - {name: dry, in: query, schema: {type: boolean}}
+        - {name: fixed, in: query, schema: {type: string}}
+      requestBody: {required: true, content: {application/json: {schema: {$ref: "#/components/schemas/Pet"}}}}
+      responses: {"200": {description: It is put., content: {application/json: {schema: {$ref: "#/components/schemas/Pet"}}}}}
+components: {schemas: {Pet: {type: object, properties: {name: {type: string}}}}}
+"##;
+    let routes = r#"
+  - {name: put, match: "PUT /animals/{id}", to: {upstream: service, operation: putPet, parameters: {fixed: x}}}
+  - {match: "GET /files/{*rest}", to: service}
+  - {match: GET /openapi.json, openapi: {title: Animals, version: 2, servers: ["https://api.example.com"]}}
+"#;
+    let stage = Stage::with(document, "{url: \"http://127.0.0.1:1\", openapi: openapi.yaml}", routes).await;
+    let answer = stage.get("/openapi.json").await;
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    let published: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+    assert_eq!(published["info"], json!({"title": "Animals", "version": "2"}));
+    assert_eq!(published["servers"], json!([{"url": "https://api.example.com"}]));
+    let paths: Vec<_> = published["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/animals/{id}", "/files/{rest}", "/openapi.json"]);
+    let put = &published["paths"]["/animals/{id}"]["put"];
+    let reference = json!({"schema": {"$ref": "#/components/schemas/Pet"}});
+    assert_eq!((&put["operationId"], &put["summary"]), (&json!("put"), &json!("Puts a pet")));
+    assert_eq!(
+        put["parameters"],
+        json!([
+            {"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}},
+            {"name": "dry", "in": "query", "required": false, "schema": {"type": "boolean"}},
+        ]),
+        "what the route fills in is no parameter of clients"
+    );
+    assert_eq!(put["requestBody"], json!({"required": true, "content": {"application/json": reference}}));
+    assert_eq!(put["responses"]["200"], json!({"description": "It is put.", "content": {"application/json": reference}}));
+    // What the gateway says of itself is a document that it can call.
+    let again = plan_with(answer.body(), "{openapi: openapi.yaml}", "\n  - {match: \"PUT /a/{id}\", to: service/put}\n");
+    assert!(again.is_ok(), "{again:?}");
+}
