@@ -10,7 +10,7 @@ const PARTS: [&str; 5] = ["README.md", "src/lib.rs", "src/config.rs", "src/error
 const SHAPELESS: [(&str, &str); 3] = [
     ("lambda", "events and replies are shaped by callgate-aws-event"),
     ("local", "events and replies are shaped by callgate-aws-event"),
-    ("rest", "requests and responses pass as they are"),
+    ("rest", "requests are made in src/operation, by callgate-openapi"),
 ];
 
 #[test]

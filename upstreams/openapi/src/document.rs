@@ -332,7 +332,7 @@ mod tests {
             for (index, value) in changes {
                 let mut found = Vec::new();
                 pointers(&document, "", &mut found);
-                if let Some(place) = document.pointer_mut(index.get(&found)) {
+                if let Some(place) = document.pointer_mut(&found[index.index(found.len())]) {
                     *place = value;
                 }
             }
