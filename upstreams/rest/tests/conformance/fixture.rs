@@ -29,7 +29,7 @@ impl<const HTTP2: bool> Fixture for Http<HTTP2> {
     }
 
     fn upstream(&self) -> String {
-        format!("{{rest: {{url: \"{}\", http2: {HTTP2}}}}}", self.url)
+        format!("{{rest: {{url: \"{}\", openapi: discover, http2: {HTTP2}}}}}", self.url)
     }
 
     fn to(&self, _remote: Remote) -> String {

@@ -62,6 +62,7 @@ async fn answer(request: Request<Incoming>) -> Reply {
         value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     };
     match request.uri().path().split('/').nth(1).unwrap_or_default() {
+        "openapi.json" => reply(200, document()),
         "describe" => describe(&request),
         "mirror" => mirror(request),
         "status" => reply(u16::try_from(number("status")).unwrap_or(500), Bytes::new()),
@@ -80,6 +81,13 @@ fn reply(status: u16, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Either::Right(Full::new(body.into())));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply
+}
+
+/// What the service says of itself.
+fn document() -> String {
+    let operation = |name: &str| (format!("/{name}"), json!({"get": {"operationId": name, "responses": {}}}));
+    let paths = ["describe", "status", "slow"].map(operation).into_iter().collect::<serde_json::Map<_, _>>();
+    json!({"openapi": "3.1.0", "info": {"title": "remote", "version": "1"}, "paths": paths}).to_string()
 }
 
 fn describe(request: &Request<Incoming>) -> Reply {

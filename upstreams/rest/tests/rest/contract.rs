@@ -340,8 +340,12 @@ components: {schemas: {Pet: {type: object, properties: {name: {type: string}}}}}
         "what the route fills in is no parameter of clients"
     );
     assert_eq!(put["requestBody"], json!({"required": true, "content": {"application/json": reference}}));
-    assert_eq!(put["responses"]["200"], json!({"description": "It is put.", "content": {"application/json": reference}}));
+    assert_eq!(
+        put["responses"]["200"],
+        json!({"description": "It is put.", "content": {"application/json": reference}})
+    );
     // What the gateway says of itself is a document that it can call.
-    let again = plan_with(answer.body(), "{openapi: openapi.yaml}", "\n  - {match: \"PUT /a/{id}\", to: service/put}\n");
+    let again =
+        plan_with(answer.body(), "{openapi: openapi.yaml}", "\n  - {match: \"PUT /a/{id}\", to: service/put}\n");
     assert!(again.is_ok(), "{again:?}");
 }
