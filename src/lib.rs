@@ -24,7 +24,7 @@ use callgate_core::Registry;
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "amqp")]
-    let registry = registry.with::<callgate_amqp::Amqp>();
+    let registry = registry.with::<callgate_amqp::Amqp>().with_trigger::<callgate_amqp::AmqpTrigger>();
     #[cfg(feature = "azure")]
     let registry = registry.with::<callgate_azure::Azure>();
     #[cfg(feature = "gcf")]

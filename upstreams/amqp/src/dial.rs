@@ -30,6 +30,7 @@ use crate::{
 };
 
 /// How brokers are connected to.
+#[derive(Debug)]
 pub(crate) struct Dialing {
     servers: Vec<(Server, Identity)>,
     tls: Option<RustlsConnector>,
@@ -51,6 +52,12 @@ pub(crate) struct Failure {
     pub(crate) why: Arc<str>,
     /// The broker refuses the gateway's credentials or the virtual host.
     pub(crate) denied: bool,
+}
+
+impl From<Failure> for AmqpError {
+    fn from(Failure { why, denied }: Failure) -> Self {
+        if denied { Self::Refused { why } } else { Self::Disconnected { why: Some(why) } }
+    }
 }
 
 /// The broker knows the gateway by its certificate.

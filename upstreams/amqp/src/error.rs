@@ -21,8 +21,16 @@ pub(crate) enum AmqpError {
     Disconnected { why: Option<Arc<str>> },
     #[error("the broker refuses the gateway: {why}")]
     Refused { why: Arc<str> },
+    #[error("the declarations failed: {why}")]
+    Declared { why: String },
     #[error("there is no exchange `{exchange}`")]
     Missing { exchange: String },
+    #[error("there is no queue `{queue}`")]
+    NoQueue { queue: String },
+    #[error("the broker sends no more messages of the queue `{queue}`: the queue or the connection is gone")]
+    Ended { queue: String },
+    #[error("the broker was not told what became of a message: {why}")]
+    Unsettled { why: String },
     #[error("no channel can be opened")]
     Channel(#[source] lapin::Error),
     #[error("the broker blocks the connection, as it lacks memory or disk space")]
@@ -54,8 +62,14 @@ pub(crate) enum AmqpError {
 impl AmqpError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Settings(_) | Self::Tls(_) | Self::Disconnected { .. } | Self::Channel(_) => ErrorKind::Unavailable,
-            Self::Refused { .. } => ErrorKind::Denied,
+            Self::Settings(_)
+            | Self::Tls(_)
+            | Self::Disconnected { .. }
+            | Self::Channel(_)
+            | Self::NoQueue { .. }
+            | Self::Ended { .. }
+            | Self::Unsettled { .. } => ErrorKind::Unavailable,
+            Self::Refused { .. } | Self::Declared { .. } => ErrorKind::Denied,
             Self::Blocked | Self::Busy { .. } | Self::Nacked { .. } => ErrorKind::Throttled,
             Self::Unknown { .. } | Self::Late { .. } | Self::NoReply { .. } | Self::ReplyLost { .. } => {
                 ErrorKind::Timeout

@@ -18,6 +18,7 @@ mod shape;
 mod solo;
 mod standing;
 mod target;
+mod trigger;
 
 use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
@@ -26,6 +27,7 @@ pub use config::{Config, Credentials};
 pub use declare::{Binding, Declare, Exchange, Queue, QueueType};
 pub use function::Function;
 pub use target::{Mode, Target};
+pub use trigger::{AmqpTrigger, Receipt, TriggerConfig};
 
 use link::Link;
 

@@ -19,7 +19,6 @@ use tokio::{
 
 use crate::{
     config::Config,
-    declare::Declare,
     dial::{Dialing, Failure},
     error::AmqpError,
     session::Session,
@@ -30,8 +29,6 @@ use crate::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often a connection is looked at. Its end is told by an event, but for the broker's friendly goodbye.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long declarations may take.
-const DECLARING: Duration = Duration::from_secs(30);
 
 /// The way to the connection.
 #[derive(Debug)]
@@ -74,10 +71,7 @@ impl Link {
         {
             return Ok(Arc::clone(session));
         }
-        Err(match state.failure.clone() {
-            Some(failure) if failure.denied => AmqpError::Refused { why: failure.why },
-            failure => AmqpError::Disconnected { why: failure.map(|failure| failure.why) },
-        })
+        Err(state.failure.clone().map_or(AmqpError::Disconnected { why: None }, AmqpError::from))
     }
 
     /// Keeps in mind an exchange that a function needs.
@@ -159,8 +153,12 @@ impl Keeper {
         let dialed = self.dialing.dial(server).await?;
         self.sessions += 1;
         let session = Session::new(dialed, self.sessions, self.config.channels(), &self.context);
-        prepare(&session, &self.config.declare).await?;
-        Ok(session)
+        match session.make(&self.config.declare).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                Err(Failure { why: error.to_string().into(), denied: matches!(error, AmqpError::Declared { .. }) })
+            }
+        }
     }
 
     /// Offers the session to calls until it is over.
@@ -178,11 +176,9 @@ impl Keeper {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => {
                         tracing::warn!(upstream, reason, "The AMQP broker blocks the connection.");
-                        session.limits().set_blocked(true);
                     }
                     Some(Event::ConnectionUnblocked) => {
                         tracing::info!(upstream, "The AMQP broker takes messages again.");
-                        session.limits().set_blocked(false);
                     }
                     Some(Event::Error(error)) => why = Some(error),
                     Some(_) => {}
@@ -213,20 +209,6 @@ impl Keeper {
             tracing::warn!(upstream, error = &*failure.why, "The AMQP broker can't be used; it is tried again.");
         }
         self.state.send_modify(|state| (state.session, state.failure) = (None, Some(failure)));
-    }
-}
-
-/// Makes what the document declares.
-async fn prepare(session: &Session, declare: &Declare) -> Result<(), Failure> {
-    if declare.is_empty() {
-        return Ok(());
-    }
-    let failed = |why: String| Failure { why: format!("the declarations failed: {why}").into(), denied: true };
-    let channel = session.channel().await.map_err(|error| failed(error.to_string()))?;
-    match timeout(DECLARING, declare.make(&channel)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(Failure { why: "the broker does not answer to declarations".into(), denied: false }),
     }
 }
 

@@ -11,7 +11,11 @@ use lapin::{
     types::ShortString,
 };
 
-use crate::{function::Function, shape::Head, standing::Standing};
+use crate::{
+    function::{DIRECT_REPLY, Function},
+    shape::Head,
+    standing::Standing,
+};
 
 /// What is published, and how far it has come.
 #[derive(Debug)]
@@ -44,6 +48,14 @@ impl Outgoing {
             mandatory: function.mandatory(),
             stage: AtomicU8::new(WAITING),
         }
+    }
+
+    /// A reply to a queue, which may be gone by now: nobody waits there then.
+    pub(crate) fn reply(queue: ShortString, head: Head, payload: Bytes, standing: &Arc<Standing>) -> Self {
+        let (properties, head) = head.into_parts();
+        let (exchange, standing) = (ShortString::default(), Arc::clone(standing));
+        let stage = AtomicU8::new(WAITING);
+        Self { exchange, routing_key: queue, properties, payload, head, standing, mandatory: false, stage }
     }
 
     /// Publishes it on a channel and waits for the broker's confirm.
@@ -79,6 +91,11 @@ impl Outgoing {
         self.properties.correlation_id().as_ref().map_or("", ShortString::as_str)
     }
 
+    /// Whether its replies come to the gateway, which finds them by an id of chance.
+    fn is_request(&self) -> bool {
+        self.properties.reply_to().as_ref().is_some_and(|queue| queue.as_str() == DIRECT_REPLY)
+    }
+
     /// What stands beside the headers, for previews.
     pub(crate) fn described(&self) -> Vec<(&'static str, String)> {
         let short = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
@@ -92,7 +109,7 @@ impl Outgoing {
             ("priority", properties.priority().map(|priority| priority.to_string())),
             ("expiration", short(properties.expiration())),
             ("message_id", short(properties.message_id())),
-            ("correlation_id", short(properties.correlation_id())),
+            ("correlation_id", short(properties.correlation_id()).filter(|_| !self.is_request())),
             ("reply_to", short(properties.reply_to())),
             ("type", short(properties.kind())),
             ("app_id", short(properties.app_id())),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The header by which a consumer chooses the status of the response.
-const STATUS: &str = "callgate-status";
+pub(crate) const STATUS: &str = "callgate-status";
 
 /// Head and body of the response for a reply.
 pub(crate) fn of(

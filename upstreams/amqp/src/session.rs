@@ -5,17 +5,20 @@ use std::{
     net::{Shutdown, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use callgate_core::Context;
 use futures_util::Stream;
-use lapin::{Channel, Connection, Event, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
+use lapin::{
+    Channel, Connection, ConnectionStatus, Event, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable,
+};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
+    declare::Declare,
     dial::Dialed,
     error::AmqpError,
     key,
@@ -29,12 +32,14 @@ use crate::{
 const ALONE: usize = 16;
 /// How long the broker may take to answer what is asked beside messages.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long declarations may take.
+const DECLARING: Duration = Duration::from_secs(30);
 
 /// What the broker takes in this session.
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) session: Number,
-    blocked: AtomicBool,
+    connection: ConnectionStatus,
     frame: usize,
     largest: AtomicUsize,
 }
@@ -58,11 +63,7 @@ impl fmt::Debug for Session {
 impl Limits {
     /// Whether the broker takes no messages now.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_blocked(&self, blocked: bool) {
-        self.blocked.store(blocked, Ordering::Relaxed);
+        self.connection.blocked()
     }
 
     /// The broker has said how large a message may be.
@@ -88,7 +89,8 @@ impl Session {
     pub(crate) fn new(dialed: Dialed, number: Number, channels: u16, context: &Context) -> Self {
         let Dialed { connection, breaker } = dialed;
         let frame = usize::try_from(connection.configuration().frame_max()).unwrap_or(usize::MAX);
-        let limits = Limits { session: number, blocked: false.into(), frame, largest: usize::MAX.into() };
+        let status = connection.status().clone();
+        let limits = Limits { session: number, connection: status, frame, largest: usize::MAX.into() };
         let (connection, limits) = (Arc::new(connection), Arc::new(limits));
         let lanes = (0..channels)
             .map(|_| {
@@ -98,10 +100,6 @@ impl Session {
             })
             .collect();
         Self { connection, limits, lanes, next: AtomicUsize::new(0), alone: Semaphore::new(ALONE), breaker }
-    }
-
-    pub(crate) fn limits(&self) -> &Arc<Limits> {
-        &self.limits
     }
 
     /// Whether the connection is still there.
@@ -146,6 +144,19 @@ impl Session {
     pub(crate) async fn channel(&self) -> Result<Channel, AmqpError> {
         let opened = timeout(PATIENCE, self.connection.create_channel()).await;
         opened.map_err(|_| silent())?.map_err(AmqpError::Channel)
+    }
+
+    /// Makes what the document declares.
+    pub(crate) async fn make(&self, declare: &Declare) -> Result<(), AmqpError> {
+        if declare.is_empty() {
+            return Ok(());
+        }
+        let channel = self.channel().await?;
+        match timeout(DECLARING, declare.make(&channel)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(AmqpError::Declared { why: error.to_string() }),
+            Err(_) => Err(silent()),
+        }
     }
 
     /// Asks the broker for a sign of life, and for these exchanges.

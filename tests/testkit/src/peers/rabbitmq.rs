@@ -43,7 +43,7 @@ impl RabbitMq {
     /// The URL of a broker that runs already, from `CALLGATE_TEST_AMQP`. It can't be killed or administered.
     #[must_use]
     pub fn given() -> Option<String> {
-        env::var("CALLGATE_TEST_AMQP").ok().filter(|url| !url.is_empty())
+        env::var_os("CALLGATE_TEST_AMQP").and_then(|url| url.into_string().ok()).filter(|url| !url.is_empty())
     }
 
     /// Starts a node. `settings` are lines of its `rabbitmq.conf`, in which `$TLS_PORT` stands for a free port;

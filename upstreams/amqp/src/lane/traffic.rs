@@ -51,8 +51,11 @@ enum Settled {
     Nacked,
 }
 
+/// What a confirm brings, with a returned message that may be another's.
+type Confirmed = (Settled, Option<Box<BasicReturnMessage>>);
+
 enum Event {
-    Settled(u64, lapin::Result<Confirmation>),
+    Settled(u64, lapin::Result<Confirmed>),
     /// Everything that was settled before the mark was set has been seen.
     Mark,
     /// The same, and nothing more can come as the channel is closed.
@@ -122,7 +125,7 @@ impl Traffic {
         let number = self.numbers;
         let (channel, published) = (Arc::clone(&self.channel), Arc::clone(&message));
         self.pending.insert(number, Pending { message, to, settled: None, returned: None });
-        self.work.push(Box::pin(async move { Event::Settled(number, published.publish(&channel).await) }));
+        self.work.push(Box::pin(async move { Event::Settled(number, published.publish(&channel).await.map(read)) }));
         None
     }
 
@@ -139,7 +142,7 @@ impl Traffic {
 
     fn see(&mut self, event: Event) {
         match event {
-            Event::Settled(number, Ok(confirmation)) => self.settle(number, confirmation),
+            Event::Settled(number, Ok((settled, returned))) => self.settle(number, settled, returned.as_deref()),
             Event::Settled(_, Err(error)) => self.close(Some(error)),
             Event::Mark => {
                 self.marked = false;
@@ -164,14 +167,9 @@ impl Traffic {
     /// at once in any order. So a confirm says nothing yet of the message itself: its return may be with another one.
     /// That other one was settled before, and the work is done in the order in which it is settled, so that a mark at the
     /// end of the line comes back after it.
-    fn settle(&mut self, number: u64, confirmation: Confirmation) {
-        let (settled, returned) = match confirmation {
-            Confirmation::Ack(returned) => (Settled::Confirmed, returned),
-            Confirmation::Nack(returned) => (Settled::Nacked, returned),
-            Confirmation::NotRequested => (Settled::Confirmed, None),
-        };
+    fn settle(&mut self, number: u64, settled: Settled, returned: Option<&BasicReturnMessage>) {
         if let Some(returned) = returned {
-            self.find(number, &returned);
+            self.find(number, returned);
         }
         if let Some(pending) = self.pending.get_mut(&number) {
             pending.settled = Some(settled);
@@ -255,5 +253,13 @@ impl Traffic {
         }
         self.replies.lose();
         self.work.clear();
+    }
+}
+
+fn read(confirmation: Confirmation) -> Confirmed {
+    match confirmation {
+        Confirmation::Ack(returned) => (Settled::Confirmed, returned.map(Box::new)),
+        Confirmation::Nack(returned) => (Settled::Nacked, returned.map(Box::new)),
+        Confirmation::NotRequested => (Settled::Confirmed, None),
     }
 }

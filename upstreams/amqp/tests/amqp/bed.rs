@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 
-use callgate_testkit::peers::{RabbitMq, present};
+use callgate_testkit::peers::{RabbitMq, present, until};
 use lapin::{
     Channel, Connection, ConnectionProperties, ExchangeKind,
     message::BasicGetMessage,
@@ -11,7 +11,10 @@ use lapin::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -19,7 +22,7 @@ const LONG: Duration = Duration::from_secs(120);
 pub(crate) const LARGEST: usize = 1_000_000;
 
 pub(crate) struct Bed {
-    pub(crate) node: Mutex<RabbitMq>,
+    node: Option<Mutex<RabbitMq>>,
     pub(crate) url: String,
     pub(crate) address: String,
     pub(crate) tls_address: String,
@@ -28,9 +31,13 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
-    /// Starts the node, unless it is not installed.
-    pub(crate) async fn make() -> Option<Self> {
-        let certificates = certificates();
+    /// Starts a node, unless it is not installed; with `given` it is a broker that runs already.
+    pub(crate) async fn make(given: Option<String>) -> Option<Self> {
+        let (certificates, names) = (certificates(), AtomicUsize::new(0));
+        if let Some(url) = given {
+            let address = url.rsplit('@').next().and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+            return Some(Self { node: None, url, address, tls_address: String::new(), certificates, names });
+        }
         let file = |name: &str| certificates.path().join(name).display().to_string();
         let settings = format!(
             "max_message_size = {LARGEST}\nlisteners.ssl.1 = 127.0.0.1:$TLS_PORT\nssl_options.cacertfile = {}\n\
@@ -43,13 +50,28 @@ impl Bed {
         );
         let node = present(RabbitMq::start(&settings, &["rabbitmq_auth_mechanism_ssl"]).await)?;
         let (url, address, tls_address) = (node.url(), node.address(), node.tls_address());
-        let names = AtomicUsize::new(0);
-        Some(Self { node: Mutex::new(node), url, address, tls_address, certificates, names })
+        Some(Self { node: Some(Mutex::new(node)), url, address, tls_address, certificates, names })
     }
 
     /// A name that no other trial has.
     pub(crate) fn name(&self, text: &str) -> String {
-        format!("{text}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+        format!("{text}-{}-{}", std::process::id(), self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The node, for what needs one of the test's own.
+    pub(crate) async fn node(&self) -> MutexGuard<'_, RabbitMq> {
+        self.node.as_ref().expect("a broker that is given can't be administered").lock().await
+    }
+
+    /// Lets the node go on, should a trial that failed have left it paused or killed.
+    pub(crate) async fn resume(&self) {
+        if let Some(node) = &self.node {
+            let mut node = node.lock().await;
+            node.resume();
+            if !node.is_running() {
+                node.restart().await.unwrap();
+            }
+        }
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -58,8 +80,14 @@ impl Bed {
 
     /// A client of the test's own.
     pub(crate) async fn client(&self) -> Client {
-        let connected = Connection::connect(&self.url, ConnectionProperties::default());
-        let connection = timeout(LONG, connected).await.unwrap().unwrap();
+        let mut connected = None;
+        // A node that has just started may still reset connections.
+        let connects = async || {
+            connected = Connection::connect(&self.url, ConnectionProperties::default()).await.ok();
+            connected.is_some()
+        };
+        assert!(until(LONG, connects).await);
+        let connection = connected.unwrap();
         let channel = timeout(LONG, connection.create_channel()).await.unwrap().unwrap();
         Client { _connection: connection, channel }
     }

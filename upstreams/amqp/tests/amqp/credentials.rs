@@ -56,6 +56,6 @@ pub(crate) async fn a_certificate_can_stand_for_the_user(bed: Arc<Bed>) {
     let unknown = Stage::of(&upstream, FUNCTIONS).await;
     unknown.post("/new/x", "").await.fails(502, "upstream_denied");
     let may = Permissions { configure: "^$", write: "^amq.topic$", read: "^$" };
-    bed.node.lock().await.add_user("gateway.test", "unused-password", may).await.unwrap();
+    bed.node().await.add_user("gateway.test", "unused-password", may).await.unwrap();
     Stage::of(&upstream, FUNCTIONS).await.post("/new/x", "").await.succeeds(202);
 }

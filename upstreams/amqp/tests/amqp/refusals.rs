@@ -98,7 +98,7 @@ pub(crate) async fn what_the_user_may_not_do_is_told_and_nothing_else_suffers(be
     let write = format!("^({exchange})$");
     let may = Permissions { configure: "^$", write: &write, read: "^$" };
     {
-        let node = bed.node.lock().await;
+        let node = bed.node().await;
         node.add_user(&user, "narrow-pw", may).await.unwrap();
         let topics = format!(
             "rabbit_auth_backend_internal:set_topic_permissions(<<\"{user}\">>, <<\"/\">>, <<\"{exchange}\">>, \

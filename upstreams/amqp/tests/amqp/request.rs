@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Answers each request of a queue by this function.
-async fn respond<F>(client: &Client, queue: &str, answer: F) -> JoinSet<()>
+pub(crate) async fn respond<F>(client: &Client, queue: &str, answer: F) -> JoinSet<()>
 where
     F: Fn(&[u8]) -> Option<(FieldTable, Vec<u8>)> + Send + 'static,
 {

@@ -16,7 +16,7 @@ use crate::bed::Bed;
 
 const LONG: Duration = Duration::from_secs(60);
 
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl References for Nothing {
     fn variable(&self, _: &str) -> Option<String> {
@@ -70,7 +70,7 @@ impl Stage {
         yaml += "defaults: {timeout: 20s}\nroutes:\n";
         for (name, _) in functions {
             yaml += &format!("  - {{name: {name}, match: \"/{name}/{{v}}\", to: events/{name}}}\n");
-            yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 300ms}}\n");
+            yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 1s}}\n");
         }
         let document = Document::parse("amqp.yaml", &yaml, &Nothing).unwrap();
         let plan = Plan::read(&document, &Registry::new().with::<Amqp>()).unwrap_or_else(|report| panic!("{report}"));

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
+use callgate_testkit::peers::RabbitMq;
 use futures_util::{FutureExt, StreamExt, stream};
 use libtest_mimic::Failed;
 use tokio::time::timeout;
@@ -24,27 +25,26 @@ macro_rules! trials {
 }
 pub(crate) use trials;
 
-/// Runs them at once.
+/// Runs them at once, on the broker that is given if there is one.
 pub(crate) fn beside(trials: Trials) -> Result<(), Failed> {
-    run(trials, usize::MAX)
+    run(trials, usize::MAX, RabbitMq::given())
 }
 
-/// Runs one after the other.
+/// Runs one after the other, on a node of the test's own.
 pub(crate) fn in_turn(trials: Trials) -> Result<(), Failed> {
-    run(trials, 1)
+    run(trials, 1, None)
 }
 
-fn run(trials: Trials, at_once: usize) -> Result<(), Failed> {
+fn run(trials: Trials, at_once: usize, given: Option<String>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let Some(bed) = Bed::make().await else { return Ok(()) };
+        let Some(bed) = Bed::make(given).await else { return Ok(()) };
         let bed = Arc::new(bed);
         let done = stream::iter(trials)
             .map(|(name, body)| {
                 let bed = Arc::clone(&bed);
                 let work = async move {
-                    // A trial that failed may have left the node paused.
-                    bed.node.lock().await.resume();
+                    bed.resume().await;
                     timeout(LIMIT, body(bed)).await
                 };
                 async move { (name, matches!(AssertUnwindSafe(work).catch_unwind().await, Ok(Ok(())))) }

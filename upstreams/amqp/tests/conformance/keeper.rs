@@ -14,10 +14,6 @@ pub(crate) struct Keeper {
     taken: Vec<Taken>,
 }
 
-fn told(error: lapin::Error) -> String {
-    error.to_string()
-}
-
 impl Keeper {
     pub(crate) async fn start(url: &str, number: usize) -> Result<Self, String> {
         let keeper = Self { url: url.to_owned(), name: format!("kept-{number}"), taken: Vec::new() };
@@ -25,9 +21,15 @@ impl Keeper {
         let name = || keeper.name.as_str().into();
         let (table, durable) = (FieldTable::default, QueueDeclareOptions::durable());
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        channel.exchange_declare(name(), ExchangeKind::Topic, options, table()).await.map_err(told)?;
-        channel.queue_declare(name(), durable, table()).await.map_err(told)?;
-        channel.queue_bind(name(), name(), "#".into(), QueueBindOptions::default(), table()).await.map_err(told)?;
+        channel
+            .exchange_declare(name(), ExchangeKind::Topic, options, table())
+            .await
+            .map_err(|error| error.to_string())?;
+        channel.queue_declare(name(), durable, table()).await.map_err(|error| error.to_string())?;
+        channel
+            .queue_bind(name(), name(), "#".into(), QueueBindOptions::default(), table())
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(keeper)
     }
 
@@ -35,7 +37,9 @@ impl Keeper {
     pub(crate) async fn taken(&mut self) -> Result<Vec<Taken>, String> {
         let (_connection, channel) = self.connect().await?;
         let options = BasicGetOptions { no_ack: true };
-        while let Some(message) = channel.basic_get(self.name.as_str().into(), options).await.map_err(told)? {
+        while let Some(message) =
+            channel.basic_get(self.name.as_str().into(), options).await.map_err(|error| error.to_string())?
+        {
             let delivery = message.delivery;
             self.taken.push(Taken { headers: headers(&delivery.properties), payload: delivery.data });
         }
@@ -44,8 +48,9 @@ impl Keeper {
 
     /// A connection each time, as the broker is killed in between.
     async fn connect(&self) -> Result<(Connection, Channel), String> {
-        let connection = Connection::connect(&self.url, ConnectionProperties::default()).await.map_err(told)?;
-        let channel = connection.create_channel().await.map_err(told)?;
+        let connection =
+            Connection::connect(&self.url, ConnectionProperties::default()).await.map_err(|error| error.to_string())?;
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         Ok((connection, channel))
     }
 }

@@ -1,0 +1,84 @@
+//! Settles messages.
+
+use std::{sync::Arc, time::Duration};
+
+use callgate_core::{Redelivery, UpstreamError, trigger::Reply};
+use callgate_message::Message;
+use http::Response;
+use lapin::{
+    Acker,
+    message::Delivery,
+    options::{BasicAckOptions, BasicNackOptions},
+    types::ShortString,
+};
+use tokio::time::timeout;
+
+use super::consumption::Consumption;
+use crate::{
+    error::AmqpError,
+    outgoing::Outgoing,
+    response::STATUS,
+    shape::{self, Head},
+};
+
+/// How long a word to the broker may take. A connection that it blocks takes none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The way to settle a message of a queue.
+#[derive(Debug)]
+pub struct Receipt {
+    consumption: Arc<Consumption>,
+    acker: Acker,
+    /// Where the sender waits, and for which reply.
+    reply: Option<(ShortString, Option<ShortString>)>,
+    counts: bool,
+}
+
+impl Receipt {
+    pub(super) fn new(consumption: &Arc<Consumption>, delivery: Delivery, counts: bool) -> Self {
+        let properties = &delivery.properties;
+        let reply = properties.reply_to().clone().map(|queue| (queue, properties.correlation_id().clone()));
+        Self { consumption: Arc::clone(consumption), acker: delivery.acker, reply, counts }
+    }
+}
+
+/// Waits until a word to the broker is on its way.
+async fn told<T>(word: impl Future<Output = lapin::Result<T>>) -> Result<(), UpstreamError> {
+    match timeout(PATIENCE, word).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(AmqpError::Unsettled { why: error.to_string() }.into()),
+        Err(_) => Err(AmqpError::Unsettled { why: "the broker does not take it".to_owned() }.into()),
+    }
+}
+
+impl callgate_core::Receipt for Receipt {
+    fn redelivery(&self) -> Redelivery {
+        if self.counts { Redelivery::Counted } else { Redelivery::Uncounted }
+    }
+
+    async fn ack(self) -> Result<(), UpstreamError> {
+        told(self.acker.ack(BasicAckOptions::default())).await
+    }
+
+    async fn give_back(self) -> Result<(), UpstreamError> {
+        told(self.acker.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() })).await
+    }
+
+    async fn reply(&self, reply: &Reply) -> Result<(), UpstreamError> {
+        let Some((queue, correlation_id)) = &self.reply else { return Ok(()) };
+        let mut response = Response::new(());
+        *response.headers_mut() = reply.headers.clone();
+        let head = response.into_parts().0;
+        let mut message = Message::of_response(&shape::BINDING, &head, reply.body.clone());
+        message.headers.push((STATUS.to_owned(), reply.status.as_u16().to_string()));
+        let mut head = Head::new(message.content_type.as_deref(), message.content_encoding.as_deref())?;
+        head.headers(&message.headers)?;
+        if let Some(id) = correlation_id {
+            head.set(|properties| properties.with_correlation_id(id.clone()));
+        }
+        let message = Arc::new(Outgoing::reply(queue.clone(), head, message.payload, &self.consumption.replies));
+        let sent = timeout(PATIENCE, self.consumption.session.publish(&message, false)).await;
+        sent.map_err(|_| AmqpError::Unsettled { why: "the broker does not take it".to_owned() })??;
+        Ok(())
+    }
+}
