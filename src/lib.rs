@@ -39,6 +39,8 @@ pub fn registry() -> Registry {
     let registry = registry.with::<callgate_openfaas::OpenFaas>();
     #[cfg(feature = "rest")]
     let registry = registry.with::<callgate_rest::Rest>();
+    #[cfg(feature = "soap")]
+    let registry = registry.with::<callgate_soap::Soap>();
     registry
 }
 

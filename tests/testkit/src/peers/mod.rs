@@ -24,6 +24,7 @@ mod process;
 mod python;
 mod rabbitmq;
 mod script;
+mod soap;
 mod wait;
 mod wire;
 
@@ -45,5 +46,6 @@ pub use port::free_port;
 pub use process::Process;
 pub use python::Python;
 pub use rabbitmq::{Permissions, RabbitMq};
+pub use soap::{SoapService, Zeep};
 pub use wait::until;
 pub use wire::{Received, Wire};

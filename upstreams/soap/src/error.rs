@@ -1,0 +1,184 @@
+//! What goes wrong at a SOAP service, classified.
+
+use std::time::Duration;
+
+use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError};
+use callgate_http::SetupError;
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+
+use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
+
+/// The most of a text that others wrote which goes to the log.
+const LONGEST: usize = 512;
+
+/// The settings can't be used: the load fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("`wsdl`: {0}")]
+    Wsdl(String),
+    #[error("`credentials.basic`: user and password make no header")]
+    Basic(#[from] http::header::InvalidHeaderValue),
+    #[error("`credentials.username_token`: {0}")]
+    Token(#[from] TokenError),
+}
+
+impl From<Unusable> for UpstreamError {
+    fn from(error: Unusable) -> Self {
+        Self::new(ErrorKind::Denied, error.to_string()).with_source(error)
+    }
+}
+
+/// An answer that is no message of SOAP.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("the service answered {status} without a fault")]
+    Status { status: StatusCode, retry_after: Option<Duration> },
+    #[error("the service answered nothing")]
+    Empty,
+    #[error("the service answered with attachments (MIME parts), which are not supported")]
+    Attachments,
+    #[error("the service answered with `{}`, which is no XML", bounded(kind))]
+    NoXml { kind: String },
+    #[error("the service's answer is in a character encoding that is not supported")]
+    Encoding,
+    #[error("the service's answer: {0}")]
+    Xml(String),
+    #[error("the service answered with the element `{}`, which is no envelope of SOAP", bounded(root))]
+    NoEnvelope { root: String },
+    #[error("the service's answer does not fit its description: {0}")]
+    Unfit(#[from] Unfit),
+}
+
+impl Refused {
+    /// A status that tells more than what is wrong with the body, or that.
+    pub(crate) fn status_or(status: StatusCode, headers: &HeaderMap, otherwise: Self) -> Self {
+        if status.is_success() {
+            return otherwise;
+        }
+        let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Self::Status { status, retry_after: wait.map(Duration::from_secs) }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        let Self::Status { status, .. } = self else { return ErrorKind::BadReply };
+        match status.as_u16() {
+            401 | 403 | 404 | 407 => ErrorKind::Denied,
+            413 => ErrorKind::BodyTooLarge,
+            429 => ErrorKind::Throttled,
+            504 => ErrorKind::Timeout,
+            502 | 503 => ErrorKind::Unavailable,
+            500.. => ErrorKind::FunctionError,
+            _ => ErrorKind::BadReply,
+        }
+    }
+}
+
+impl From<Refused> for UpstreamError {
+    fn from(refused: Refused) -> Self {
+        let error = Self::new(refused.kind(), refused.to_string());
+        match &refused {
+            Refused::Status { retry_after: Some(wait), .. } => error.with_retry_after(*wait),
+            _ => error,
+        }
+    }
+}
+
+/// A value of the client that does not fit.
+impl From<Mismatch> for UpstreamError {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::new(ErrorKind::BadInput, "the input does not fit the operation")
+            .with_detail(mismatch.to_string())
+            .with_source(mismatch)
+    }
+}
+
+impl From<TokenError> for UpstreamError {
+    fn from(error: TokenError) -> Self {
+        Self::new(ErrorKind::Unavailable, "no UsernameToken can be made").with_source(error)
+    }
+}
+
+/// A body that is no JSON.
+pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
+    UpstreamError::new(ErrorKind::BadInput, "the request's body is no JSON")
+        .with_detail(format!("The body is no JSON: {error}."))
+}
+
+/// The service says that the call failed.
+pub(crate) fn fault(fault: &Fault) -> UpstreamError {
+    let message = format!("the service answered with the fault {}: {}", bounded(&fault.code), bounded(&fault.reason));
+    let error = UpstreamError::new(ErrorKind::SoapFault, message).with_member("fault", fault.to_json());
+    if fault.is_clients() { error.with_status(StatusCode::BAD_REQUEST) } else { error }
+}
+
+/// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
+/// the request's own body.
+pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
+    let text = match error {
+        BodyError::Cut(cause) => format!("the service's answer was cut off: {cause}"),
+        other => format!("the service's answer could not be read: {other}"),
+    };
+    UpstreamError::new(ErrorKind::BadReply, text)
+}
+
+/// The description of a service is not there yet.
+pub(crate) fn no_contract(reason: &str) -> UpstreamError {
+    UpstreamError::new(ErrorKind::Unavailable, format!("the WSDL could not be fetched yet: {reason}"))
+}
+
+/// The description of a service could not be had anew.
+pub(crate) fn not_fetched(failed: &NotFetched) -> UpstreamError {
+    let (kind, reason) = match failed {
+        NotFetched::Absent(reason) => (ErrorKind::Unreachable, reason),
+        NotFetched::Wrong(reason) => (ErrorKind::BadReply, reason),
+    };
+    UpstreamError::new(kind, format!("the WSDL could not be fetched: {reason}"))
+}
+
+/// A function that turned out not to be there, once the description was.
+pub(crate) fn unbound(invalid: &Invalid) -> UpstreamError {
+    UpstreamError::new(ErrorKind::Denied, invalid.to_string())
+}
+
+/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
+pub(crate) fn bounded(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16) -> ErrorKind {
+        let status = StatusCode::from_u16(status).unwrap();
+        UpstreamError::from(Refused::status_or(status, &HeaderMap::new(), Refused::Empty)).kind()
+    }
+
+    #[test]
+    fn a_status_without_a_fault_is_the_webs_own() {
+        assert_eq!(kind(401), ErrorKind::Denied);
+        assert_eq!(kind(404), ErrorKind::Denied);
+        assert_eq!(kind(429), ErrorKind::Throttled);
+        assert_eq!(kind(500), ErrorKind::FunctionError);
+        assert_eq!(kind(503), ErrorKind::Unavailable);
+        assert_eq!(kind(504), ErrorKind::Timeout);
+        assert_eq!(kind(302), ErrorKind::BadReply);
+        assert_eq!(kind(200), ErrorKind::BadReply);
+    }
+
+    #[test]
+    fn a_text_of_others_is_one_bounded_line() {
+        assert_eq!(bounded("a\r\nb "), "a  b");
+        assert!(bounded(&"é".repeat(600)).len() < 520);
+    }
+}

@@ -1,0 +1,289 @@
+//! A function, bound: everything about it that doesn't change from call to call is ready.
+
+use std::sync::Arc;
+
+use callgate_core::{Body, CallContext, Description, Invalid, UpstreamError};
+use callgate_http::Endpoint;
+use callgate_transform::{Branch, Payload, Position, Scope, Shape, Template, Tree};
+use http::{
+    HeaderValue, Request, Uri,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    request::Parts,
+    uri::PathAndQuery,
+};
+use serde_json::Value;
+
+use crate::{
+    address::Address,
+    describe,
+    encode::{Encoder, Mismatch},
+    error,
+    reply::Expected,
+    security::Token,
+    shape::{self, CLOSING, Head},
+    target::{Target, is_action},
+    wsdl::{Contract, Operation, Version},
+    xsd::Schema,
+};
+
+/// What all functions of an upstream share.
+#[derive(Debug, Default)]
+pub(crate) struct Setup {
+    /// Where the service is, if the settings say.
+    pub(crate) url: Option<Address>,
+    pub(crate) port: Option<String>,
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) token: Option<Token>,
+}
+
+/// A function, ready to be called.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    endpoint: Endpoint,
+    target: PathAndQuery,
+    head: Head,
+    /// The envelope up to its headers.
+    opening: String,
+    call: Call,
+}
+
+/// What goes into the envelope.
+#[derive(Debug)]
+enum Call {
+    Operation { schema: Arc<Schema>, operation: Arc<Operation>, input: Input, header: Option<Shape> },
+    Xml(Template),
+}
+
+/// Where an operation's input comes from.
+#[derive(Debug)]
+enum Input {
+    Tree(Shape),
+    /// The body; the tree reads it where it is no plain JSON.
+    Body(Shape),
+}
+
+/// How many bytes an envelope is expected to have beyond the input's.
+const ENVELOPE: usize = 512;
+
+impl Bound {
+    /// Binds a target to an operation of a contract.
+    pub(crate) fn operation(
+        contract: &Contract,
+        setup: &Setup,
+        target: &Target,
+        address: impl FnOnce(&str) -> Result<Address, String>,
+    ) -> Result<Self, Invalid> {
+        if let Some(unfit) = target.unfit(true).into_iter().next() {
+            return Err(unfit);
+        }
+        let port = target.port.as_deref().or(setup.port.as_deref());
+        let operation = contract.operation(&target.operation, port).map_err(|invalid| invalid.at("operation"))?;
+        let Address { endpoint, target: path } = match (&setup.url, &operation.address) {
+            (Some(url), _) => url.clone(),
+            (None, Some(url)) => address(url).map_err(|error| {
+                Invalid::new(format!("the WSDL's address of the operation: {error}"))
+                    .at("operation")
+                    .hint("add the service's `url` to the upstream")
+            })?,
+            (None, None) => {
+                return Err(Invalid::new("the WSDL does not say where the service is")
+                    .at("operation")
+                    .hint("add the service's `url` to the upstream"));
+            }
+        };
+        if !is_action(&operation.action) {
+            return Err(Invalid::new("the WSDL's action cannot be sent as a header").at("operation"));
+        }
+        let input = match target.input()? {
+            Some(tree) => Input::Tree(tree),
+            None => Input::Body(whole_body()?),
+        };
+        let header = target.header()?;
+        if header.is_some() && operation.headers.is_empty() {
+            let message = "the WSDL binds no header to the operation";
+            return Err(Invalid::new(message).at("header").hint("leave `header` out"));
+        }
+        let schema = Arc::clone(&contract.schema);
+        let elements: Vec<_> = operation.input.parts.iter().chain(&operation.headers).collect();
+        let opening = shape::opening(operation.version, Some((&schema, &elements)));
+        let head = head(operation.version, &operation.action, setup)?;
+        Ok(Self { endpoint, target: path, head, opening, call: Call::Operation { schema, operation, input, header } })
+    }
+
+    /// Binds a target that says by itself what is sent.
+    pub(crate) fn by_hand(setup: &Setup, target: &Target) -> Result<Self, Invalid> {
+        if let Some(unfit) = target.unfit(false).into_iter().next() {
+            return Err(unfit);
+        }
+        let (Some(address), Some(xml)) = (setup.url.clone(), target.xml()?) else {
+            return Err(
+                Invalid::new("nothing says where the service is").hint("add the service's `url` to the upstream")
+            );
+        };
+        let version = target.version.unwrap_or(Version::V11);
+        let head = head(version, target.action.as_deref().unwrap_or(""), setup)?;
+        let opening = shape::opening(version, None);
+        Ok(Self { endpoint: address.endpoint, target: address.target, head, opening, call: Call::Xml(xml) })
+    }
+
+    /// Where calls go.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What may be answered.
+    pub(crate) fn expected(&self) -> Expected<'_> {
+        match &self.call {
+            Call::Operation { schema, operation, .. } => Expected::Message(schema, operation.output.as_ref()),
+            Call::Xml(_) => Expected::Free,
+        }
+    }
+
+    /// What it takes and gives, where a WSDL says.
+    pub(crate) fn description(&self) -> Option<Description> {
+        match &self.call {
+            Call::Operation { schema, operation, .. } => Some(describe::description(schema, operation)),
+            Call::Xml(_) => None,
+        }
+    }
+
+    /// The call for an invocation.
+    pub(crate) async fn request(
+        &self,
+        setup: &Setup,
+        request: Request<Body>,
+        context: &CallContext,
+    ) -> Result<Request<Body>, UpstreamError> {
+        let (mut parts, body) = request.into_parts();
+        let bytes = if self.reads_body() {
+            Some(body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?)
+        } else {
+            None
+        };
+        let mut out =
+            String::with_capacity(self.opening.len() + ENVELOPE + bytes.as_ref().map_or(0, |bytes| bytes.len() * 2));
+        out.push_str(&self.opening);
+        let envelope = self.envelope(out, setup, &parts, bytes.as_ref(), context)?;
+        self.head.put_on(&mut parts);
+        parts.uri = Uri::from(self.target.clone());
+        Ok(Request::from_parts(parts, Body::from(envelope)))
+    }
+
+    fn reads_body(&self) -> bool {
+        match &self.call {
+            Call::Operation { input: Input::Body(_), .. } => true,
+            Call::Operation { input: Input::Tree(input), header, .. } => {
+                input.reads_body() || header.as_ref().is_some_and(Shape::reads_body)
+            }
+            Call::Xml(template) => template.reads_body(),
+        }
+    }
+
+    fn envelope(
+        &self,
+        mut out: String,
+        setup: &Setup,
+        parts: &Parts,
+        bytes: Option<&bytes::Bytes>,
+        context: &CallContext,
+    ) -> Result<String, UpstreamError> {
+        let payload = bytes.cloned().map_or(Payload::Streaming, Payload::from);
+        let scope = || Scope::of_request(parts, &payload, context.exchange());
+        match &self.call {
+            Call::Xml(template) => {
+                begin(&mut out, setup, |_| Ok(()))?;
+                let failed = |error| UpstreamError::unrendered("the envelope's body could not be rendered", error);
+                out.push_str(&template.render_xml(&scope()).map_err(failed)?);
+            }
+            Call::Operation { schema, operation, input, header } => {
+                let failed = |error| UpstreamError::unrendered("the operation's input could not be rendered", error);
+                let header = match header {
+                    Some(header) => Some(header.render(&scope()).map_err(failed)?),
+                    None => None,
+                };
+                begin(&mut out, setup, |out| match &header {
+                    Some(header) => Ok(headers(out, schema, operation, header)?),
+                    None => Ok(()),
+                })?;
+                let input = match input {
+                    Input::Body(_) if is_plain_json(parts) => json(bytes.map_or(&[], |bytes| &**bytes))?,
+                    Input::Tree(tree) | Input::Body(tree) => tree.render(&scope()).map_err(failed)?,
+                };
+                let mut encoder = Encoder::new(schema, out);
+                encoder.parts(&operation.input.parts, &input)?;
+                out = encoder.out;
+            }
+        }
+        out.push_str(CLOSING);
+        Ok(out)
+    }
+}
+
+fn head(version: Version, action: &str, setup: &Setup) -> Result<Head, Invalid> {
+    Head::new(version, action, setup.authorization.clone())
+        .map_err(|error| Invalid::new(error.to_string()).at("action"))
+}
+
+/// Writes the headers, where there are some, and begins the body.
+fn begin(
+    out: &mut String,
+    setup: &Setup,
+    others: impl FnOnce(&mut String) -> Result<(), UpstreamError>,
+) -> Result<(), UpstreamError> {
+    const HEADER: &str = "<soap:Header>";
+    let before = out.len();
+    out.push_str(HEADER);
+    if let Some(token) = &setup.token {
+        token.write(out)?;
+    }
+    others(out)?;
+    if out.len() == before + HEADER.len() {
+        out.truncate(before);
+    } else {
+        out.push_str("</soap:Header>");
+    }
+    out.push_str("<soap:Body>");
+    Ok(())
+}
+
+/// The headers of an operation, by name.
+fn headers(out: &mut String, schema: &Schema, operation: &Operation, value: &Value) -> Result<(), Mismatch> {
+    let Value::Object(members) = value else { return Err(Mismatch::wanted("an object").below("header")) };
+    let known = operation.headers.iter().map(|element| &*element.name.local);
+    if let Some(unknown) = members.keys().find(|key| !known.clone().any(|known| known == key.as_str())) {
+        return Err(Mismatch::unknown(unknown, "the operation's headers", known).below("header"));
+    }
+    let mut encoder = Encoder::new(schema, std::mem::take(out));
+    for element in &operation.headers {
+        if let Some(value) = members.get(&*element.name.local).filter(|value| !value.is_null()) {
+            let within = |mismatch: Mismatch| mismatch.below(&element.name.local).below("header");
+            encoder.element(element, value).map_err(within)?;
+        }
+    }
+    *out = encoder.out;
+    Ok(())
+}
+
+/// The tree that is the request's body, of any kind that templates can read.
+fn whole_body() -> Result<Shape, Invalid> {
+    let value = Branch::Text("{{ body }}".to_owned().into());
+    Ok(Shape::new(&Tree { value, at: Position::default() })?)
+}
+
+/// Whether a body can be read as JSON without more ado.
+fn is_plain_json(parts: &Parts) -> bool {
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = kind.is_none_or(|kind| {
+        let end = kind.iter().position(|byte| *byte == b';').unwrap_or(kind.len());
+        kind.get(..end).is_some_and(|kind| kind.trim_ascii().to_ascii_lowercase().ends_with(b"json"))
+    });
+    is_json && !parts.headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The value of a JSON body; an empty one is an empty object.
+fn json(bytes: &[u8]) -> Result<Value, UpstreamError> {
+    if bytes.trim_ascii().is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| error::no_json(&error))
+}

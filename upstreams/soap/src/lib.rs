@@ -1,0 +1,286 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod config;
+mod decode;
+mod describe;
+mod documents;
+mod encode;
+mod error;
+mod fault;
+mod function;
+mod location;
+mod name;
+mod reply;
+mod security;
+mod shape;
+mod source;
+mod target;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod wsdl;
+mod xsd;
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use callgate_core::{Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_http::HttpClient;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+
+pub use config::{Basic, Config, Credentials, UsernameToken};
+pub use target::Target;
+pub use wsdl::{NoVersion, Version};
+
+use crate::{
+    address::{Address, Addresses},
+    error::Unusable,
+    function::{Bound, Setup},
+    reply::Reply,
+    security::Token,
+    source::{Awaited, Fetcher, NotFetched},
+    wsdl::Contract,
+};
+
+/// The kind `soap`: one SOAP service.
+#[derive(Debug)]
+pub struct Soap {
+    client: HttpClient,
+    setup: Setup,
+    addresses: Arc<Addresses>,
+    described: Described,
+    /// Where the description comes from, if it has to be fetched.
+    source: Option<(Fetcher, String)>,
+}
+
+/// What is known of a service.
+#[derive(Debug)]
+enum Described {
+    /// Nothing: functions say by themselves what is sent.
+    ByHand,
+    ByWsdl(Arc<Contract>),
+    /// The WSDL is still to be fetched.
+    Later(Arc<Awaited>),
+}
+
+/// An operation of an upstream.
+#[derive(Debug)]
+pub struct Function {
+    target: Target,
+    /// What became of it when the description was there.
+    bound: OnceLock<Result<Bound, Invalid>>,
+}
+
+impl Upstream for Soap {
+    const KIND: &'static str = "soap";
+    const SUMMARY: &'static str = "SOAP services: operations of a WSDL, with JSON in and out";
+    const DISCOVERS: bool = true;
+    type Config = Config;
+    type Target = Target;
+    type Function = Function;
+
+    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+        let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !location::is_url(wsdl)) else { return Vec::new() };
+        match source::from_files(&directory.join(wsdl)) {
+            Ok(contract) => {
+                config.contract = contract.map(Arc::new);
+                Vec::new()
+            }
+            Err(reason) => vec![Invalid::new(format!("the WSDL cannot be used: {reason}")).at("wsdl")],
+        }
+    }
+
+    fn check_target(config: &Config, target: &Target) -> Vec<Invalid> {
+        if config.wsdl.is_none() {
+            return target.unfit(false);
+        }
+        let Some(contract) = &config.contract else { return target.unfit(true) };
+        let url = config.url.as_deref().and_then(|url| Address::parse(url).ok());
+        let setup = Setup { url, port: config.port.clone(), ..Setup::default() };
+        let address = |url: &str| Address::parse(url).map_err(|error| error.to_string());
+        Bound::operation(contract, &setup, target, address).err().into_iter().collect()
+    }
+
+    async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
+        let client = HttpClient::new(config.http(), &context).map_err(Unusable::from)?;
+        let addresses = Arc::new(Addresses::default());
+        let authorization = config.credentials.as_ref().and_then(|credentials| credentials.basic.as_ref()).map(basic);
+        let authorization = authorization.transpose().map_err(Unusable::from)?;
+        let token = config.credentials.as_ref().and_then(|credentials| credentials.username_token.as_ref());
+        let token = token.map(Token::new).transpose().map_err(Unusable::from)?;
+        let url = config.url.as_deref().map(|url| addresses.of(url)).transpose();
+        let url = url.map_err(|error| Unusable::Wsdl(error.to_string()))?;
+        let fetcher = || Fetcher {
+            client: client.clone(),
+            addresses: Arc::clone(&addresses),
+            authorization: authorization.clone(),
+            context: context.clone(),
+        };
+        let source = match &config.wsdl {
+            Some(wsdl) if config.contract.is_none() => {
+                let file = || context.file(wsdl).to_string_lossy().into_owned();
+                Some((fetcher(), if location::is_url(wsdl) { wsdl.clone() } else { file() }))
+            }
+            _ => None,
+        };
+        let described = match (config.contract, &source) {
+            (Some(contract), _) => Described::ByWsdl(contract),
+            (None, None) => Described::ByHand,
+            (None, Some((fetcher, wsdl))) => match fetcher.contract(wsdl).await {
+                Ok(contract) => Described::ByWsdl(Arc::new(contract)),
+                Err(NotFetched::Wrong(reason)) => return Err(Unusable::Wsdl(reason).into()),
+                Err(NotFetched::Absent(reason)) => {
+                    tracing::warn!(
+                        upstream = context.name(),
+                        reason,
+                        "The WSDL could not be fetched; it is tried again."
+                    );
+                    Described::Later(Awaited::start(fetcher.clone(), wsdl.clone(), reason))
+                }
+            },
+        };
+        if let Described::ByWsdl(contract) = &described {
+            report(contract, context.name());
+        }
+        Ok(Self { client, setup: Setup { url, port: config.port, authorization, token }, addresses, described, source })
+    }
+
+    fn bind(&self, target: Target) -> Result<Function, Invalid> {
+        let bound = match &self.described {
+            Described::ByHand => Bound::by_hand(&self.setup, &target)?.into(),
+            Described::ByWsdl(contract) => self.bound(contract, &target)?.into(),
+            Described::Later(_) => match target.unfit(true).into_iter().next() {
+                Some(unfit) => return Err(unfit),
+                None => None,
+            },
+        };
+        let function = Function { target, bound: OnceLock::new() };
+        if let Some(bound) = bound {
+            function.bound.set(Ok(bound)).ok();
+        }
+        Ok(function)
+    }
+
+    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
+        let Invocation { request, context } = invocation;
+        let bound = self.bound_of(function)?;
+        let request = bound.request(&self.setup, request, &context).await?;
+        let reply = self.client.send(bound.endpoint(), request).await?;
+        let (mut parts, body) = reply.into_parts();
+        let bytes = body.collect(context.max_body()).await.map_err(|error| error::reply_body(&error))?;
+        let reply = reply::read(parts.status, &parts.headers, &bytes, bound.expected())?;
+        shape::without_body(&mut parts.headers);
+        let body = match reply {
+            Reply::Fault(fault) => return Err(error::fault(&fault)),
+            Reply::Taken => {
+                parts.status = StatusCode::ACCEPTED;
+                Body::empty()
+            }
+            Reply::Message(json) => {
+                parts.status = StatusCode::OK;
+                parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Body::from(json)
+            }
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        let endpoint = match (&self.setup.url, self.contract()?) {
+            (Some(url), _) => Some(url.endpoint.clone()),
+            (None, Some(contract)) => {
+                contract.address().and_then(|url| self.addresses.of(url).ok()).map(|url| url.endpoint)
+            }
+            (None, None) => None,
+        };
+        match endpoint {
+            Some(endpoint) => Ok(self.client.probe(&endpoint).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn discover(&self) -> Result<Vec<Discovered>, UpstreamError> {
+        // The service may have changed since.
+        let contract = match &self.source {
+            Some((fetcher, wsdl)) => {
+                Arc::new(fetcher.contract(wsdl).await.map_err(|failed| error::not_fetched(&failed))?)
+            }
+            None => match self.contract()? {
+                Some(contract) => Arc::clone(contract),
+                None => return Ok(Vec::new()),
+            },
+        };
+        let callable = contract.names().filter_map(|(name, listed)| Some((name, listed.operation.as_ref().ok()?)));
+        Ok(callable
+            .map(|(name, operation)| {
+                let stub = describe::stub(&contract.schema, &operation.input);
+                let discovered = Discovered::new(name).with_option("input", stub);
+                match &operation.note {
+                    Some(note) => discovered.with_note(note.to_string()),
+                    None => discovered,
+                }
+            })
+            .collect())
+    }
+
+    async fn describe(&self, function: &Function) -> Result<Option<Description>, UpstreamError> {
+        Ok(self.bound_of(function)?.description())
+    }
+
+    fn listed_as(&self, function: &Function) -> Option<String> {
+        let port = function.target.port.as_deref().or(self.setup.port.as_deref());
+        self.contract().ok()??.listed_as(&function.target.operation, port)
+    }
+}
+
+impl Soap {
+    /// What is known of the service; nothing where nothing has to be.
+    fn contract(&self) -> Result<Option<&Arc<Contract>>, UpstreamError> {
+        match &self.described {
+            Described::ByHand => Ok(None),
+            Described::ByWsdl(contract) => Ok(Some(contract)),
+            Described::Later(awaited) => awaited.get().map(Some).map_err(|reason| error::no_contract(&reason)),
+        }
+    }
+
+    fn bound(&self, contract: &Contract, target: &Target) -> Result<Bound, Invalid> {
+        let address = |url: &str| self.addresses.of(url).map_err(|error| error.to_string());
+        Bound::operation(contract, &self.setup, target, address)
+    }
+
+    /// A function that is bound, if only now.
+    fn bound_of<'f>(&self, function: &'f Function) -> Result<&'f Bound, UpstreamError> {
+        let bound = match (function.bound.get(), self.contract()?) {
+            (Some(bound), _) => bound,
+            (None, Some(contract)) => function.bound.get_or_init(|| self.bound(contract, &function.target)),
+            (None, None) => return Err(error::no_contract("there is none")),
+        };
+        bound.as_ref().map_err(error::unbound)
+    }
+}
+
+fn basic(basic: &Basic) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    let encoded = STANDARD.encode(format!("{}:{}", basic.user, basic.password.expose()));
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Tells in the log which operations can't be called.
+fn report(contract: &Contract, upstream: &str) {
+    for listed in contract.operations() {
+        if let Err(reason) = &listed.operation {
+            tracing::info!(
+                upstream,
+                operation = &*listed.name,
+                port = &*listed.port,
+                reason,
+                "An operation of the WSDL cannot be called."
+            );
+        }
+    }
+}

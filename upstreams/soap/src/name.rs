@@ -1,0 +1,50 @@
+//! Names with namespaces, and the namespaces that mean something here.
+
+use std::{fmt, sync::Arc};
+
+/// XML Schema.
+pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
+/// Attributes of instances: `xsi:type`, `xsi:nil`.
+pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// `xml:lang` and its kin, which no document has to declare.
+pub(crate) const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// WSDL 1.1.
+pub(crate) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
+/// WSDL's binding to SOAP 1.1.
+pub(crate) const WSDL_SOAP11: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
+/// WSDL's binding to SOAP 1.2.
+pub(crate) const WSDL_SOAP12: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
+/// WSDL's binding to MIME parts: attachments.
+pub(crate) const WSDL_MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
+/// SOAP encoding of 1.1, with the arrays that rpc/encoded messages are made of.
+pub(crate) const ENCODING11: &str = "http://schemas.xmlsoap.org/soap/encoding/";
+/// The same of SOAP 1.2.
+pub(crate) const ENCODING12: &str = "http://www.w3.org/2003/05/soap-encoding";
+
+/// A name with its namespace, which is empty for a name without one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) local: Arc<str>,
+}
+
+impl Name {
+    pub(crate) fn new(namespace: impl Into<Arc<str>>, local: impl Into<Arc<str>>) -> Self {
+        Self { namespace: namespace.into(), local: local.into() }
+    }
+
+    pub(crate) fn is(&self, namespace: &str, local: &str) -> bool {
+        &*self.local == local && &*self.namespace == namespace
+    }
+}
+
+/// `{namespace}local`, as James Clark writes names.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.local)
+        } else {
+            write!(f, "{{{}}}{}", self.namespace, self.local)
+        }
+    }
+}

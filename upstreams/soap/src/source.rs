@@ -1,0 +1,153 @@
+//! Where a description comes from: files, which are read at once, or the network, which may not be there yet.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use callgate_core::{Body, Context};
+use callgate_http::HttpClient;
+use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
+
+use crate::{address::Addresses, documents::Documents, location::is_url, wsdl::Contract};
+
+/// The largest document of a description, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// How long a document may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Between two tries to fetch a description: at first, and at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+
+/// Reads a description from files; `None` where a part of it has to be fetched.
+///
+/// # Errors
+/// The file could not be read, or is no WSDL.
+pub(crate) fn from_files(wsdl: &Path) -> Result<Option<Contract>, String> {
+    let mut documents = Documents::new(&wsdl.to_string_lossy());
+    let mut whole = true;
+    while let Some(location) = documents.next() {
+        if is_url(&location) {
+            whole = false;
+        } else {
+            let text = read(&location);
+            documents.give(location, text);
+        }
+    }
+    // What is wrong with the WSDL itself is known in either case.
+    documents.root()?;
+    if whole { Contract::new(&documents).map(Some) } else { Ok(None) }
+}
+
+fn read(location: &str) -> Result<String, String> {
+    let bytes = std::fs::read(location).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST {
+        return Err("it is too large".to_owned());
+    }
+    text(&bytes)
+}
+
+fn text(bytes: &[u8]) -> Result<String, String> {
+    crate::reply::text("", bytes)
+        .map(std::borrow::Cow::into_owned)
+        .ok_or_else(|| "it is in a character encoding that is not supported".to_owned())
+}
+
+/// How documents are fetched.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetcher {
+    pub(crate) client: HttpClient,
+    pub(crate) addresses: Arc<Addresses>,
+    /// Sent to the host of the WSDL itself, and to no other.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) context: Context,
+}
+
+/// Why a description could not be had.
+#[derive(Debug)]
+pub(crate) enum NotFetched {
+    /// It may be had later.
+    Absent(String),
+    /// What is there is no description.
+    Wrong(String),
+}
+
+impl Fetcher {
+    /// A description, parts of which have to be fetched.
+    pub(crate) async fn contract(&self, wsdl: &str) -> Result<Contract, NotFetched> {
+        let mut documents = Documents::new(wsdl);
+        while let Some(location) = documents.next() {
+            let text = if is_url(&location) {
+                self.fetch(&location, wsdl).await
+            } else {
+                let path = location.to_string();
+                self.context.blocking(move || read(&path)).await.unwrap_or_else(|stopped| Err(stopped.to_string()))
+            };
+            if let (Err(reason), true) = (&text, *location == *wsdl) {
+                return Err(NotFetched::Absent(reason.clone()));
+            }
+            documents.give(location, text);
+        }
+        Contract::new(&documents).map_err(NotFetched::Wrong)
+    }
+
+    async fn fetch(&self, url: &str, wsdl: &str) -> Result<String, String> {
+        let address = self.addresses.of(url).map_err(|error| error.to_string())?;
+        let mut request =
+            Request::get(Uri::from(address.target.clone())).body(Body::empty()).map_err(|error| error.to_string())?;
+        let own = self.addresses.of(wsdl).is_ok_and(|own| own.endpoint.to_string() == address.endpoint.to_string());
+        if let Some(authorization) = self.authorization.as_ref().filter(|_| own) {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        let exchange = async {
+            let reply =
+                self.client.send(&address.endpoint, request).await.map_err(|error| callgate_core::chain(&error))?;
+            if reply.status() != StatusCode::OK {
+                return Err(format!("it answered {}", reply.status()));
+            }
+            let bytes = reply.into_body().collect(LARGEST).await.map_err(|error| error.to_string())?;
+            text(&bytes)
+        };
+        tokio::time::timeout(LONGEST, exchange).await.unwrap_or_else(|_| Err("it did not come in time".to_owned()))
+    }
+}
+
+/// A description that is fetched in the background until it is there.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    contract: OnceLock<Arc<Contract>>,
+    reason: Mutex<String>,
+}
+
+impl Awaited {
+    /// Goes on fetching a description, which failed for this reason.
+    pub(crate) fn start(fetcher: Fetcher, wsdl: String, reason: String) -> Arc<Self> {
+        let awaited = Arc::new(Self { contract: OnceLock::new(), reason: Mutex::new(reason) });
+        let (own, context) = (Arc::clone(&awaited), fetcher.context.clone());
+        context.spawn(async move {
+            let (mut wait, most) = WAITS;
+            loop {
+                tokio::time::sleep(wait.mul_f64(0.75 + f64::from(fastrand::u8(..)) / 512.0)).await;
+                wait = (wait * 2).min(most);
+                let reason = match fetcher.contract(&wsdl).await {
+                    Ok(contract) => {
+                        tracing::info!(upstream = fetcher.context.name(), "The WSDL was fetched.");
+                        own.contract.set(Arc::new(contract)).ok();
+                        return;
+                    }
+                    Err(NotFetched::Absent(reason) | NotFetched::Wrong(reason)) => reason,
+                };
+                tracing::debug!(upstream = fetcher.context.name(), reason, "The WSDL could not be fetched.");
+                *own.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+            }
+        });
+        awaited
+    }
+
+    /// The description, or why it is not there.
+    pub(crate) fn get(&self) -> Result<&Arc<Contract>, String> {
+        self.contract.get().ok_or_else(|| self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}

@@ -1,0 +1,89 @@
+//! What a service answers when it does not answer.
+
+use callgate_testkit::peers::{SoapService, present};
+use serde_json::json;
+
+use crate::stage::{Raw, Stage, corpus};
+
+const ROUTES: &str = r#"
+  - {match: POST /boom, to: shop/boom}
+  - {match: POST /crash, to: shop/crash}
+  - {match: POST /hello, to: shop/say_hello}
+"#;
+
+#[tokio::test]
+async fn a_fault_is_its_problem_document() {
+    let Some(peer) = present(SoapService::start().await) else { return };
+    for (url, clients, servers) in [(peer.url11(), "Client", "Server"), (peer.url12(), "Sender", "Receiver")] {
+        let stage = Stage::new(&format!("wsdl: \"{url}?wsdl\""), ROUTES).await;
+        let answer = stage.post("/boom", &json!({"code": "Client.Custom"})).await;
+        assert_eq!(answer.failure(), (400, "soap_fault"), "{answer:?}");
+        let problem = answer.json();
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert_eq!(problem["type"], "urn:callgate:error:soap_fault");
+        assert!(problem["fault"]["code"].as_str().unwrap().starts_with(clients), "{problem}");
+        assert_eq!(
+            (&problem["fault"]["reason"], &problem["fault"]["detail"]),
+            (&json!("bad thing"), &json!({"code": "42"}))
+        );
+        let answer = stage.post("/crash", &json!({})).await;
+        assert_eq!(answer.failure(), (502, "soap_fault"), "{answer:?}");
+        assert!(answer.json()["fault"]["code"].as_str().unwrap().starts_with(servers), "{answer:?}");
+    }
+}
+
+fn envelope(body: &str) -> String {
+    format!("<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body>{body}</e:Body></e:Envelope>")
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_told_from_a_fault() {
+    let good = "<say_helloResponse xmlns='urn:shop'><say_helloResult/></say_helloResponse>";
+    let deep = envelope(&format!("{}{}", "<a>".repeat(100), "</a>".repeat(100)));
+    let bomb = format!(
+        "<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaa'>{}]><a>&z;</a>",
+        ('b'..='z')
+            .map(|name| format!("<!ENTITY {name} '{}'>", format!("&{};", (name as u8 - 1) as char).repeat(10)))
+            .collect::<String>()
+    );
+    for (status, kind, body, expected) in [
+        ("200 OK", "text/xml", envelope(good), (200, "none")),
+        ("200 OK", "text/xml", envelope("<other/>"), (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", envelope(""), (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", "<html>".to_owned(), (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", "<html/>".to_owned(), (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", String::new(), (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", deep, (502, "bad_upstream_reply")),
+        ("200 OK", "text/xml", bomb, (502, "bad_upstream_reply")),
+        (
+            "200 OK",
+            "text/xml",
+            format!("<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>{}", envelope("<a>&x;</a>")),
+            (502, "bad_upstream_reply"),
+        ),
+        ("200 OK", "multipart/related; type=\"application/xop+xml\"", "--x".to_owned(), (502, "bad_upstream_reply")),
+        ("401 Unauthorized", "text/html", "<html>".to_owned(), (502, "upstream_denied")),
+        ("404 Not Found", "text/plain", "no".to_owned(), (502, "upstream_denied")),
+        ("429 Too Many Requests", "text/plain", "no".to_owned(), (503, "upstream_throttled")),
+        ("503 Service Unavailable", "text/html", "<html>".to_owned(), (503, "upstream_unavailable")),
+        ("500 Internal Server Error", "text/html", "<html>".to_owned(), (502, "function_error")),
+        ("200 OK", "text/xml", envelope(&good.replace("say_helloResult", "extra")), (200, "none")),
+    ] {
+        let shown: String = body.chars().take(120).collect();
+        let raw = Raw::saying(status, kind, body).await;
+        let options = format!("wsdl: \"{}\", url: \"{}\"", corpus("spyne/shop11.wsdl"), raw.url());
+        let stage = Stage::new(&options, ROUTES).await;
+        let answer = stage.post("/hello", &json!({"name": "a", "times": 1})).await;
+        assert_eq!(answer.failure(), expected, "{status} {shown}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_refused() {
+    let text = envelope(&format!("<say_helloResponse xmlns='urn:shop'>{}</say_helloResponse>", "x".repeat(1 << 16)));
+    let raw = Raw::saying("200 OK", "text/xml", text).await;
+    let options = format!("wsdl: \"{}\", url: \"{}\"", corpus("spyne/shop11.wsdl"), raw.url());
+    let routes = "  - {match: POST /hello, to: shop/say_hello, limits: {max_body: 32KiB}}\n";
+    let answer = Stage::new(&options, routes).await.post("/hello", &json!({})).await;
+    assert_eq!(answer.failure(), (502, "bad_upstream_reply"), "{answer:?}");
+}

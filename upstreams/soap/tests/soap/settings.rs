@@ -1,0 +1,106 @@
+//! Settings: wrong ones, credentials, descriptions that come later, and services without one.
+
+use callgate_testkit::peers::{SoapService, present, until};
+use serde_json::json;
+
+use crate::stage::{LONG, Raw, Stage, corpus, plan};
+
+#[test]
+fn wrong_settings_are_told_at_their_place() {
+    let shop = format!("wsdl: \"{}\", url: \"http://shop/\"", corpus("spyne/shop11.wsdl"));
+    let route = |to: &str| format!("  - {{match: /a, to: {to}}}\n");
+    for (options, routes, place, says) in [
+        (&*shop, route("shop/say_helo"), "routes[0].to", "did you mean `say_hello`?"),
+        (&shop, route("shop/Ship.Shop.say_hello"), "routes[0].to", "the WSDL has no operation"),
+        (&shop, route("{upstream: shop, operation: total, port: Ship}"), "routes[0].to", "is not at the port `Ship`"),
+        (
+            &shop,
+            route("{upstream: shop, operation: total, xml: <a/>}"),
+            "routes[0].to.xml",
+            "the WSDL says this already",
+        ),
+        (&shop, route("{upstream: shop, operation: total, header: {a: b}}"), "routes[0].to.header", "binds no header"),
+        (&shop, route("{upstream: shop, operation: total, input: {item: \"{{ oops(\"}}"), "routes[0].to.input", "oops"),
+        ("url: \"http://shop/\"", route("shop/total"), "routes[0].to", "without a WSDL nothing says what is sent"),
+        ("wsdl: absent.wsdl", String::new(), "upstreams.shop.soap.wsdl", "the WSDL cannot be used"),
+        ("wsld: absent.wsdl", String::new(), "upstreams.shop.soap", "did you mean `wsdl`?"),
+        ("{}", String::new(), "upstreams.shop", ""),
+    ] {
+        let report = plan(options, &routes).unwrap_err();
+        assert!(report.contains(place) && report.contains(says), "{options} {routes}: {report}");
+    }
+    assert!(plan(&shop, &route("shop/total")).is_ok());
+}
+
+#[tokio::test]
+async fn basic_credentials_are_sent_and_a_clients_own_are_not() {
+    let Some(peer) = present(SoapService::start().await) else { return };
+    let (user, password) = (SoapService::USER, SoapService::PASSWORD);
+    let url = peer.url11().replace("soap11", "basic11");
+    let routes = "  - {match: /a, to: shop/whoami}\n";
+    for (credentials, expected) in [(password, (200, "none")), ("wrong", (502, "upstream_denied"))] {
+        let options = format!(
+            "wsdl: \"{}\", url: \"{url}\", credentials: {{basic: {{user: {user}, password: {credentials}}}}}",
+            corpus("spyne/shop11.wsdl")
+        );
+        let stage = Stage::new(&options, routes).await;
+        let request = http::Request::post("/a").header("authorization", "Basic bWluZTptaW5l");
+        let answer = stage.send(request.body("{}".into()).unwrap()).await;
+        assert_eq!(answer.failure(), expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_username_token_stands_in_the_header() {
+    let Some(peer) = present(SoapService::start().await) else { return };
+    let routes = "  - {match: /a, to: shop/whoami}\n";
+    for (digest, kind) in [(false, "#PasswordText\">s&amp;cret<"), (true, "#PasswordDigest\">")] {
+        let options = format!(
+            "wsdl: \"{}\", url: \"{}\", credentials: {{username_token: {{user: clerk, password: 's&cret', digest: {digest}}}}}",
+            corpus("spyne/shop11.wsdl"),
+            peer.url11()
+        );
+        let stage = Stage::new(&options, routes).await;
+        assert_eq!(stage.post("/a", &json!({})).await.status, 200);
+        let sent = peer.last().unwrap();
+        assert!(sent.contains("<wsse:Username>clerk</wsse:Username>") && sent.contains(kind), "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_wsdl_that_is_not_there_yet_is_awaited() {
+    let Some(mut peer) = present(SoapService::start().await) else { return };
+    peer.kill();
+    let options = format!("wsdl: \"{}?wsdl\"", peer.url11());
+    let stage = Stage::new(&options, "  - {match: /a, to: shop/whoami}\n  - {match: /b, to: shop/whomai}\n").await;
+    let answer = stage.post("/a", &json!({})).await;
+    assert_eq!(answer.failure(), (503, "upstream_unavailable"), "{answer:?}");
+    assert!(stage.snapshot().ready().await["shop"].is_err());
+    peer.restart().await.unwrap();
+    assert!(until(LONG, async || stage.post("/a", &json!({})).await.status == 200).await);
+    assert_eq!(stage.post("/b", &json!({})).await.failure(), (502, "upstream_denied"), "it is not in the WSDL");
+}
+
+#[tokio::test]
+async fn a_service_without_a_wsdl_is_called_by_hand() {
+    let Some(peer) = present(SoapService::start().await) else { return };
+    for (url, version) in [(peer.url11(), "1.1"), (peer.url12(), "1.2")] {
+        let routes = format!(
+            "  - match: POST /total\n    to: {{upstream: shop, operation: total, version: {version}, action: total, xml: \
+             '<total xmlns=\"urn:shop\"><item><sku>{{{{ body.sku }}}}</sku><qty>{{{{ body.qty }}}}</qty><price>2</price></item></total>'}}\n"
+        );
+        let stage = Stage::new(&format!("url: \"{url}\""), &routes).await;
+        let answer = stage.post("/total", &json!({"sku": "a<b>&", "qty": 3})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let reply = &answer.json()["tns:totalResponse"];
+        assert_eq!((&reply["@xmlns:tns"], &reply["tns:totalResult"]), (&json!("urn:shop"), &json!("6")), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_wsdl_fails_the_load() {
+    let raw = Raw::saying("200 OK", "text/html", "<html/>".to_owned()).await;
+    let plan = plan(&format!("wsdl: \"{}\"", raw.url()), "").unwrap();
+    let failed = callgate_core::Snapshot::load(plan, &tokio::runtime::Handle::current()).await.unwrap_err();
+    assert!(failed.to_string().contains("it is no WSDL 1.1"), "{failed}");
+}

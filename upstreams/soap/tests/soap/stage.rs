@@ -1,0 +1,162 @@
+//! A gateway with an upstream `shop`, and raw servers.
+
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use callgate_core::{
+    Body, Connection, Gateway, Registry, Snapshot,
+    document::{Document, References},
+    plan::Plan,
+};
+use http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+    task::JoinSet,
+    time::timeout,
+};
+
+/// How long anything may take on a loaded machine.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+struct None;
+
+impl References for None {
+    fn variable(&self, _: &str) -> Option<String> {
+        Option::None
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
+
+/// A file of the corpus.
+pub(crate) fn corpus(name: &str) -> String {
+    format!("{}/tests/corpus/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads a configuration whose upstream `shop` has these options, and these routes.
+pub(crate) fn plan(options: &str, routes: &str) -> Result<Plan, String> {
+    read(&format!("upstreams:\n  shop: {{soap: {{{options}}}}}\nroutes:\n{routes}"))
+}
+
+pub(crate) fn read(yaml: &str) -> Result<Plan, String> {
+    let document = Document::parse("shop.yaml", yaml, &None).map_err(|report| report.to_string())?;
+    let registry = Registry::new().with::<callgate_soap::Soap>();
+    Plan::read(&document, &registry).map_err(|report| report.to_string())
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// Status and code of a failure.
+    pub(crate) fn failure(&self) -> (u16, &str) {
+        let code = self.headers.get("callgate-error").and_then(|code| code.to_str().ok());
+        (self.status.as_u16(), code.unwrap_or("none"))
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+/// A gateway.
+pub(crate) struct Stage {
+    gateway: Gateway,
+    connection: Arc<Connection>,
+}
+
+impl Stage {
+    pub(crate) async fn new(options: &str, routes: &str) -> Self {
+        Self::of(plan(options, routes).unwrap()).await
+    }
+
+    pub(crate) async fn of(plan: Plan) -> Self {
+        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
+        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
+        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.gateway.snapshot()
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
+        let answer = timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long");
+        let (head, body) = answer.into_parts();
+        let body = timeout(LONG, body.collect(1 << 22)).await.expect("it takes too long").unwrap();
+        Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(body.to_string().into()).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+}
+
+/// A server that gives the same answer to every request and closes the connection, until it is dropped.
+pub(crate) struct Raw {
+    address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Raw {
+    /// Answers with a status line's end, a content type and a body.
+    pub(crate) async fn saying(status: &'static str, kind: &'static str, body: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        let answer: Arc<str> = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = Arc::clone(&answer);
+                connections.spawn(async move { answer_one(stream, &answer).await });
+            }
+        });
+        Self { address, _tasks: tasks }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/service", self.address)
+    }
+}
+
+/// Reads a request whole and answers it.
+async fn answer_one(mut stream: TcpStream, answer: &str) {
+    let mut bytes = Vec::new();
+    loop {
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+        if let Some(head) = head {
+            let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+            let length = text.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+            if bytes.len() >= head + 4 + length.unwrap_or(0) {
+                break;
+            }
+        }
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    // The gateway may have left already, where a test is about that.
+    stream.write_all(answer.as_bytes()).await.ok();
+    stream.shutdown().await.ok();
+}
