@@ -22,6 +22,7 @@ impl<'i> Compiler<'i> {
             return Err("groups of attributes refer to themselves".into());
         }
         for part in at.parts() {
+            self.follow()?;
             match part.node.local() {
                 "anyAttribute" => found.any = true,
                 "attributeGroup" => {

@@ -62,6 +62,7 @@ impl<'i> Compiler<'i> {
         if depth == DEEPEST {
             return Err("complex types derive from themselves".into());
         }
+        self.follow()?;
         parts.mixed |= is_true(at.node, "mixed");
         let Some(derived) = derivation(at.node) else {
             if let Some(content) =

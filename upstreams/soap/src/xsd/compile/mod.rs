@@ -21,6 +21,9 @@ use crate::{
     tree::Element as Node,
 };
 
+/// Declarations that may be followed in all. Groups that refer to groups twice would double them with every level.
+const MOST: usize = 1 << 19;
+
 /// How long a chain of derivations may be.
 const DEEPEST: u32 = 64;
 
@@ -50,6 +53,8 @@ pub(crate) struct Compiler<'i> {
     any: Option<TypeId>,
     pending: VecDeque<(TypeId, Pending<'i>)>,
     prefixes: HashMap<Arc<str>, usize>,
+    /// Declarations that may still be followed.
+    left: usize,
 }
 
 impl<'i> Compiler<'i> {
@@ -63,6 +68,7 @@ impl<'i> Compiler<'i> {
             any: None,
             pending: VecDeque::new(),
             prefixes: HashMap::new(),
+            left: MOST,
         };
         compiler.find_substitutes();
         let mut types: Vec<_> = index.types.keys().cloned().collect();
@@ -111,6 +117,12 @@ impl<'i> Compiler<'i> {
     pub(crate) fn made_up_element(&mut self, name: Name, kind: TypeId) -> Element {
         let tag = self.tag(&name);
         Element { name, tag, kind, nillable: false, is_abstract: false, fixed: None, default: None, note: None }
+    }
+
+    /// Counts a declaration that is followed.
+    fn follow(&mut self) -> Result<(), Flaw> {
+        self.left = self.left.checked_sub(1).ok_or("the schema says too much: its groups multiply")?;
+        Ok(())
     }
 
     fn at(&self, place: Place) -> Option<At<'i>> {

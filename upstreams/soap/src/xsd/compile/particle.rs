@@ -6,6 +6,9 @@ use crate::xsd::{
     model::{Group, Particle, Slot, Term, UNBOUNDED},
 };
 
+/// Elements of different names that a type may have.
+const MOST_ELEMENTS: usize = 1 << 15;
+
 /// A sequence of elements that stand there once each.
 pub(super) fn sequence_of(elements: Vec<Element>) -> Group {
     let mut collector = Collector::default();
@@ -43,6 +46,7 @@ impl<'i> Compiler<'i> {
         if depth == DEEPEST {
             return Err("groups of elements nest too deeply, or refer to themselves".into());
         }
+        self.follow()?;
         let (min, max) = occurs(at)?;
         if max == 0 {
             return Ok(None);
@@ -77,6 +81,9 @@ impl<'i> Compiler<'i> {
 
     /// An element, or the choice of those that may stand for it.
     fn elements(&mut self, at: At<'i>, into: &mut Collector) -> Result<Term, Flaw> {
+        if into.group.slots.len() >= MOST_ELEMENTS {
+            return Err("a type has too many different elements".into());
+        }
         let element = self.local(at)?;
         let substitutes = match at.node.attribute("ref") {
             Some(_) => self.substitutes_of(&element.name),
