@@ -128,7 +128,7 @@ fn a_schema_that_multiplies_is_refused_in_time() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ["group", "attributeGroup"] {
         let file = folder.path().join(kind);
-        std::fs::write(&file, multiplying(kind, 60)).unwrap();
+        std::fs::write(&file, multiplying(kind, 25)).unwrap();
         let contract = source::from_files(&file).unwrap().unwrap();
         let id = contract.schema.named.iter().find(|(name, _)| &*name.local == "T").map(|(_, id)| *id).unwrap();
         let flaw = contract.schema.flaw(id).unwrap();
