@@ -11,6 +11,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::Fetcher;
+use crate::error::no_document;
 
 /// How long a load waits for a document.
 const AT_LOAD: Duration = Duration::from_secs(10);
@@ -35,16 +36,18 @@ impl Shelf {
     /// A document that is fetched: now, or else as soon as it can be had.
     pub(crate) async fn fetched(fetcher: Fetcher, context: &Context) -> Self {
         let (sender, document) = watch::channel(None);
-        match timeout(AT_LOAD, fetcher.fetch()).await {
-            Ok(Ok(document)) => drop(sender.send_replace(Some(Arc::new(document)))),
-            failed => {
-                let reason = failed
-                    .map_or_else(|late| late.to_string(), |tried| tried.map_or_else(|e| chain(&e), |_| String::new()));
-                warn!(upstream = context.name(), reason, "The OpenAPI document of an upstream can't be had yet.");
-                let (fetcher, name) = (fetcher.clone(), context.name().to_owned());
-                context.spawn(async move { fetch_for_ever(&fetcher, &sender, &name).await });
+        let fetched = timeout(AT_LOAD, fetcher.fetch()).await;
+        let reason = match fetched {
+            Ok(Ok(read)) => {
+                sender.send_replace(Some(Arc::new(read)));
+                return Self { document, fetcher: Some(fetcher) };
             }
-        }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "it did not come in time".to_owned(),
+        };
+        warn!(upstream = context.name(), reason, "The OpenAPI document of an upstream can't be had yet.");
+        let (again, name) = (fetcher.clone(), context.name().to_owned());
+        context.spawn(async move { fetch_for_ever(&again, &sender, &name).await });
         Self { document, fetcher: Some(fetcher) }
     }
 
@@ -58,7 +61,7 @@ impl Shelf {
         match (&self.fetcher, self.document()) {
             (Some(fetcher), _) => fetcher.fetch().await.map(Arc::new),
             (None, Some(document)) => Ok(document),
-            (None, None) => Err(super::super::error::no_document()),
+            (None, None) => Err(no_document()),
         }
     }
 }

@@ -208,3 +208,76 @@ pub(crate) fn stub(found: &Found<'_>, operation: &callgate_openapi::Operation) -
     let options = if parameters.is_empty() { Value::Null } else { Value::Object(parameters) };
     Discovered::new(operation.name()).with_note(note).with_option("parameters", options)
 }
+
+#[cfg(test)]
+mod tests {
+    use callgate_openapi::{Operation, Reading};
+    use serde_json::json;
+
+    use super::*;
+
+    /// An operation with one parameter of each of these, named `p`.
+    fn operation(parameter: &Value) -> Operation {
+        let mut parameter = parameter.clone();
+        parameter["name"] = "p".into();
+        let get = json!({"operationId": "o", "parameters": [parameter]});
+        let document = json!({"openapi": "3.0.0", "paths": {"/": {"get": get}}}).to_string();
+        Reading::begin("t", &document).and_then(Reading::finish).unwrap().find("o").unwrap().read().unwrap()
+    }
+
+    fn queried(parameter: &Value, query: &str) -> Option<Value> {
+        in_query(&operation(parameter).parameters()[0], &pairs(query))
+    }
+
+    #[test]
+    fn lists_and_objects_are_read_as_the_operations_own_clients_write_them() {
+        let list = json!({"in": "query", "schema": {"type": "array"}});
+        assert_eq!(queried(&list, "p=a&p=b%20c"), Some(json!(["a", "b c"])));
+        assert_eq!(queried(&list, "p[]=a"), Some(json!(["a"])));
+        assert_eq!(queried(&list, "q=a"), None);
+        let piped = json!({"in": "query", "style": "pipeDelimited", "schema": {"type": "array"}});
+        assert_eq!(queried(&piped, "p=a%7Cb"), Some(json!(["a", "b"])));
+        let object = json!({"in": "query", "schema": {"properties": {"a": {}, "b": {}}}});
+        assert_eq!(queried(&object, "a=1&c=2"), Some(json!({"a": "1"})));
+        let flat = json!({"in": "query", "explode": false, "schema": {"properties": {"a": {}}}});
+        assert_eq!(queried(&flat, "p=a,1,b,2"), Some(json!({"a": "1", "b": "2"})));
+        assert_eq!(queried(&flat, "p=a"), Some(json!("a")));
+        let text = json!({"in": "query", "schema": {"type": "string"}});
+        assert_eq!(queried(&text, "p=a,b&p=c"), Some(json!("a,b")));
+    }
+
+    #[test]
+    fn deep_objects_are_read_as_far_as_they_are_sane() {
+        let deep = json!({"in": "query", "style": "deepObject", "schema": {"type": "object"}});
+        assert_eq!(
+            queried(&deep, "p[a]=1&p[b][c]=2&p[l][0]=x&p[l][1]=y&p=no&px[a]=no"),
+            Some(json!({"a": "1", "b": {"c": "2"}, "l": ["x", "y"]}))
+        );
+        assert_eq!(queried(&deep, &format!("p{}=1", "[a]".repeat(9))), None);
+        assert_eq!(queried(&deep, "p[a]=1&p[a][b]=2"), Some(json!({"a": {"b": "2"}})));
+    }
+
+    #[test]
+    fn only_parameters_that_are_headers_are_taken_from_headers_of_the_message() {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, "a/b".parse().unwrap())]);
+        let of = |place: &str| {
+            let get = json!({"operationId": "o", "parameters": [{"name": "Via", "in": place}]});
+            let document = json!({"openapi": "3.0.0", "paths": {"/": {"get": get}}}).to_string();
+            let operation =
+                Reading::begin("t", &document).and_then(Reading::finish).unwrap().find("o").unwrap().read().unwrap();
+            let mut headers = headers.clone();
+            headers.insert(header::VIA, "1.1 x".parse().unwrap());
+            in_headers(&operation.parameters()[0], &headers)
+        };
+        assert_eq!((of("header"), of("query")), (Some(json!("1.1 x")), None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_query_panics(query in r"(p|\[|\]|a|=|&|%|,|0){0,30}") {
+            for style in ["form", "deepObject", "pipeDelimited"] {
+                queried(&json!({"in": "query", "style": style, "schema": {"type": "object"}}), &query);
+            }
+        }
+    }
+}
