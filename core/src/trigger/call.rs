@@ -75,7 +75,7 @@ impl<'m> Try<'m> {
     pub(super) async fn send(self, route: &Route, head: Parts, body: Body, captures: Captures) -> Outcome {
         let Self { message, id, origin, carries_all_headers } = self;
         let Some(destination) = route.destination() else {
-            return failed(Failure::NoRoute, id);
+            return failed(&Failure::NoRoute, id);
         };
         let policies = destination.policies;
         let mut context = destination.context(&route.info, origin, id, &head.uri, captures);
@@ -87,8 +87,8 @@ impl<'m> Try<'m> {
 }
 
 /// A message that gets no further.
-pub(super) fn failed(failure: Failure, id: RequestId) -> Outcome {
-    Outcome::Failed(Box::new(outcome::Failed::gateways(&failure, id)))
+pub(super) fn failed(failure: &Failure, id: RequestId) -> Outcome {
+    Outcome::Failed(Box::new(outcome::Failed::gateways(failure, id)))
 }
 
 /// Sets a header to what of a text fits into one.

@@ -60,7 +60,7 @@ impl Named {
                 let (head, body) = invocation.request.into_parts();
                 attempt.send(&self.route, head, body, captures).await
             }
-            Err(failure) => failed(failure, id),
+            Err(failure) => failed(&failure, id),
         }
     }
 
