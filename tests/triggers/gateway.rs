@@ -49,7 +49,7 @@ impl Gateway {
         let address = self.says("The admin listens.").await["address"].as_str().unwrap().to_owned();
         let mut wire = callgate_testkit::peers::Wire::connect(address.parse().unwrap()).await.unwrap();
         wire.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await.unwrap();
-        let answer = wire.read_to_end(LIMIT).await.text().to_string();
+        let answer = wire.read_to_end(LIMIT).await.text();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str(body).unwrap()
     }
