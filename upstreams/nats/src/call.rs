@@ -1,9 +1,11 @@
 //! A call: publish, and wait for what the function's mode says.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
-use async_nats::{HeaderMap, Message, PublishError, StatusCode as NatsStatus, Subject};
-use bytes::Bytes;
+use async_nats::{Message, PublishError, StatusCode as NatsStatus, Subject};
 use callgate_core::{Body, CallContext, Response, UpstreamError};
 use serde_json::Map;
 use tokio::time::timeout_at;
@@ -12,10 +14,11 @@ use crate::{
     acknowledgement,
     error::NatsError,
     function::{Call, Function, Wait},
-    link::{Denial, Link},
-    mailbox::{Marked, Published},
+    link::Link,
+    mailbox::Marked,
     replies, response,
     shape::Parts,
+    trust::Turn,
 };
 
 /// How much earlier than the whole exchange a call ends, so that it can say what is unknown.
@@ -70,68 +73,73 @@ async fn in_time<T>(
 
 /// Publishes and waits until the server has the message.
 async fn publish(link: &Link, subject: Subject, (headers, payload): Parts) -> Result<(), NatsError> {
+    let Turn { connects, unproven } = link.turn(&subject).await?;
     let mut denial = link.denial(&subject);
-    let published = Published { subject: subject.clone(), connects: link.connects() };
     let sent = match headers {
         Some(headers) => link.client.publish_with_headers(subject.clone(), headers, payload).await,
         None => link.client.publish(subject.clone(), payload).await,
     };
     sent.map_err(|source| unpublished(&subject, source))?;
-    let settled = async {
-        match link.mailbox.mark(published.clone()).await? {
-            Marked::Unknown => return Err(NatsError::Unknown { subject: subject.to_string() }),
-            Marked::Taken { trusted: true } => return Ok(false),
-            Marked::Taken { trusted: false } => {}
-        }
-        if link.refusals.known().await? { Ok(true) } else { Err(NatsError::Unknown { subject: subject.to_string() }) }
-    };
-    // A refusal that is known by now counts even if the mark is back.
-    let proven = tokio::select! {
-        biased;
-        refusal = denial.come() => return Err(refusal),
+    let refusals = async { if unproven.is_some() { link.refusals.known().await } else { Ok(true) } };
+    let settled = async { tokio::try_join!(link.mailbox.mark(connects), refusals) };
+    let (marked, known) = tokio::select! {
+        () = denial.refused() => return Err(NatsError::Denied { subject: subject.to_string() }),
         settled = settled => settled?,
     };
-    if proven {
-        link.mailbox.trust(published).await?;
+    // A refusal that is known by now counts even if the mark is back.
+    if denial.is_refused() {
+        return Err(NatsError::Denied { subject: subject.to_string() });
+    }
+    if marked == Marked::Unknown || !known {
+        return Err(NatsError::Unknown { subject: subject.to_string() });
+    }
+    if unproven.is_some() {
+        if denial.may_be_missed() {
+            return Err(NatsError::Unknown { subject: subject.to_string() });
+        }
+        link.trust.prove(&subject, connects);
     }
     Ok(())
 }
 
 /// Publishes and waits for one reply.
-async fn ask(link: &Link, subject: Subject, (headers, payload): Parts) -> Result<Message, NatsError> {
-    let mut denial = link.denial(&subject);
+async fn ask(link: &Link, subject: Subject, message: Parts) -> Result<Message, NatsError> {
     let awaited = link.mailbox.expect().await?;
-    send(link, &subject, awaited.inbox, headers, payload).await?;
-    refusable(&mut denial, async {
-        awaited.reply.await.map_err(|_| NatsError::Unknown { subject: subject.to_string() })
-    })
-    .await
+    let reply = async { awaited.reply.await.map_err(|_| NatsError::Unknown { subject: subject.to_string() }) };
+    exchange(link, &subject, awaited.inbox, message, reply).await
 }
 
-/// Publishes with a place for replies.
-pub(crate) async fn send(
+/// Publishes with a place for replies and waits for what they bring, unless the server refuses the subject.
+pub(crate) async fn exchange<T>(
     link: &Link,
     subject: &Subject,
     inbox: Subject,
-    headers: Option<HeaderMap>,
-    payload: Bytes,
-) -> Result<(), NatsError> {
+    (headers, payload): Parts,
+    wait: impl Future<Output = Result<T, NatsError>>,
+) -> Result<T, NatsError> {
+    let Turn { connects, unproven } = link.turn(subject).await?;
+    let mut denial = link.denial(subject);
     let sent = match headers {
         Some(headers) => link.client.publish_with_reply_and_headers(subject.clone(), inbox, headers, payload).await,
         None => link.client.publish_with_reply(subject.clone(), inbox, payload).await,
     };
-    sent.map_err(|source| unpublished(subject, source))
-}
-
-/// Waits, unless the server refuses the subject.
-pub(crate) async fn refusable<T>(
-    denial: &mut Denial,
-    wait: impl Future<Output = Result<T, NatsError>>,
-) -> Result<T, NatsError> {
-    tokio::select! {
-        done = wait => done,
-        refusal = denial.come() => Err(refusal),
-    }
+    sent.map_err(|source| unpublished(subject, source))?;
+    // Its refusal takes the place of others', so it keeps its turn until that has come, but not until the reply has.
+    let passed = async {
+        if let Some(turn) = unproven {
+            // Whatever comes of it, there is nothing more to wait for.
+            drop(link.mailbox.mark(connects).await);
+            drop(turn);
+        }
+        std::future::pending::<Infallible>().await
+    };
+    let done = tokio::select! {
+        done = wait => done?,
+        () = denial.refused() => return Err(NatsError::Denied { subject: subject.to_string() }),
+        never = passed => match never {},
+    };
+    link.trust.prove(subject, connects);
+    Ok(done)
 }
 
 fn unpublished(subject: &Subject, source: PublishError) -> NatsError {

@@ -5,8 +5,10 @@ mod call;
 mod config;
 mod error;
 mod function;
+mod known;
 mod link;
 mod mailbox;
+mod marks;
 mod refusals;
 mod replies;
 mod response;
@@ -14,6 +16,7 @@ mod shape;
 mod subject;
 mod target;
 mod trigger;
+mod trust;
 
 use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
@@ -40,7 +43,7 @@ impl Upstream for Nats {
     type Function = Function;
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
-        Ok(Self { link: Link::open(&config, &context).await? })
+        Ok(Self { link: Link::open(&config, link::REPLIES, &context).await? })
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {

@@ -6,7 +6,7 @@
 //! were published meanwhile, so that under load a mark costs a fraction of a message.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -14,17 +14,15 @@ use async_nats::{Client, Message, Subject, Subscriber};
 use bytes::Bytes;
 use callgate_core::Context;
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, oneshot, watch};
-
-use crate::{
-    error::NatsError,
-    link::{Known, connects},
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
 };
+
+use crate::{error::NatsError, known::Known, link::connects, marks::Marks};
 
 /// Calls that wait to be taken in.
 const QUEUE: usize = 4096;
-/// Subjects of which it is known that the server takes them.
-const TRUSTED: usize = 16 * 1024;
 
 /// The way to the task that owns the subscription.
 #[derive(Debug)]
@@ -37,26 +35,14 @@ pub(crate) struct Mailbox {
 #[derive(Debug)]
 enum Wish {
     Reply { number: u64, to: oneshot::Sender<Message> },
-    Mark { published: Published, to: oneshot::Sender<Marked> },
-    Trust(Published),
-}
-
-/// A message that was handed to the connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Published {
-    pub(crate) subject: Subject,
-    /// How often the connection had been made then.
-    pub(crate) connects: u64,
+    Mark { connects: u64, to: oneshot::Sender<Marked> },
 }
 
 /// What a mark proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Marked {
     /// The server has the message.
-    Taken {
-        /// Whether the server has taken messages of this subject before: if not, a refusal may still be on its way.
-        trusted: bool,
-    },
+    Taken,
     /// The connection was made anew in between: nobody knows.
     Unknown,
 }
@@ -85,11 +71,9 @@ impl Mailbox {
             prefix_length: prefix.len() + 1,
             waiting: HashMap::new(),
             swept: 0,
-            next: Vec::new(),
-            under_way: None,
-            marks: 0,
+            marks: Marks::default(),
             losses: 0,
-            trusted: HashSet::new(),
+            overruns: 0,
         };
         context.spawn(post.run(subscriber, queue, state));
         Ok(Self { prefix, wishes, number: AtomicU64::new(0) })
@@ -103,16 +87,12 @@ impl Mailbox {
         Ok(Awaited { inbox: format!("{}.{number}", self.prefix).into(), reply })
     }
 
-    /// Waits until the server has everything up to a message that was just handed to the connection.
-    pub(crate) async fn mark(&self, published: Published) -> Result<Marked, NatsError> {
+    /// Waits until the server has everything up to a message that was just handed to the connection; `connects` is how
+    /// often that had been made then.
+    pub(crate) async fn mark(&self, connects: u64) -> Result<Marked, NatsError> {
         let (to, marked) = oneshot::channel();
-        self.wishes.send(Wish::Mark { published, to }).await.map_err(|_| NatsError::Closed)?;
+        self.wishes.send(Wish::Mark { connects, to }).await.map_err(|_| NatsError::Closed)?;
         Ok(marked.await.unwrap_or(Marked::Unknown))
-    }
-
-    /// Notes that the server takes messages of this subject.
-    pub(crate) async fn trust(&self, published: Published) -> Result<(), NatsError> {
-        self.wishes.send(Wish::Trust(published)).await.map_err(|_| NatsError::Closed)
     }
 }
 
@@ -124,17 +104,9 @@ struct Post {
     waiting: HashMap<u64, oneshot::Sender<Message>>,
     /// How many were waiting when the ones that gave up were last removed.
     swept: usize,
-    next: Vec<(Published, oneshot::Sender<Marked>)>,
-    under_way: Option<Batch>,
-    marks: u64,
+    marks: Marks,
     losses: u64,
-    /// Subjects that the server takes in this connection.
-    trusted: HashSet<Box<str>>,
-}
-
-struct Batch {
-    number: u64,
-    messages: Vec<(Published, oneshot::Sender<Marked>)>,
+    overruns: u64,
 }
 
 impl Post {
@@ -171,6 +143,7 @@ impl Post {
                     }
                     self.hear(&state.borrow_and_update());
                 }
+                () = come(self.marks.due()) => {}
             }
             self.send_mark().await;
         }
@@ -178,15 +151,7 @@ impl Post {
 
     fn take(&mut self, wish: Wish) {
         match wish {
-            Wish::Mark { published, to } => self.next.push((published, to)),
-            Wish::Trust(published) => {
-                if self.trusted.len() >= TRUSTED {
-                    self.trusted.clear();
-                }
-                if published.connects == connects(&self.client) {
-                    self.trusted.insert(published.subject.as_str().into());
-                }
-            }
+            Wish::Mark { connects, to } => self.marks.wait(connects, to),
             Wish::Reply { number, to } => {
                 // Calls that ended early leave their place; it is swept before it grows.
                 if self.waiting.len() > 64 + 2 * self.swept {
@@ -200,9 +165,8 @@ impl Post {
 
     fn deliver(&mut self, message: Message) {
         if message.subject == self.mark {
-            let number = message.payload.as_ref().try_into().map(u64::from_be_bytes);
-            if self.under_way.as_ref().map(|batch| batch.number) == number.ok() {
-                self.settle();
+            if let Ok(number) = message.payload.as_ref().try_into().map(u64::from_be_bytes) {
+                self.marks.back(number, connects(&self.client));
             }
             return;
         }
@@ -213,45 +177,35 @@ impl Post {
         }
     }
 
-    /// The mark is back.
-    fn settle(&mut self) {
-        let Some(batch) = self.under_way.take() else { return };
-        let now = connects(&self.client);
-        for (published, to) in batch.messages {
-            let trusted = self.trusted.contains(published.subject.as_str());
-            let marked = if published.connects == now { Marked::Taken { trusted } } else { Marked::Unknown };
-            // A call that went away needs no answer.
-            to.send(marked).ok();
-        }
-    }
-
     /// A connection that is lost takes along what was asked in it; nobody knows how far it came.
     fn hear(&mut self, known: &Known) {
         if known.losses() != self.losses {
             self.losses = known.losses();
-            self.under_way = None;
+            self.marks.lose();
             self.waiting.clear();
-            self.trusted.clear();
+        }
+        if known.overruns() != self.overruns {
+            self.overruns = known.overruns();
+            self.marks.suspect(Instant::now());
         }
         if known.is_deaf() {
-            self.under_way = None;
-            self.next.clear();
+            self.marks.clear();
             self.waiting.clear();
-        }
-        for subject in known.denied() {
-            self.trusted.remove(subject);
         }
     }
 
     async fn send_mark(&mut self) {
-        if self.under_way.is_some() || self.next.is_empty() {
-            return;
+        let Some(number) = self.marks.send(Instant::now()) else { return };
+        let number = Bytes::copy_from_slice(&number.to_be_bytes());
+        if self.client.publish(self.mark.clone(), number).await.is_err() {
+            self.marks.lose();
         }
-        self.marks += 1;
-        let messages = std::mem::take(&mut self.next);
-        let number = Bytes::copy_from_slice(&self.marks.to_be_bytes());
-        if self.client.publish(self.mark.clone(), number).await.is_ok() {
-            self.under_way = Some(Batch { number: self.marks, messages });
-        }
+    }
+}
+
+async fn come(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

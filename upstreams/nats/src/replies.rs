@@ -7,14 +7,12 @@ use callgate_core::{Body, BodyError, Response};
 use futures_util::{StreamExt, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use tokio::sync::mpsc;
 
-use crate::{
-    call::{refusable, send},
-    error::NatsError,
-    link::{Link, Pulse},
-    response,
-    shape::Parts,
-};
+use crate::{call::exchange, error::NatsError, known::Pulse, link::Link, response, shape::Parts};
+
+/// Replies of one streamed response that wait for a slow client.
+const WAITING: usize = 1024;
 
 /// Why a streamed response breaks off.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +24,7 @@ enum Broken {
 }
 
 struct Replies {
-    subscriber: Subscriber,
+    replies: mpsc::Receiver<Result<Message, Broken>>,
     pulse: Pulse,
     left: u32,
     idle: Option<Duration>,
@@ -36,23 +34,21 @@ struct Replies {
 pub(crate) async fn begin(
     link: &Link,
     subject: Subject,
-    (headers, payload): Parts,
+    message: Parts,
     most: u32,
     idle: Option<Duration>,
 ) -> Result<Response, NatsError> {
-    let mut denial = link.denial(&subject);
     let pulse = link.pulse();
     let inbox = Subject::from(link.client.new_inbox());
     let mut subscriber = link.client.subscribe(inbox.clone()).await.map_err(NatsError::Subscribe)?;
-    send(link, &subject, inbox, headers, payload).await?;
     let mut replies_pulse = pulse.clone();
-    let first = refusable(&mut denial, async {
+    let first = async {
         tokio::select! {
             first = subscriber.next() => first.ok_or_else(|| NatsError::Unknown { subject: subject.to_string() }),
             () = replies_pulse.stop() => Err(NatsError::Unknown { subject: subject.to_string() }),
         }
-    })
-    .await?;
+    };
+    let first = exchange(link, &subject, inbox, message, first).await?;
     if first.status == Some(StatusCode::NO_RESPONDERS) {
         return Err(NatsError::NoResponder { subject: subject.to_string() });
     }
@@ -60,7 +56,9 @@ pub(crate) async fn begin(
     let response = response::of(&subject, first)?;
     let left = if last { 0 } else { most.saturating_sub(1) };
     let (head, first) = response.into_parts();
-    let replies = Replies { subscriber, pulse, left, idle };
+    let (to, replies) = mpsc::channel(WAITING);
+    link.context.spawn(forward(subscriber, to));
+    let replies = Replies { replies, pulse, left, idle };
     let begun = stream::iter((!first.is_empty()).then(|| Ok(Frame::data(first))));
     let rest = stream::unfold(replies, |mut replies| async {
         let next = replies.next().await?;
@@ -90,12 +88,31 @@ impl Replies {
                 self.left = 0;
                 return broken(if self.pulse.is_overrun() { Broken::Overrun } else { Broken::Lost });
             }
-            next = self.subscriber.next() => next,
-            () = idle => None,
+            next = self.replies.recv() => next.unwrap_or(Err(Broken::Overrun)),
+            () = idle => return None,
         };
         match next {
-            Some(message) if !message.payload.is_empty() => Some(Ok(message)),
-            _ => None,
+            Ok(message) if !message.payload.is_empty() => Some(Ok(message)),
+            Ok(_) => None,
+            Err(why) => {
+                self.left = 0;
+                broken(why)
+            }
+        }
+    }
+}
+
+/// Hands replies on for as long as somebody takes them. What the subscription itself may hold is for all calls together.
+async fn forward(mut subscriber: Subscriber, to: mpsc::Sender<Result<Message, Broken>>) {
+    loop {
+        let next = tokio::select! {
+            () = to.closed() => return,
+            next = subscriber.next() => next,
+        };
+        let over = next.is_none();
+        // Whoever misses a reply finds the end.
+        if to.try_send(next.ok_or(Broken::Lost)).is_err() || over {
+            return;
         }
     }
 }

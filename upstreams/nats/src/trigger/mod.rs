@@ -15,7 +15,7 @@ use callgate_core::{Context, Delivery, Trigger, UpstreamError};
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
 
-use crate::link::Link;
+use crate::link::{Link, MESSAGES};
 use config::Source;
 use consumer::Consumer;
 use subject::Subscription;
@@ -47,7 +47,7 @@ impl Trigger for NatsTrigger {
 
     async fn connect(config: TriggerConfig, concurrency: NonZeroU32, context: Context) -> Result<Self, UpstreamError> {
         let source = config.source().map_err(|flaw| crate::error::NatsError::Settings(flaw.message))?;
-        let link = Arc::new(Link::open(&config.connection(), &context).await?);
+        let link = Arc::new(Link::open(&config.connection(), MESSAGES, &context).await?);
         let from = match source {
             Source::Subject { subject, queue } => {
                 From::Subject(Subscription::new(&link, subject, queue, context.name()))

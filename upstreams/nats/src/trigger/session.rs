@@ -15,10 +15,7 @@ use super::{
     message,
     receipt::tell,
 };
-use crate::{
-    error::NatsError,
-    link::{Link, Pulse},
-};
+use crate::{error::NatsError, known::Pulse, link::Link};
 
 /// How long JetStream may take to describe a consumer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -160,10 +157,9 @@ impl Session {
 async fn lost(pulse: &mut Pulse) {
     loop {
         pulse.stop().await;
-        if !pulse.is_overrun() {
+        if !pulse.take_overrun() {
             return;
         }
-        pulse.go_on();
     }
 }
 

@@ -1,8 +1,11 @@
 //! A subject whose messages a queue group shares: delivered at most once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_nats::Subscriber;
@@ -13,8 +16,12 @@ use tokio::sync::Mutex;
 use super::{message, receipt::Receipt};
 use crate::{
     error::NatsError,
-    link::{Denial, Link, Pulse},
+    known::{Denial, Pulse},
+    link::Link,
 };
+
+/// How often it is told that messages are lost, at most.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// A subscription, made when the first message is asked for.
 #[derive(Debug)]
@@ -32,6 +39,24 @@ struct Open {
     subscriber: Subscriber,
     denial: Denial,
     pulse: Pulse,
+    losses: Losses,
+}
+
+/// Messages that came faster than they were taken.
+#[derive(Debug, Default)]
+struct Losses {
+    untold: bool,
+    /// When it was told last.
+    told: Option<Instant>,
+}
+
+impl Losses {
+    fn tell(&mut self, trigger: &str) {
+        if self.untold && self.told.is_none_or(|told| told.elapsed() >= TOLD) {
+            tracing::warn!(trigger, "Messages are lost: they come faster than they are processed.");
+            *self = Self { untold: false, told: Some(Instant::now()) };
+        }
+    }
 }
 
 impl Subscription {
@@ -51,11 +76,13 @@ impl Subscription {
             return Err(NatsError::Closed);
         }
         let mut open = self.open.lock().await;
-        let Open { subscriber, denial, pulse } = match &mut *open {
+        let Open { subscriber, denial, pulse, losses } = match &mut *open {
             Some(open) => open,
             none => none.insert(self.subscribe().await?),
         };
         loop {
+            losses.untold |= pulse.take_overrun();
+            losses.tell(&self.trigger);
             let taken = match subscriber.next().now_or_never() {
                 Some(taken) => taken,
                 None => {
@@ -67,14 +94,11 @@ impl Subscription {
                             return Err(NatsError::Unsubscribable { subject: self.subject.clone() });
                         }
                         () = pulse.stop() => {
-                            let overrun = pulse.is_overrun();
-                            *pulse = self.link.pulse();
-                            if !overrun {
-                                return Err(self.link.check().err().unwrap_or(NatsError::Disconnected { why: None }));
+                            if pulse.is_overrun() {
+                                continue;
                             }
-                            let trigger = &*self.trigger;
-                            tracing::warn!(trigger, "Messages are lost: they come faster than they are processed.");
-                            continue;
+                            *pulse = self.link.pulse();
+                            return Err(self.link.check().err().unwrap_or(NatsError::Disconnected { why: None }));
                         }
                     }
                 }
@@ -91,7 +115,8 @@ impl Subscription {
     async fn subscribe(&self) -> Result<Open, NatsError> {
         let denial = self.link.denial(&self.subject.as_str().into());
         let subscriber = self.link.client.queue_subscribe(self.subject.clone(), self.queue.clone()).await;
-        Ok(Open { subscriber: subscriber.map_err(NatsError::Subscribe)?, denial, pulse: self.link.pulse() })
+        let subscriber = subscriber.map_err(NatsError::Subscribe)?;
+        Ok(Open { subscriber, denial, pulse: self.link.pulse(), losses: Losses::default() })
     }
 
     /// Leaves the group; what has come by now and was not handed out is lost, as a subject keeps nothing.

@@ -8,7 +8,8 @@ use crate::stage::{Stage, client, server, settled};
 
 /// Asks JetStream's API, so that the test needs no more of the client than the gateway.
 pub(crate) async fn api(client: &Client, call: &str, body: Value) -> Value {
-    let reply = client.request(format!("$JS.API.{call}"), body.to_string().into()).await.unwrap();
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let reply = client.request(format!("$JS.API.{call}"), body.into()).await.unwrap();
     let reply: Value = serde_json::from_slice(&reply.payload).unwrap();
     assert!(reply.get("error").is_none(), "{reply}");
     reply

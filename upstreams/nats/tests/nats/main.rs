@@ -1,6 +1,7 @@
 //! The kind `nats` against a real nats-server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bursts;
 mod cluster;
 mod credentials;
 mod events;
