@@ -58,7 +58,8 @@ impl Session {
     async fn pull(&self) -> Result<std::convert::Infallible, NatsError> {
         self.link.check()?;
         let mut pulse = self.link.pulse();
-        let lease = self.names.look_up(&self.link).await?.lease(&self.trigger);
+        let settings = self.names.look_up(&self.link).await?;
+        let lease = settings.lease(&self.trigger);
         let request = Subject::from(format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.names.stream, self.names.consumer));
         let mut denial = self.link.denial(&request);
         let inbox = Subject::from(self.link.client.new_inbox());
@@ -72,8 +73,8 @@ impl Session {
             let waiting = self.shared.waiting();
             let begins = pull.outstanding == 0 && waiting <= self.ahead / 2;
             if begins && pull.since <= Instant::now() {
-                let batch = self.ahead - waiting;
-                self.ask(&request, &inbox, batch).await?;
+                let batch = settings.batch(self.ahead - waiting);
+                self.ask(&request, &inbox, batch, settings.expires()).await?;
                 pull = Pull { outstanding: batch, since: Instant::now() };
                 continue;
             }
@@ -97,12 +98,12 @@ impl Session {
         }
     }
 
-    async fn ask(&self, request: &Subject, inbox: &Subject, batch: usize) -> Result<(), NatsError> {
-        let pull = json!({
-            "batch": batch,
-            "expires": nanoseconds(PULL),
-            "idle_heartbeat": nanoseconds(HEARTBEAT),
-        });
+    async fn ask(&self, request: &Subject, inbox: &Subject, batch: usize, expires: Duration) -> Result<(), NatsError> {
+        let mut pull = json!({"batch": batch, "expires": nanoseconds(expires)});
+        // The server refuses one that comes later than at half time; so short a pull needs none.
+        if HEARTBEAT <= expires / 2 {
+            pull["idle_heartbeat"] = nanoseconds(HEARTBEAT).into();
+        }
         let sent = self.link.client.publish_with_reply(request.clone(), inbox.clone(), pull.to_string().into()).await;
         sent.map_err(|source| NatsError::Publish { subject: request.to_string(), source })
     }
@@ -111,14 +112,15 @@ impl Session {
     fn came(&self, came: Option<async_nats::Message>, pull: &mut Pull, lease: Duration) -> Result<(), NatsError> {
         let came = came.ok_or(NatsError::Closed)?;
         pull.since = Instant::now();
-        let Some(status) = came.status else {
-            let Some(subject) = came.reply.clone() else { return Ok(()) };
-            let Some(acknowledgement) = Acknowledgement::read(&subject) else { return Ok(()) };
+        // What can be settled is a message, though its sender may have put a status into it.
+        let settled = came.reply.clone().and_then(|subject| Some((Acknowledgement::read(&subject)?, subject)));
+        if let Some((acknowledgement, subject)) = settled {
             pull.outstanding = pull.outstanding.saturating_sub(1);
             let message = message::of_stream(came, &acknowledgement);
             self.shared.put(Stored { message, subject, lease });
             return Ok(());
-        };
+        }
+        let Some(status) = came.status else { return Ok(()) };
         let told = came.description.unwrap_or_default();
         match status.as_u16() {
             // It still waits.
@@ -126,6 +128,10 @@ impl Session {
             // It waited in vain.
             404 | 408 => pull.outstanding = 0,
             409 if told.contains("Deleted") || told.contains("push based") => {
+                return Err(self.names.unusable(told, ErrorKind::Unavailable));
+            }
+            // The consumer was changed meanwhile: its new limits are looked up.
+            409 if told.contains("Exceeded MaxRequest") => {
                 return Err(self.names.unusable(told, ErrorKind::Unavailable));
             }
             409 => *pull = Pull { outstanding: 0, since: Instant::now() + REFUSED },
@@ -191,9 +197,31 @@ pub(super) struct Settings {
     #[serde(default)]
     max_deliver: i64,
     deliver_subject: Option<String>,
+    /// The most messages that one pull may ask for; none or less for any number.
+    #[serde(default)]
+    max_batch: i64,
+    /// The longest that one pull may wait: nanoseconds, none for any time.
+    #[serde(default)]
+    max_expires: u64,
 }
 
 impl Settings {
+    /// How many messages a pull may ask for where so many are wanted.
+    fn batch(&self, wanted: usize) -> usize {
+        match usize::try_from(self.max_batch) {
+            Ok(most @ 1..) => wanted.min(most),
+            _ => wanted,
+        }
+    }
+
+    /// How long a pull waits.
+    fn expires(&self) -> Duration {
+        match Duration::from_nanos(self.max_expires) {
+            Duration::ZERO => PULL,
+            longest => longest.min(PULL),
+        }
+    }
+
     /// How long the consumer waits for a message to be settled.
     fn lease(&self, trigger: &str) -> Duration {
         if self.max_deliver > 0 {

@@ -11,3 +11,4 @@ mod jetstream;
 mod publish;
 mod request;
 mod stage;
+mod triggers;

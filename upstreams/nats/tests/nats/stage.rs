@@ -8,7 +8,7 @@ use callgate_core::{
     document::{Document, References},
     plan::Plan,
 };
-use callgate_nats::Nats;
+use callgate_nats::{Nats, NatsTrigger};
 use callgate_testkit::peers::{NatsServer, present};
 use futures_util::StreamExt;
 use http::{Request, Response};
@@ -95,9 +95,16 @@ impl Stage {
             yaml += &format!("  - {{name: {name}, match: \"/{name}/{{v}}\", to: events/{name}}}\n");
             yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 300ms}}\n");
         }
-        let document = Document::parse("nats.yaml", &yaml, &Nothing).unwrap();
-        let plan = Plan::read(&document, &Registry::new().with::<Nats>()).unwrap_or_else(|report| panic!("{report}"));
+        Self::read(&yaml).await
+    }
+
+    /// A gateway as a whole document says, its triggers started.
+    pub(crate) async fn read(yaml: &str) -> Self {
+        let document = Document::parse("nats.yaml", yaml, &Nothing).unwrap();
+        let registry = Registry::new().with::<Nats>().with_trigger::<NatsTrigger>();
+        let plan = Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"));
         let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
+        snapshot.start_triggers();
         let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
         Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
     }
