@@ -65,7 +65,9 @@ impl Function {
             Wait::Stored { stream } => {
                 let rendered = self.message_id.as_ref().map(|template| whole.line(template, "the message's id"));
                 let rendered = rendered.transpose()?;
-                let id = rendered.as_deref().or_else(|| whole.idempotency_key());
+                // A dead letter tells of its message's fate, which others with the same key do not share.
+                let own = !whole.context().carries_all_headers();
+                let id = rendered.as_deref().or_else(|| whole.idempotency_key().filter(|_| own));
                 shape::parts(message, &[("Nats-Msg-Id", id), ("Nats-Expected-Stream", stream.as_deref())])?
             }
             _ => shape::parts(message, &[])?,
