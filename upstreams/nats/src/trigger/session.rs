@@ -112,9 +112,7 @@ impl Session {
     fn came(&self, came: Option<async_nats::Message>, pull: &mut Pull, lease: Duration) -> Result<(), NatsError> {
         let came = came.ok_or(NatsError::Closed)?;
         pull.since = Instant::now();
-        // What can be settled is a message, though its sender may have put a status into it.
-        let settled = came.reply.clone().and_then(|subject| Some((Acknowledgement::read(&subject)?, subject)));
-        if let Some((acknowledgement, subject)) = settled {
+        if let Some((acknowledgement, subject)) = settled_at(&came) {
             pull.outstanding = pull.outstanding.saturating_sub(1);
             let message = message::of_stream(came, &acknowledgement);
             self.shared.put(Stored { message, subject, lease });
@@ -157,6 +155,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Where a message of the stream is settled, by which it is told from a word about the pull: a status may be its sender's.
+fn settled_at(came: &async_nats::Message) -> Option<(Acknowledgement, Subject)> {
+    let subject = came.reply.clone()?;
+    Some((Acknowledgement::read(&subject)?, subject))
 }
 
 /// Ends when the connection is lost. Replies that were dropped are delivered again by the stream.
@@ -275,5 +279,38 @@ impl Names {
 
     fn unusable(&self, told: String, kind: ErrorKind) -> NatsError {
         NatsError::Consumer { stream: self.stream.clone(), consumer: self.consumer.clone(), told, kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_known_by_where_it_is_settled_whatever_its_status() {
+        let came = |reply: Option<&str>| async_nats::Message {
+            subject: "_INBOX.a".into(),
+            reply: reply.map(Into::into),
+            payload: "".into(),
+            headers: None,
+            status: Some(async_nats::StatusCode::try_from(409).unwrap()),
+            description: Some("Consumer Deleted".to_owned()),
+            length: 0,
+        };
+        let (acknowledgement, subject) = settled_at(&came(Some("$JS.ACK.S.c.2.42.7.1700000000.3"))).unwrap();
+        assert_eq!((acknowledgement.delivered, subject.as_str()), (2, "$JS.ACK.S.c.2.42.7.1700000000.3"));
+        assert!(settled_at(&came(None)).is_none() && settled_at(&came(Some("_INBOX.b"))).is_none());
+    }
+
+    #[test]
+    fn a_pull_keeps_within_the_consumers_limits() {
+        let settings = |limits| serde_json::from_value::<Settings>(limits).unwrap();
+        let free = settings(json!({}));
+        assert_eq!((free.batch(8), free.expires()), (8, PULL));
+        let unlimited = settings(json!({"max_batch": -1, "max_expires": 0}));
+        assert_eq!((unlimited.batch(8), unlimited.expires()), (8, PULL));
+        let limited = settings(json!({"max_batch": 3, "max_expires": 2_000_000_000}));
+        assert_eq!((limited.batch(8), limited.batch(2), limited.expires()), (3, 2, Duration::from_secs(2)));
+        assert_eq!(settings(json!({"max_expires": 60_000_000_000_u64})).expires(), PULL);
     }
 }

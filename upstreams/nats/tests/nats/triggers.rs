@@ -75,6 +75,7 @@ async fn a_consumer_that_limits_pulls_is_pulled_from_within_its_limits() {
     }
 }
 
+/// Of late servers take the status away before they store a message; earlier ones deliver it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_with_a_status_is_a_message() {
     let Some(server) = server("").await else { return };
