@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use async_nats::{Client, Message, Subject, Subscriber};
+use async_nats::{Client, Message, Subject, Subscriber, connection::State};
 use bytes::Bytes;
 use callgate_core::Context;
 use futures_util::StreamExt;
@@ -195,6 +195,10 @@ impl Post {
     }
 
     async fn send_mark(&mut self) {
+        // The loss may have been heard before a call was that came too late to know of it.
+        if self.client.connection_state() != State::Connected {
+            self.marks.clear();
+        }
         let Some(number) = self.marks.send(Instant::now()) else { return };
         let number = Bytes::copy_from_slice(&number.to_be_bytes());
         if self.client.publish(self.mark.clone(), number).await.is_err() {
