@@ -144,7 +144,8 @@ mod tests {
 
     fn config(more: Value) -> TriggerConfig {
         let mut value = json!({"servers": "nats://a"});
-        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("{more} is no object") };
+        value.as_object_mut().unwrap().extend(more);
         serde_json::from_value(value).unwrap()
     }
 
