@@ -97,9 +97,19 @@ impl Traffic {
 
     /// Hands a message over to the connection. A channel that is closed gives it back.
     pub(super) async fn publish(&mut self, wish: Wish) -> Option<Wish> {
+        // Nobody waits for it any more, so nothing is to be opened for it again.
+        if wish.to.is_closed() {
+            return None;
+        }
         if wish.reply
             && let Err(error) = self.replies.listen(&self.channel).await
         {
+            if self.numbers == 0 {
+                // A new channel would do no better.
+                wish.refuse(AmqpError::Channel(error.clone()));
+                self.close(Some(error));
+                return None;
+            }
             self.close(Some(error));
             return Some(wish);
         }
