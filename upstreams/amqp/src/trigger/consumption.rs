@@ -1,6 +1,12 @@
 //! A queue that is consumed, for as long as the connection lasts.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use lapin::{
@@ -25,6 +31,8 @@ pub(super) struct Consumption {
     channel: Channel,
     tag: ShortString,
     consumer: Mutex<Consumer>,
+    /// Whether the last message has come. The client library does not say so twice.
+    ended: AtomicBool,
 }
 
 impl Consumption {
@@ -37,12 +45,19 @@ impl Consumption {
             channel.basic_consume(key::short(queue), ShortString::default(), options, table).await
         };
         let consumer = timeout(PATIENCE, begin).await.map_err(|_| silent())?.map_err(|error| refused(queue, error))?;
-        Ok(Self { session, replies: Arc::default(), channel, tag: consumer.tag(), consumer: Mutex::new(consumer) })
+        let (tag, consumer, ended) = (consumer.tag(), Mutex::new(consumer), AtomicBool::new(false));
+        Ok(Self { session, replies: Arc::default(), channel, tag, consumer, ended })
     }
 
     /// The next message; `None` when no more can come.
     pub(super) async fn next(&self) -> Option<Delivery> {
-        self.consumer.lock().await.next().await?.ok()
+        let mut consumer = self.consumer.lock().await;
+        if self.ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let next = consumer.next().await.and_then(Result::ok);
+        self.ended.store(next.is_none(), Ordering::Relaxed);
+        next
     }
 
     /// Whether messages can be expected to come.
@@ -52,6 +67,9 @@ impl Consumption {
 
     /// Consumes no more, and gives back what came and was not handed out.
     pub(super) async fn stop(&self) {
+        if self.ended.load(Ordering::Relaxed) {
+            return;
+        }
         let cancelled = self.channel.basic_cancel(self.tag.clone(), BasicCancelOptions::default());
         // A connection that is lost gives everything back by itself.
         if !matches!(timeout(PATIENCE, cancelled).await, Ok(Ok(()))) {

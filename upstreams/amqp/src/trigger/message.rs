@@ -23,14 +23,26 @@ pub(super) fn of(delivery: &Delivery) -> Message {
     message
 }
 
+/// Whether the queue counts, as far as this delivery shows: what came before has its count with it.
+pub(super) fn is_counted(delivery: &Delivery) -> bool {
+    shows_count(delivery.properties.headers().as_ref(), delivery.redelivered)
+}
+
+fn shows_count(headers: Option<&FieldTable>, redelivered: bool) -> bool {
+    !redelivered || count(headers).is_some()
+}
+
 /// A queue that does not count says no more than that it has delivered the message before.
 fn attempt(headers: Option<&FieldTable>, redelivered: bool) -> u32 {
-    let count = match headers.and_then(|headers| headers.inner().get(COUNT)) {
-        Some(AMQPValue::LongLongInt(count)) => u32::try_from(*count).ok(),
-        Some(AMQPValue::LongInt(count)) => u32::try_from(*count).ok(),
+    count(headers).unwrap_or(u32::from(redelivered)).saturating_add(1)
+}
+
+fn count(headers: Option<&FieldTable>) -> Option<u32> {
+    match headers?.inner().get(COUNT)? {
+        AMQPValue::LongLongInt(count) => u32::try_from(*count).ok(),
+        AMQPValue::LongInt(count) => u32::try_from(*count).ok(),
         _ => None,
-    };
-    count.unwrap_or(u32::from(redelivered)).saturating_add(1)
+    }
 }
 
 #[cfg(test)]
@@ -46,5 +58,14 @@ mod tests {
         assert_eq!(attempt(Some(&headers), true), 5);
         headers.insert(COUNT.into(), AMQPValue::LongLongInt(-1));
         assert_eq!(attempt(Some(&headers), false), 1);
+    }
+
+    #[test]
+    fn what_comes_again_without_a_count_is_not_counted() {
+        let mut headers = FieldTable::default();
+        assert!(shows_count(None, false));
+        assert!(!shows_count(None, true) && !shows_count(Some(&headers), true));
+        headers.insert(COUNT.into(), AMQPValue::LongLongInt(1));
+        assert!(shows_count(Some(&headers), true));
     }
 }

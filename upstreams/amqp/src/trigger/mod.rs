@@ -9,7 +9,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -35,6 +35,8 @@ pub struct AmqpTrigger {
     /// Which broker is tried next, and how many connections there were.
     server: AtomicUsize,
     sessions: AtomicU64,
+    /// Whether it was told that the queue does not count.
+    told: AtomicBool,
     current: Mutex<Option<Arc<Consumption>>>,
 }
 
@@ -50,15 +52,24 @@ impl Trigger for AmqpTrigger {
         // Those that wait for another try count too, and must not keep the others out.
         let most = concurrency.get().saturating_mul(AHEAD);
         let prefetch = config.prefetch.unwrap_or_else(|| u16::try_from(most).unwrap_or(u16::MAX));
-        let (server, sessions) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Ok(Self { config, prefetch, dialing, context, server, sessions, current: Mutex::default() })
+        if u32::from(prefetch) < concurrency.get() {
+            let (trigger, concurrency) = (context.name(), concurrency.get());
+            tracing::warn!(
+                trigger,
+                prefetch,
+                concurrency,
+                "The broker sends fewer messages ahead (`prefetch`) than may be worked on at once."
+            );
+        }
+        let (server, sessions, told) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { config, prefetch, dialing, context, server, sessions, told, current: Mutex::default() })
     }
 
     async fn next(&self) -> Result<Delivery<Receipt>, UpstreamError> {
         let consumption = self.consumption().await?;
         match consumption.next().await {
             Some(delivery) => {
-                let counts = self.config.kind == QueueType::Quorum;
+                let counts = self.config.kind == QueueType::Quorum && self.is_counted(&delivery);
                 Ok(Delivery { message: message::of(&delivery), receipt: Receipt::new(&consumption, delivery, counts) })
             }
             None => {
@@ -75,9 +86,13 @@ impl Trigger for AmqpTrigger {
             // Nothing was asked for yet.
             None => {
                 let session = self.session().await?;
-                consumption::look_for(&session, &self.config.queue).await?;
+                let found = consumption::look_for(&session, &self.config.queue).await;
                 session.close().await;
-                Ok(())
+                match found {
+                    // It is made before it is consumed.
+                    Err(AmqpError::NoQueue { queue }) if self.config.declare.queues.contains_key(&queue) => Ok(()),
+                    found => Ok(found?),
+                }
             }
         }
     }
@@ -99,6 +114,21 @@ impl Trigger for AmqpTrigger {
 }
 
 impl AmqpTrigger {
+    /// Whether a queue that is said to count does. Given back, what it does not count would come again for ever.
+    fn is_counted(&self, delivery: &lapin::message::Delivery) -> bool {
+        let counted = message::is_counted(delivery);
+        if !counted && !self.told.swap(true, Ordering::Relaxed) {
+            let (trigger, queue) = (self.context.name(), &self.config.queue);
+            tracing::warn!(
+                trigger,
+                queue,
+                "The queue delivers messages again without a count, so it is no quorum queue as `type` says; \
+                 the gateway counts by itself."
+            );
+        }
+        counted
+    }
+
     /// What is consumed now; begun, if nothing is.
     async fn consumption(&self) -> Result<Arc<Consumption>, AmqpError> {
         let mut current = self.current.lock().await;

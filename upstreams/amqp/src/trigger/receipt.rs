@@ -43,12 +43,14 @@ impl Receipt {
 }
 
 /// Waits until a word to the broker is on its way.
-async fn told<T>(word: impl Future<Output = lapin::Result<T>>) -> Result<(), UpstreamError> {
-    match timeout(PATIENCE, word).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(AmqpError::Unsettled { why: error.to_string() }.into()),
-        Err(_) => Err(AmqpError::Unsettled { why: "the broker does not take it".to_owned() }.into()),
-    }
+async fn told(word: impl Future<Output = lapin::Result<bool>>) -> Result<(), UpstreamError> {
+    let why = match timeout(PATIENCE, word).await {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => "the channel on which it came is gone".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the broker does not take it".to_owned(),
+    };
+    Err(AmqpError::Unsettled { why }.into())
 }
 
 impl callgate_core::Receipt for Receipt {
@@ -80,5 +82,19 @@ impl callgate_core::Receipt for Receipt {
         let sent = timeout(PATIENCE, self.consumption.session.publish(&message, false)).await;
         sent.map_err(|_| AmqpError::Unsettled { why: "the broker does not take it".to_owned() })??;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_dead_channel_does_not_take_is_no_success() {
+        assert!(told(ready(Ok(true))).await.is_ok());
+        let error = told(ready(Ok(false))).await.unwrap_err();
+        assert!(error.to_string().contains("channel"), "{error}");
     }
 }

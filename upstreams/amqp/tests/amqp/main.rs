@@ -49,6 +49,8 @@ fn main() -> ExitCode {
         faults::another_broker_of_the_list_takes_over,
         trigger::messages_are_processed_retried_or_put_into_the_dead_letter,
         trigger::a_quorum_queue_counts_tries_over_a_restart,
+        trigger::a_queue_that_does_not_count_after_all_reaches_the_dead_letter,
+        trigger::a_queue_that_will_be_made_is_not_missed,
         trigger::who_waits_for_a_reply_gets_it,
         trigger::a_drain_finishes_what_runs_and_gives_the_rest_back,
         trigger::a_missing_queue_is_told_and_waited_for,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use callgate_amqp::{Amqp, AmqpTrigger};
@@ -95,10 +95,15 @@ struct Work {
 
 impl Work {
     async fn load(bed: &Bed, function: &Function, source: &str, options: &str) -> Self {
+        Self::load_from(bed, &bed.url, function, source, options).await
+    }
+
+    /// With another way to the broker for the trigger alone.
+    async fn load_from(bed: &Bed, from: &str, function: &Function, source: &str, options: &str) -> Self {
         let (url, queue) = (&bed.url, &function.queue);
         let yaml = format!(
             "upstreams:\n  f:\n    amqp: {{url: \"{url}\"}}\n    functions:\n      do: {{routing_key: {queue}, mode: request}}\n\
-             triggers:\n  work: {{amqp: {{url: \"{url}\", {source}}}, to: f/do, timeout: 60s, {options}}}\n"
+             triggers:\n  work: {{amqp: {{url: \"{from}\", {source}}}, to: f/do, timeout: 60s, {options}}}\n"
         );
         let document = Document::parse("trigger.yaml", &yaml, &Nothing).unwrap();
         let registry = Registry::new().with::<Amqp>().with_trigger::<AmqpTrigger>();
@@ -171,7 +176,9 @@ pub(crate) async fn messages_are_processed_retried_or_put_into_the_dead_letter(b
     assert_eq!(header(letter, "x-tenant").as_deref(), Some("acme"));
     assert!(letters.contains_key("bad"));
     work.ready().await.unwrap();
+    let begun = Instant::now();
     work.end(LIMIT).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "the end waited for an answer that never comes");
     // What was not acknowledged would be back by now.
     client.holds(&queue, 0).await;
 }
@@ -195,6 +202,33 @@ pub(crate) async fn a_quorum_queue_counts_tries_over_a_restart(bed: Arc<Bed>) {
     assert!(attempts[0] == 1 && attempts.is_sorted() && attempts[before] > 1, "{attempts:?}");
     work.end(LIMIT).await;
     client.holds(&queue, 0).await;
+}
+
+/// Each message that is given back would come again at once and look like the second try for ever.
+pub(crate) async fn a_queue_that_does_not_count_after_all_reaches_the_dead_letter(bed: Arc<Bed>) {
+    let (client, function) = (bed.client().await, Function::start(&bed).await);
+    let (queue, dead) = (bed.name("classic"), bed.name("dead"));
+    client.queue(&queue).await;
+    client.queue(&dead).await;
+    let options = format!(
+        "retry: {{attempts: 4, backoff: {{initial: 50ms, max: 200ms}}}}, \
+         dead_letter: {{to: {{upstream: f, function: {dead}}}}}"
+    );
+    let work = Work::start(&bed, &function, &format!("queue: {queue}, type: quorum"), &options).await;
+    client.put(&queue, "fail 99", BasicProperties::default()).await;
+    client.holds(&dead, 1).await;
+    let attempts: Vec<_> = function.calls().into_iter().map(|(_, attempt)| attempt).collect();
+    assert_eq!(attempts, ["1", "2", "3", "4"]);
+    work.end(LIMIT).await;
+    client.holds(&queue, 0).await;
+}
+
+pub(crate) async fn a_queue_that_will_be_made_is_not_missed(bed: Arc<Bed>) {
+    let (function, queue) = (Function::start(&bed).await, bed.name("made"));
+    let source = format!("queue: {queue}, declare: {{queues: {{{queue}: {{}}}}}}");
+    let work = Work::load(&bed, &function, &source, QUICK).await;
+    work.ready().await.unwrap();
+    work.end(LIMIT).await;
 }
 
 pub(crate) async fn who_waits_for_a_reply_gets_it(bed: Arc<Bed>) {
