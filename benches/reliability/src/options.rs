@@ -52,6 +52,14 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Fails when nothing was measured, or not what was asked for by name.
+    pub(crate) fn bear(&self, chosen: usize, missing: &[&str]) -> Result<(), String> {
+        if missing.is_empty() || (self.brokers.is_empty() && missing.len() < chosen) {
+            return Ok(());
+        }
+        Err(format!("not measured, as it is not installed: {}", missing.join(", ")))
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +79,14 @@ mod tests {
         for wrong in ["", "consume", "publish --messages", "publish --messages x", "publish --speed 1"] {
             read(wrong).unwrap_err();
         }
+    }
+
+    #[test]
+    fn what_was_asked_for_has_to_be_measured() {
+        let all = read("publish").unwrap();
+        assert_eq!((all.bear(2, &[]), all.bear(2, &["rabbitmq"])), (Ok(()), Ok(())));
+        all.bear(2, &["jetstream", "rabbitmq"]).unwrap_err();
+        let one = read("publish --broker rabbitmq --broker jetstream").unwrap();
+        assert_eq!(one.bear(2, &["rabbitmq"]).unwrap_err(), "not measured, as it is not installed: rabbitmq");
     }
 }

@@ -46,13 +46,17 @@ struct Count {
 /// Measures the brokers that are asked for; whether nothing was lost and nothing invented.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
-    let mut right = true;
-    for kind in Kind::chosen(&KINDS, options)? {
+    let (mut right, chosen, mut missing) = (true, Kind::chosen(&KINDS, options)?, Vec::new());
+    for kind in &chosen {
         eprintln!("{}: {} messages, {} kills", kind.title, options.messages, options.kills);
-        let Some(mut broker) = (kind.start)().await? else { continue };
+        let Some(mut broker) = (kind.start)().await? else {
+            missing.push(kind.name);
+            continue;
+        };
         let gateway = Gateway::start(&binary, &broker.upstream(), &broker.to()).await?;
         right &= measure(kind, &mut *broker, &gateway, options).await?;
     }
+    options.bear(chosen.len(), &missing)?;
     Ok(right)
 }
 

@@ -41,12 +41,16 @@ struct Count {
 /// Measures the sources that are asked for; whether nothing was lost.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
-    let mut right = true;
-    for kind in Kind::chosen(&KINDS, options)? {
+    let (mut right, chosen, mut missing) = (true, Kind::chosen(&KINDS, options)?, Vec::new());
+    for kind in &chosen {
         eprintln!("{}: {} messages, {} kills", kind.title, options.messages, options.kills);
-        let Some(mut source) = (kind.start)().await? else { continue };
+        let Some(mut source) = (kind.start)().await? else {
+            missing.push(kind.name);
+            continue;
+        };
         right &= measure(kind, &mut *source, &binary, options).await?;
     }
+    options.bear(chosen.len(), &missing)?;
     Ok(right)
 }
 
