@@ -29,6 +29,8 @@ pub(super) struct Try<'m> {
     pub(super) origin: Origin,
     /// Whether all headers of the message are meant for the function.
     pub(super) carries_all_headers: bool,
+    /// Whether the message is not to be refused for its size, whatever `limits` say.
+    pub(super) any_size: bool,
 }
 
 impl<'m> Try<'m> {
@@ -46,7 +48,7 @@ impl<'m> Try<'m> {
             received: SystemTime::now(),
             started: tokio::time::Instant::now().into_std(),
         };
-        Self { message, id, origin, carries_all_headers: false }
+        Self { message, id, origin, carries_all_headers: false, any_size: false }
     }
 
     /// The request's head: the message's headers, and what the gateway knows of the message.
@@ -73,13 +75,17 @@ impl<'m> Try<'m> {
 
     /// Sends a request to one of the destinations, and judges what comes of it.
     pub(super) async fn send(self, route: &Route, head: Parts, body: Body, captures: Captures) -> Outcome {
-        let Self { message, id, origin, carries_all_headers } = self;
+        let Self { message, id, origin, carries_all_headers, any_size } = self;
         let Some(destination) = route.destination() else {
             return failed(&Failure::NoRoute, id);
         };
         let policies = destination.policies;
         let mut context = destination.context(&route.info, origin, id, &head.uri, captures);
         context.carries_all_headers = carries_all_headers;
+        if any_size {
+            // Steps may make it larger.
+            context.max_body = context.max_body.max((message.payload.len() as u64).saturating_mul(2));
+        }
         let context = Arc::new(context);
         let reply = destination.call(Invocation { request: Request::from_parts(head, body), context }).await;
         outcome::judge(reply, id, policies, message.wants_reply).await

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, Method, Uri};
 
 use super::{
     Message,
-    call::{Try, set},
+    call::{TRIGGER, Try, set},
     outcome::{Failed, Outcome},
 };
 use crate::{gateway::Route, request_id::RequestId, routing::Captures};
@@ -28,7 +28,8 @@ impl DeadLetter {
     ) -> Result<(), Box<Failed>> {
         // Its answer is for nobody.
         let message = Message { wants_reply: false, ..message.clone() };
-        let attempt = Try { id, carries_all_headers: true, ..Try::new(&message) };
+        // Often it is here because it is too large.
+        let attempt = Try { id, carries_all_headers: true, any_size: true, ..Try::new(&message) };
         let mut head = attempt.head(Method::POST, Uri::from_static("/"), trigger);
         explain(&mut head.headers, &message, failed);
         let body = attempt.body();
@@ -37,6 +38,11 @@ impl DeadLetter {
             Outcome::Failed(failed) => Err(failed),
         }
     }
+}
+
+/// Whether a message is one that this trigger gave away before.
+pub(super) fn came_back(message: &Message, trigger: &str) -> bool {
+    message.headers.contains_key(ERROR) && message.headers.get(TRIGGER).is_some_and(|name| name == trigger)
 }
 
 /// Says why the message is here.
@@ -48,4 +54,22 @@ fn explain(headers: &mut HeaderMap, message: &Message, failed: &Failed) {
         headers.insert(STATUS, status.as_u16().into());
     }
     headers.insert(ATTEMPTS, message.attempt.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_went_round_is_known_by_its_trigger() {
+        let mut message = Message::new("s", "m");
+        assert!(!came_back(&message, "work"));
+        let attempt = Try::new(&message);
+        let mut head = attempt.head(Method::POST, Uri::from_static("/"), "work");
+        explain(&mut head.headers, &message, &Failed::ended(attempt.id));
+        message.headers = head.headers;
+        assert!(came_back(&message, "work") && !came_back(&message, "other"));
+        message.headers.remove(ERROR);
+        assert!(!came_back(&message, "work"), "it came from a function that passes its headers on");
+    }
 }

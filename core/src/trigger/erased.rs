@@ -39,6 +39,7 @@ pub(crate) trait AnyTrigger: Send + Sync {
 /// The way to settle a message.
 pub(crate) trait AnyReceipt: Send + Sync {
     fn redelivery(&self) -> Redelivery;
+    fn is_void(&self) -> bool;
     fn ack(self: Box<Self>) -> BoxFuture<'static, Done>;
     fn retry(self: Box<Self>, delay: Duration) -> BoxFuture<'static, Done>;
     fn give_back(self: Box<Self>) -> BoxFuture<'static, Done>;
@@ -111,6 +112,10 @@ impl<T: Trigger> AnyTrigger for T {
 impl<R: Receipt> AnyReceipt for R {
     fn redelivery(&self) -> Redelivery {
         Receipt::redelivery(self)
+    }
+
+    fn is_void(&self) -> bool {
+        Receipt::is_void(self)
     }
 
     fn ack(self: Box<Self>) -> BoxFuture<'static, Done> {

@@ -10,12 +10,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Message, erased::AnyReceipt};
+use super::{Message, erased::AnyReceipt, outcome::Failed};
 
 /// A message that was taken from its source and is not settled yet.
 pub(super) struct InHand {
     pub(super) message: Message,
     pub(super) receipt: Box<dyn AnyReceipt>,
+    /// Why its last try failed.
+    pub(super) failed: Option<Box<Failed>>,
+    /// Whether its source gets it back, and counts, once it has waited.
+    pub(super) goes_back: bool,
     /// One of the places that bound how many messages are in hand.
     pub(super) _place: OwnedSemaphorePermit,
 }
@@ -64,6 +68,11 @@ impl Held {
                 None => changed.await,
             }
         }
+    }
+
+    /// Lets go of what the source delivers again by itself: a copy of it comes, and here is its place.
+    pub(super) fn drop_void(&self) {
+        self.lock().retain(|_, in_hand| !in_hand.receipt.is_void());
     }
 
     /// Takes everything out.

@@ -2,12 +2,13 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::{
@@ -19,6 +20,9 @@ use crate::error::{ErrorKind, UpstreamError, chain};
 
 /// The pauses between two tries to consume from a source that is down.
 const PAUSES: Backoff = Backoff { initial: Duration::from_millis(250), max: Duration::from_secs(5) };
+
+/// How long a source that has failed waits for a message before it may count as mended.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// A source and how it fares.
 pub(super) struct Intake {
@@ -48,7 +52,7 @@ impl Intake {
             if let Some(again) = again {
                 sleep_until(again).await;
             }
-            let next = AssertUnwindSafe(async { self.source.next().await }).catch_unwind().await;
+            let next = self.one_more().await;
             let panicked = || UpstreamError::new(ErrorKind::Unavailable, "the source panicked");
             match next.unwrap_or_else(|_| Err(panicked())) {
                 Ok(delivery) => {
@@ -58,6 +62,35 @@ impl Intake {
                 Err(error) => self.failed(&error),
             }
         }
+    }
+
+    /// Where the source has failed before, it counts as mended also without a message: when it waits for one, and says
+    /// that it is ready.
+    async fn one_more(&self) -> std::thread::Result<Result<Delivery<Box<dyn AnyReceipt>>, UpstreamError>> {
+        let mut next = pin!(AssertUnwindSafe(async { self.source.next().await }).catch_unwind());
+        if self.trouble().is_some() {
+            tokio::select! {
+                biased;
+                next = &mut next => return next,
+                () = self.mended() => self.recovered(),
+            }
+        }
+        next.await
+    }
+
+    async fn mended(&self) {
+        loop {
+            sleep(SETTLED).await;
+            let ready = AssertUnwindSafe(async { self.source.ready().await }).catch_unwind().await;
+            if matches!(ready, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    /// What a source that keeps nothing has left once it has stopped; `None` when that is all.
+    pub(super) async fn rest(&self) -> Option<Delivery<Box<dyn AnyReceipt>>> {
+        AssertUnwindSafe(async { self.source.next().await }).catch_unwind().await.ok()?.ok()
     }
 
     /// Why messages can't be had at the moment.

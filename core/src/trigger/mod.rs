@@ -13,7 +13,9 @@
 //!    [`give_back`](Receipt::give_back) otherwise. A receipt that is dropped unsettled settles nothing: its message has
 //!    to come again, at the latest when its lease or its connection ends.
 //! 5. [`Trigger::stop`] runs when no further message will be asked for, because the gateway drains: what was taken and not
-//!    handed out goes back to the source. Messages that were handed out are settled after it.
+//!    handed out goes back to the source. Messages that were handed out are settled after it. A source that does not
+//!    [keep](Trigger::keeps) its messages can't take them back: it is asked on by `next` for what it has taken in
+//!    already, and fails once that is all.
 //! 6. [`Trigger::close`] runs once, after the last message was settled, also where `stop` did not run. Tasks started
 //!    through [`Context`] are ended after it.
 //!
@@ -108,7 +110,8 @@ pub trait Trigger: Sized + Send + Sync + 'static {
     }
 
     /// Consumes no more, and gives back what was taken from the source and not handed out. The connection stays, for what
-    /// was handed out.
+    /// was handed out. Where the source does not [keep](Self::keeps) it, it is handed out by [`next`](Self::next) still,
+    /// which fails once that is all.
     fn stop(&self) -> impl Future<Output = ()> + Send {
         future::ready(())
     }
@@ -123,6 +126,13 @@ pub trait Trigger: Sized + Send + Sync + 'static {
 pub trait Receipt: Send + Sync + Sized + 'static {
     /// Who keeps the message until it is tried again, and counts.
     fn redelivery(&self) -> Redelivery;
+
+    /// Whether nothing can be settled any more because the source delivers the message again by itself, as a queue does
+    /// once the channel is gone on which it was delivered. What waits for another try is then let go, so that there are
+    /// not two of it. Default: `false`, for receipts that outlive a connection.
+    fn is_void(&self) -> bool {
+        false
+    }
 
     /// Tells the source that the message is done with.
     ///

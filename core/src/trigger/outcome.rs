@@ -10,7 +10,7 @@ use super::{Reply, reason::Reason};
 use crate::{
     body::{Body, BodyError},
     edge,
-    error::chain,
+    error::{ErrorKind, UpstreamError, chain},
     failure::Failure,
     gateway::REQUEST_ID,
     invocation::Response,
@@ -82,11 +82,16 @@ impl Failed {
 
     /// The gateway's own code broke down.
     pub(super) fn panicked(id: RequestId) -> Self {
-        let failure = Failure::Upstream(crate::UpstreamError::new(
-            crate::ErrorKind::FunctionError,
-            "the gateway panicked while it worked on the message",
-        ));
-        Self::gateways(&failure, id)
+        Self::own(ErrorKind::FunctionError, "the gateway panicked while it worked on the message", id)
+    }
+
+    /// The gateway ended before the message was processed.
+    pub(super) fn ended(id: RequestId) -> Self {
+        Self::own(ErrorKind::Unavailable, "the gateway ended before the message was processed", id)
+    }
+
+    fn own(kind: ErrorKind, what: &'static str, id: RequestId) -> Self {
+        Self::gateways(&Failure::Upstream(UpstreamError::new(kind, what)), id)
     }
 
     /// How long the upstream asks to wait, within reason.

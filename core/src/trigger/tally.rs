@@ -17,7 +17,8 @@ pub struct Tally {
     pub retried: u64,
     /// Taken by the dead letter.
     pub dead_lettered: u64,
-    /// Failed for good and dropped, as there is no dead letter and the source keeps nothing.
+    /// Failed for good, or not processed when the gateway ended, and dropped: the source keeps nothing, and no dead letter
+    /// has it.
     pub dropped: u64,
     /// Given back to the source because the gateway ended.
     pub returned: u64,

@@ -43,6 +43,16 @@ impl Told<'_> {
         );
     }
 
+    /// At the end of the gateway.
+    pub(super) fn lost(&self, refused: Option<&Failed>) {
+        tell!(
+            error,
+            self,
+            "A message is lost as the gateway ends: its source keeps nothing, and no dead letter has taken it.",
+            refused = refused.map(|refused| &*refused.error)
+        );
+    }
+
     pub(super) fn dropped(&self) {
         tell!(
             error,

@@ -65,3 +65,54 @@ async fn a_source_that_is_down_is_tried_again_with_pauses_and_shown() {
     stage.until(|events| count(events, is_acked) == 2).await;
     assert!(snapshot.triggers_ready().await["work"].is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_let_go_once_its_source_delivers_it_again() {
+    for counts in [true, false] {
+        let yaml = format!(
+            "triggers: {{work: {{box: {{stage: STAGE, counts: {counts}, channel: true}}, to: f/work, concurrency: 1, \
+             retry: {{backoff: {{initial: 1m, max: 1m}}}}}}}}"
+        );
+        let (snapshot, stage) = running(&yaml).await;
+        *lock(&stage.acts) = [Act::Fail(ErrorKind::Timeout); 60].into();
+        (0..10).for_each(|number| stage.put(message(&number.to_string())));
+        stage.until(|_| snapshot.triggers()[0].waiting == 10).await;
+        for reconnects in 1..=4 {
+            stage.reconnect();
+            stage.until(|_| stage.calls("work").len() == 10 * (1 + reconnects)).await;
+            stage.until(|_| snapshot.triggers()[0].waiting == 10).await;
+            assert_eq!(stage.left(), 0, "there is a place for each");
+        }
+        let acked = stage.until(|events| count(events, is_acked) == 10).await;
+        let mut names: Vec<_> =
+            acked.iter().filter(|event| is_acked(event)).map(|event| format!("{event:?}")).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 10, "none is settled twice: {names:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_after_its_connection_was_lost_is_not_for_the_dead_letter_too() {
+    let yaml = "triggers: {work: {box: {stage: STAGE, counts: false, channel: true}, to: f/work, concurrency: 1, \
+                timeout: 5s, retry: {attempts: 1}, dead_letter: {to: f/dead}}}";
+    let (snapshot, stage) = running(yaml).await;
+    *lock(&stage.acts) = [Act::Take(Duration::from_secs(60)), Act::Answer(404)].into();
+    stage.put(message("m"));
+    stage.until(|_| stage.running.load(Ordering::Relaxed) == 1).await;
+    stage.reconnect();
+    stage.until(|events| count(events, is_acked) == 1).await;
+    assert_eq!((stage.calls("work").len(), stage.calls("dead").len()), (2, 1));
+    assert_eq!((snapshot.triggers()[0].waiting, snapshot.triggers()[0].tally.dead_lettered), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_waits_for_messages_again_is_shown_as_mended_without_one() {
+    let (snapshot, stage) = running("triggers: {work: {box: {stage: STAGE}, to: f/work}}").await;
+    *lock(&stage.down) = true;
+    stage.until(|_| stage.tries.load(Ordering::Relaxed) > 2).await;
+    assert!(snapshot.triggers_ready().await["work"].is_err());
+    *lock(&stage.down) = false;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(snapshot.triggers_ready().await["work"].is_ok());
+}

@@ -58,7 +58,8 @@ async fn a_failure_is_left_to_the_source_and_tried_again() {
 async fn the_gateway_keeps_what_its_source_can_not_delay() {
     for counts in [true, false] {
         let yaml = format!(
-            "triggers: {{work: {{box: {{stage: STAGE, counts: {counts}}}, to: f/work, retry: {{backoff: {{initial: 10s}}}}}}}}"
+            "triggers: {{work: {{box: {{stage: STAGE, counts: {counts}}}, to: f/work, \
+             retry: {{attempts: 3, backoff: {{initial: 10s}}}}, dead_letter: {{to: f/dead}}}}}}"
         );
         let (snapshot, stage) = running(&yaml).await;
         lock(&stage.acts).push_back(Act::Answer(500));
@@ -242,4 +243,46 @@ async fn a_route_is_invoked_with_its_captures_and_its_steps() {
     stage.put(message(""));
     stage.until(|events| acked(events, "")).await;
     assert_eq!(stage.calls("dead").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_the_source_grows_only_while_another_try_is_wanted() {
+    let yaml = "triggers: {work: {box: {stage: STAGE, counts: true}, to: f/work, retry: {attempts: 3}, dead_letter: {to: f/dead}}}";
+    let (snapshot, stage) = running(yaml).await;
+    *lock(&stage.dead) = Act::Fail(ErrorKind::Unavailable);
+    *lock(&stage.acts) = [Act::Answer(500); 8].into();
+    stage.put(message("m"));
+    let events = stage.until(|_| stage.calls("dead").len() == 5).await;
+    let returned: Vec<_> = events.iter().filter(|event| matches!(event, Event::Returned(..))).collect();
+    let given = |attempt| Event::Returned("m".to_owned(), attempt);
+    assert_eq!(returned, [&given(1), &given(2)], "the dead letter's failures are not counted by the source");
+    assert_eq!(snapshot.triggers()[0].tally.returned, 0, "the gateway has not ended");
+    *lock(&stage.dead) = Act::Answer(202);
+    stage.until(|events| acked(events, "m")).await;
+    assert_eq!(stage.calls("dead")[5].headers["callgate-attempts"], "8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_for_ever_is_not_counted_by_the_source() {
+    let (_snapshot, stage) = running("triggers: {work: {box: {stage: STAGE, counts: true}, to: f/work}}").await;
+    *lock(&stage.acts) = [Act::Answer(500); 20].into();
+    stage.put(message("m"));
+    let events = stage.until(|events| acked(events, "m")).await;
+    assert!(!events.iter().any(|event| matches!(event, Event::Returned(..))), "{events:?}");
+    assert_eq!(stage.calls("work")[20].headers["callgate-attempt"], "21");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_dead_letter_takes_what_is_too_large_for_the_function() {
+    let yaml = "defaults: {limits: {max_body: 8B}}\n\
+                triggers: {work: {box: {stage: STAGE}, to: f/work, dead_letter: {to: f/dead}}}";
+    let (_snapshot, stage) = running(yaml).await;
+    stage.put(message("more than eight bytes"));
+    stage.until(|events| acked(events, "more than eight bytes")).await;
+    assert!(stage.calls("work").is_empty());
+    let [dead] = &stage.calls("dead")[..] else { panic!() };
+    assert_eq!(
+        (&*dead.body, &dead.headers["callgate-error"]),
+        ("more than eight bytes", &HeaderValue::from_static("body_too_large"))
+    );
 }

@@ -5,7 +5,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -71,6 +71,11 @@ pub(super) struct Stage {
     pub(super) dead: Mutex<Act>,
     /// The source is down.
     pub(super) down: Mutex<bool>,
+    stopped: AtomicBool,
+    /// Which connection to the source it is; what was delivered over another one can't be settled.
+    connection: AtomicUsize,
+    /// What was delivered over this connection and is not settled.
+    unsettled: Mutex<Vec<Message>>,
     pub(super) tries: AtomicUsize,
     pub(super) running: AtomicUsize,
     pub(super) most: AtomicUsize,
@@ -91,6 +96,9 @@ impl Stage {
             acts: Mutex::default(),
             dead: Mutex::new(Act::Answer(202)),
             down: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            connection: AtomicUsize::new(0),
+            unsettled: Mutex::default(),
             tries: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
@@ -107,6 +115,14 @@ impl Stage {
 
     pub(super) fn put(&self, message: Message) {
         lock(&self.queue).push_back(message);
+        self.changed.notify_waiters();
+    }
+
+    /// The connection to the source is lost and made again: what was delivered and not settled is delivered again.
+    pub(super) fn reconnect(&self) {
+        self.connection.fetch_add(1, Ordering::Relaxed);
+        let unsettled = std::mem::take(&mut *lock(&self.unsettled));
+        lock(&self.queue).extend(unsettled);
         self.changed.notify_waiters();
     }
 
@@ -152,6 +168,7 @@ pub(super) struct Source {
     stage: Arc<Stage>,
     redelivery: Redelivery,
     lease: Option<Duration>,
+    channel: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -164,6 +181,9 @@ pub(super) struct SourceConfig {
     lease: Option<u64>,
     #[serde(default = "yes")]
     keeps: bool,
+    /// Whether what was delivered can't be settled any more once the connection is lost.
+    #[serde(default)]
+    channel: bool,
 }
 
 const fn yes() -> bool {
@@ -188,10 +208,12 @@ impl Trigger for Source {
             Some(true) => Redelivery::Counted,
             Some(false) => Redelivery::Uncounted,
         };
-        Ok(Self { stage: Stage::of(config.stage), redelivery, lease: config.lease.map(Duration::from_millis) })
+        let lease = config.lease.map(Duration::from_millis);
+        Ok(Self { stage: Stage::of(config.stage), redelivery, lease, channel: config.channel })
     }
 
     async fn stop(&self) {
+        self.stage.stopped.store(true, Ordering::Relaxed);
         self.stage.tell(Event::Stopped);
     }
 
@@ -208,8 +230,15 @@ impl Trigger for Source {
                     message: message.clone(),
                     redelivery: self.redelivery,
                     lease: self.lease,
+                    connection: self.channel.then(|| self.stage.connection.load(Ordering::Relaxed)),
                 };
+                if self.channel {
+                    lock(&self.stage.unsettled).push(message.clone());
+                }
                 return Ok(Delivery { message, receipt });
+            }
+            if self.stage.stopped.load(Ordering::Relaxed) {
+                return Err(UpstreamError::new(ErrorKind::Unavailable, "nothing is left in the box"));
             }
             changed.await;
         }
@@ -221,6 +250,8 @@ pub(super) struct Ticket {
     message: Message,
     redelivery: Redelivery,
     lease: Option<Duration>,
+    /// The connection that it can be settled over alone.
+    connection: Option<usize>,
 }
 
 impl Ticket {
@@ -228,7 +259,14 @@ impl Ticket {
         self.message.subject.clone()
     }
 
+    fn settle(&self) {
+        if !Receipt::is_void(self) {
+            lock(&self.stage.unsettled).retain(|other| other.subject != self.message.subject);
+        }
+    }
+
     fn again(self) {
+        self.settle();
         let Self { stage, mut message, .. } = self;
         message.attempt += 1;
         stage.put(message);
@@ -240,7 +278,12 @@ impl Receipt for Ticket {
         self.redelivery
     }
 
+    fn is_void(&self) -> bool {
+        self.connection.is_some_and(|connection| connection != self.stage.connection.load(Ordering::Relaxed))
+    }
+
     async fn ack(self) -> Result<(), UpstreamError> {
+        self.settle();
         self.stage.tell(Event::Acked(self.subject()));
         Ok(())
     }

@@ -1,27 +1,34 @@
 //! A trigger that runs: takes messages, has them processed, and settles them.
 
+mod again;
+mod ending;
+
 use std::{
     future::Future,
     num::NonZeroU32,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
+use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{error, warn};
+
+use again::{Again, next};
 
 use super::{
-    DeadLetter, Delivery, Entry, Message, Rate, Redelivery, Retry, TriggerState,
+    DeadLetter, Delivery, Entry, Message, Rate, Retry, TriggerState,
     call::Try,
+    dead_letter,
     erased::{AnyReceipt, AnyTrigger},
     held::{Held, InHand},
     intake::Intake,
@@ -38,6 +45,8 @@ use crate::{
 
 /// How many messages may wait in the gateway for another try, for each that is worked on.
 const WAITING_PER_SLOT: usize = 16;
+/// How often the gateway looks for messages that wait here in vain.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How long the source may take to get back what is cut off at the end.
 const RETURNING: Duration = Duration::from_secs(10);
 /// How long the source may take to be closed.
@@ -83,7 +92,10 @@ pub(crate) struct Runner {
     /// What is worked on is given back.
     cut: CancellationToken,
     running: TaskTracker,
+    /// The messages that were worked on when it was cut, and those that nobody has now.
     cut_off: AtomicUsize,
+    /// A message of the dead letter came back, which is told once.
+    looped: AtomicBool,
     counters: Counters,
 }
 
@@ -99,8 +111,8 @@ enum Next {
 enum Verdict {
     /// It is done with.
     Settled,
-    /// It is tried again after the pause.
-    Again(Duration),
+    /// It is tried again.
+    Again(Again),
     /// Somebody else is to have it.
     Return,
 }
@@ -127,6 +139,7 @@ impl Runner {
             cut: CancellationToken::new(),
             running: TaskTracker::new(),
             cut_off: AtomicUsize::new(0),
+            looped: AtomicBool::new(false),
             counters: Counters::default(),
         })
     }
@@ -166,7 +179,7 @@ impl Runner {
     }
 
     /// Takes no more messages, lets what runs end until `over`, and returns the rest to the source. Says how many
-    /// messages were worked on then.
+    /// messages were worked on then, or are lost.
     pub(crate) async fn drain(&self, over: impl Future<Output = ()>) -> usize {
         self.stop.cancel();
         self.running.close();
@@ -177,7 +190,7 @@ impl Runner {
         self.cut.cancel();
         let returned = async {
             self.running.wait().await;
-            self.give_back_held().await;
+            self.let_go_of_held().await;
         };
         if timeout(RETURNING, returned).await.is_err() {
             warn!(
@@ -199,21 +212,26 @@ impl Runner {
 
     async fn run(self: Arc<Self>) {
         let mut pace = Pace::new(self.rate);
-        while let Some(Some((next, slot))) = self.stop.run_until_cancelled(self.admit(&pace)).await {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while let Some(Some((next, slot))) = self.stop.run_until_cancelled(self.admit(&pace, &mut sweeps)).await {
             let this = Arc::clone(&self);
             match next {
                 Next::Work(in_hand) => {
                     pace.began();
                     self.spawn(async move { this.work(in_hand, slot).await });
                 }
-                Next::Return(in_hand) => self.spawn(async move { this.give_back(in_hand).await }),
+                Next::Return(in_hand) => self.spawn(async move { this.give_back(in_hand.receipt).await }),
             }
         }
         if timeout(CLOSING, self.intake.source().stop()).await.is_err() {
             warn!(trigger = &*self.name, "A source did not stop in time; it gives back what it has when it is closed.");
         }
         // Others may have what waits, while here what runs is waited for.
-        self.give_back_held().await;
+        self.let_go_of_held().await;
+        if !self.keeps {
+            self.finish(&mut pace).await;
+        }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -221,25 +239,42 @@ impl Runner {
     }
 
     /// Waits until there is room, its turn, and something to do. Nothing is lost where it is dropped.
-    async fn admit(&self, pace: &Pace) -> Option<(Next, OwnedSemaphorePermit)> {
+    async fn admit(&self, pace: &Pace, sweeps: &mut Interval) -> Option<(Next, OwnedSemaphorePermit)> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
         pace.turn().await;
-        let next = tokio::select! {
-            biased;
-            in_hand = self.held.due() => match in_hand.receipt.redelivery() {
-                Redelivery::Uncounted | Redelivery::Delayed => Next::Work(in_hand),
-                Redelivery::Counted => Next::Return(in_hand),
-            },
-            taken = self.take() => Next::Work(taken?),
-        };
-        Some((next, slot))
+        let mut taking = pin!(self.take());
+        loop {
+            tokio::select! {
+                biased;
+                // What waits for nothing must not keep others out.
+                _ = sweeps.tick() => self.held.drop_void(),
+                in_hand = self.held.due() => {
+                    if let Some(next) = next(in_hand) {
+                        return Some((next, slot));
+                    }
+                }
+                taken = &mut taking => return Some((Next::Work(taken?), slot)),
+            }
+        }
     }
 
     async fn take(&self) -> Option<InHand> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        let Delivery { message, receipt } = self.intake.next().await;
+        Some(self.received(self.intake.next().await, place))
+    }
+
+    fn received(&self, delivery: Delivery<Box<dyn AnyReceipt>>, place: OwnedSemaphorePermit) -> InHand {
+        let Delivery { message, receipt } = delivery;
         count(&self.counters.received);
-        Some(InHand { message, receipt, _place: place })
+        if dead_letter::came_back(&message, &self.name) && !self.looped.swap(true, Ordering::Relaxed) {
+            let (trigger, subject) = (&*self.name, &*message.subject);
+            error!(
+                trigger,
+                subject,
+                "A message that this trigger gave to its dead letter came from its source. Unless somebody put it back, the dead letter leads to where the trigger takes its messages from, and they go round for ever."
+            );
+        }
+        InHand { message, receipt, failed: None, goes_back: false, _place: place }
     }
 
     /// Works on one message until it is settled.
@@ -255,37 +290,18 @@ impl Runner {
             Verdict::Settled => settle::told(&self.name, "ack", in_hand.receipt.ack()).await,
             Verdict::Return => {
                 self.cut_off.fetch_add(1, Ordering::Relaxed);
-                self.give_back(in_hand).await;
+                self.let_go(in_hand).await;
             }
-            Verdict::Again(pause) => {
+            Verdict::Again(again) => {
                 // What waits is not worked on.
                 drop(slot);
-                self.again(in_hand, pause).await;
+                self.again(in_hand, again).await;
             }
         }
     }
 
-    /// Leaves a message to whoever keeps it until it is tried again.
-    async fn again(&self, mut in_hand: InHand, pause: Duration) {
-        count(&self.counters.retried);
-        match in_hand.receipt.redelivery() {
-            Redelivery::Counted | Redelivery::Uncounted if self.stop.is_cancelled() => self.give_back(in_hand).await,
-            Redelivery::Delayed => settle::told(&self.name, "retry", in_hand.receipt.retry(pause)).await,
-            Redelivery::Counted => self.held.keep(Instant::now() + pause, in_hand),
-            Redelivery::Uncounted => {
-                in_hand.message.attempt = in_hand.message.attempt.saturating_add(1);
-                self.held.keep(Instant::now() + pause, in_hand);
-            }
-        }
-    }
-
-    async fn give_back_held(&self) {
-        join_all(self.held.take().into_iter().map(|in_hand| self.give_back(in_hand))).await;
-    }
-
-    async fn give_back(&self, in_hand: InHand) {
-        count(&self.counters.returned);
-        settle::told(&self.name, "return", in_hand.receipt.give_back()).await;
+    async fn give_back(&self, receipt: Box<dyn AnyReceipt>) {
+        settle::told(&self.name, "return", receipt.give_back()).await;
     }
 
     /// Has a message processed, and decides what becomes of it.
@@ -305,28 +321,23 @@ impl Runner {
         };
         let pause = self.retry.backoff.pause(message.attempt).max(failed.wait());
         let told = Told { trigger: &self.name, message, failed: &failed, id };
-        if self.is_tried_again(message, &failed) {
+        // What the source delivers again by itself is not for the dead letter as well.
+        if receipt.is_void() || self.is_tried_again(message, &failed) {
             told.tried_again(pause);
-            return Verdict::Again(pause);
+            return Verdict::Again(Again { pause, failed, counts: self.retry.attempts.is_some() });
         }
         match &self.dead_letter {
-            Some(dead_letter) => {
-                let taken = caught(dead_letter.take(message, &failed, id, &self.name)).await;
-                match taken.unwrap_or_else(|| Err(Box::new(Failed::panicked(id)))) {
-                    Ok(()) => {
-                        count(&self.counters.dead_lettered);
-                        told.dead_lettered();
-                    }
-                    Err(refused) => {
-                        let pause = pause.max(refused.wait());
-                        told.refused(&refused, pause);
-                        return Verdict::Again(pause);
-                    }
+            Some(dead_letter) => match self.bury(dead_letter, &told).await {
+                Ok(()) => {}
+                Err(refused) => {
+                    let pause = pause.max(refused.wait());
+                    told.refused(&refused, pause);
+                    return Verdict::Again(Again { pause, failed, counts: false });
                 }
-            }
+            },
             None if self.keeps => {
                 told.tried_again(pause);
-                return Verdict::Again(pause);
+                return Verdict::Again(Again { pause, failed, counts: false });
             }
             None => {
                 count(&self.counters.dropped);
@@ -337,6 +348,15 @@ impl Runner {
             settle::reply(&self.name, receipt, &failed.reply).await;
         }
         Verdict::Settled
+    }
+
+    /// Hands a message to the dead letter.
+    async fn bury(&self, dead_letter: &DeadLetter, told: &Told<'_>) -> Result<(), Box<Failed>> {
+        let taken = caught(dead_letter.take(told.message, told.failed, told.id, &self.name)).await;
+        taken.unwrap_or_else(|| Err(Box::new(Failed::panicked(told.id))))?;
+        count(&self.counters.dead_lettered);
+        told.dead_lettered();
+        Ok(())
     }
 
     fn is_tried_again(&self, message: &Message, failed: &Failed) -> bool {
