@@ -58,6 +58,11 @@ impl callgate_core::Receipt for Receipt {
         if self.counts { Redelivery::Counted } else { Redelivery::Uncounted }
     }
 
+    /// What was delivered over a channel that is gone is in the queue again.
+    fn is_void(&self) -> bool {
+        !self.acker.usable()
+    }
+
     async fn ack(self) -> Result<(), UpstreamError> {
         told(self.acker.ack(BasicAckOptions::default())).await
     }

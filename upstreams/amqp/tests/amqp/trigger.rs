@@ -185,9 +185,12 @@ pub(crate) async fn messages_are_processed_retried_or_put_into_the_dead_letter(b
 
 pub(crate) async fn a_quorum_queue_counts_tries_over_a_restart(bed: Arc<Bed>) {
     let (client, function, queue) = (bed.client().await, Function::start(&bed).await, bed.name("quorum"));
+    let dead = bed.name("dead");
     let source = format!("queue: {queue}, type: quorum, declare: {{queues: {{{queue}: {{type: quorum}}}}}}");
-    let slow = "retry: {backoff: {initial: 100ms, max: 100ms}}";
-    let work = Work::start(&bed, &function, &source, slow).await;
+    let slow = format!(
+        "retry: {{attempts: 9, backoff: {{initial: 100ms, max: 100ms}}}}, dead_letter: {{to: {{upstream: f, function: {dead}}}}}"
+    );
+    let work = Work::start(&bed, &function, &source, &slow).await;
     let made = async || work.ready().await.is_ok();
     assert!(until(LIMIT, made).await);
     client.put(&queue, "fail 4", BasicProperties::default()).await;
@@ -195,7 +198,7 @@ pub(crate) async fn a_quorum_queue_counts_tries_over_a_restart(bed: Arc<Bed>) {
     assert!(until(LIMIT, twice).await, "{:?}", function.calls());
     work.end(Duration::ZERO).await;
     let before = function.tries("fail 4");
-    let work = Work::start(&bed, &function, &source, slow).await;
+    let work = Work::start(&bed, &function, &source, &slow).await;
     let done = async || function.tries("fail 4") == 5;
     assert!(until(LIMIT, done).await, "{:?}", function.calls());
     let attempts: Vec<u32> = function.calls().iter().map(|(_, attempt)| attempt.parse().unwrap()).collect();
