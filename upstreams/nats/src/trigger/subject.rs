@@ -72,12 +72,10 @@ impl Subscription {
     }
 
     pub(super) async fn next(&self) -> Result<Delivery<Receipt>, NatsError> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return Err(NatsError::Closed);
-        }
         let mut open = self.open.lock().await;
         let Open { subscriber, denial, pulse, losses } = match &mut *open {
             Some(open) => open,
+            None if self.stopped.load(Ordering::Relaxed) => return Err(NatsError::Closed),
             none => none.insert(self.subscribe().await?),
         };
         loop {
@@ -119,12 +117,14 @@ impl Subscription {
         Ok(Open { subscriber, denial, pulse: self.link.pulse(), losses: Losses::default() })
     }
 
-    /// Leaves the group; what has come by now and was not handed out is lost, as a subject keeps nothing.
+    /// Leaves the group. What has come by now is handed out still, as a subject keeps nothing.
     pub(super) async fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        if let Some(mut open) = self.open.lock().await.take() {
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Some(open) = &mut *self.open.lock().await {
             // An error means that the connection is gone already.
-            drop(open.subscriber.unsubscribe().await);
+            drop(open.subscriber.drain().await);
         }
     }
 }
