@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         trigger::a_queue_that_will_be_made_is_not_missed,
         trigger::who_waits_for_a_reply_gets_it,
         trigger::a_drain_finishes_what_runs_and_gives_the_rest_back,
+        trigger::what_waits_is_let_go_with_its_connection,
         trigger::a_missing_queue_is_told_and_waited_for,
     ];
     let administered: Trials = trials![

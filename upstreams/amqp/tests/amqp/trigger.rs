@@ -8,7 +8,7 @@ use std::{
 
 use callgate_amqp::{Amqp, AmqpTrigger};
 use callgate_core::{Gateway, Registry, Snapshot, document::Document, plan::Plan};
-use callgate_testkit::peers::until;
+use callgate_testkit::peers::{Fault, FaultProxy, until};
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties,
@@ -300,6 +300,40 @@ pub(crate) async fn a_missing_queue_is_told_and_waited_for(bed: Arc<Bed>) {
     let done = async || function.tries("ok again") == 1;
     assert!(until(LIMIT, done).await);
     work.end(LIMIT).await;
+}
+
+/// What waits over a lost connection comes again from the queue, and must not wait twice: the places are bounded.
+pub(crate) async fn what_waits_is_let_go_with_its_connection(bed: Arc<Bed>) {
+    const WAITING: usize = 6;
+    // One message at a time has 17 places.
+    const RECONNECTS: usize = 3;
+    let (client, function, queue) = (bed.client().await, Function::start(&bed).await, bed.name("void"));
+    client.queue(&queue).await;
+    let proxy = FaultProxy::start(bed.address.parse().unwrap()).await.unwrap();
+    let from = format!("amqp://guest:guest@{}", proxy.address());
+    let options = "concurrency: 1, retry: {backoff: {initial: 1h, max: 1h}}";
+    let source = format!("queue: {queue}, prefetch: 100");
+    let work = Work::load_from(&bed, &from, &function, &source, options).await;
+    work.gateway.snapshot().start_triggers();
+    let bodies: Vec<_> = (0..WAITING).map(|number| format!("fail {}", 100 + number)).collect();
+    for body in &bodies {
+        client.put(&queue, body, BasicProperties::default()).await;
+    }
+    for connection in 1..=1 + RECONNECTS {
+        let tried = async || bodies.iter().all(|body| function.tries(body) == connection);
+        assert!(until(LIMIT, tried).await, "connection {connection}: {:?}", function.calls());
+        if connection <= RECONNECTS {
+            proxy.set(Fault::Refuse);
+            let gone = async || work.ready().await.is_err();
+            assert!(until(LIMIT, gone).await);
+            proxy.set(Fault::None);
+        }
+    }
+    client.put(&queue, "ok", BasicProperties::default()).await;
+    let done = async || function.tries("ok") == 1 && work.gateway.snapshot().triggers()[0].waiting == WAITING;
+    assert!(until(LIMIT, done).await, "{:?}", work.gateway.snapshot().triggers());
+    work.end(LIMIT).await;
+    client.holds(&queue, u32::try_from(WAITING).unwrap()).await;
 }
 
 /// Each message is processed at least once, though the broker was killed.
