@@ -88,7 +88,8 @@ pub(super) async fn what_was_accepted_survives_a_kill_under_load<F: Broker>(
     for name in 0..8 {
         senders.spawn(send(harness.client(), name, Arc::clone(&progress)));
     }
-    for _ in 0..3 {
+    // The second finds a connection that was made again.
+    for _ in 0..2 {
         grown(&progress.accepted, 100).await?;
         harness.fixture.kill().await;
         grown(&progress.failed, 8).await?;
