@@ -18,6 +18,7 @@ use hyper::{
     client::conn::http1::{Builder, Connection, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tokio::task::unconstrained;
 
 use super::upload::Upload;
 use crate::{
@@ -72,7 +73,8 @@ impl Link {
         self.gate.keep(keep);
         self.gate.await_head(MAX_READ_FOR_HEAD);
         let request = request.map(|body| Upload::new(body, &self.gate));
-        let mut reply = pin!(self.sender.try_send_request(request));
+        // The reply's channel counts against the task's budget, and would then say "not yet" to a waker that wakes nobody.
+        let mut reply = pin!(unconstrained(self.sender.try_send_request(request)));
         let answer = std::future::poll_fn(|cx| {
             self.gate.enter(cx.waker());
             drive(&mut self.driver, &mut self.end, &self.waker);

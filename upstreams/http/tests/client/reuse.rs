@@ -1,6 +1,6 @@
 //! Which connections are used again, and which never.
 
-use std::{sync::mpsc, time::Duration};
+use std::{future::Future, pin::pin, sync::mpsc, time::Duration};
 
 use callgate_core::{Body, Period};
 use callgate_http::{HttpClient, HttpError, HttpSettings};
@@ -39,6 +39,26 @@ async fn a_request_takes_two_turns_of_its_own_task() {
         }));
         assert_eq!(reply.await.unwrap().body().as_bytes(), Some(b"hello".as_slice()));
         assert!(number == 0 || turns <= 2, "request {number} took {turns} turns");
+    }
+}
+
+/// A task that has done much already in its turn is told "not yet" by tokio's own channels and sockets.
+#[tokio::test]
+async fn a_task_that_has_used_up_its_turn_gets_its_reply_all_the_same() {
+    for reply in
+        ["HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"]
+    {
+        let (server, client) = (Raw::replying_once(reply), client());
+        for used in 110..128 {
+            let mut call = Box::pin(client.send(&server.endpoint, get("/")));
+            let reply = soon(std::future::poll_fn(|cx| {
+                for _ in 0..used {
+                    assert!(pin!(tokio::task::coop::consume_budget()).poll(cx).is_ready());
+                }
+                call.as_mut().poll(cx)
+            }));
+            assert_eq!(reply.await.unwrap().status(), StatusCode::OK, "{used} used of the turn");
+        }
     }
 }
 
