@@ -81,9 +81,10 @@ impl Bed {
     /// A client of the test's own.
     pub(crate) async fn client(&self) -> Client {
         let mut connected = None;
-        // A node that has just started may still reset connections.
+        // A node that has just started may still reset connections, or leave one without an answer.
         let connects = async || {
-            connected = Connection::connect(&self.url, ConnectionProperties::default()).await.ok();
+            let connecting = Connection::connect(&self.url, ConnectionProperties::default());
+            connected = timeout(LONG / 4, connecting).await.ok().and_then(Result::ok);
             connected.is_some()
         };
         assert!(until(LONG, connects).await);
