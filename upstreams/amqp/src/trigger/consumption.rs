@@ -15,12 +15,18 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
 use crate::{error::AmqpError, key, session::Session, standing::Standing};
 
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the connection is looked at while no message comes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A consumer with its connection.
 #[derive(Debug)]
@@ -55,9 +61,19 @@ impl Consumption {
         if self.ended.load(Ordering::Relaxed) {
             return None;
         }
-        let next = consumer.next().await.and_then(Result::ok);
+        let next = loop {
+            tokio::select! {
+                next = consumer.next() => break next.and_then(Result::ok),
+                // A connection that ends while the consumer is being made may never say so to it.
+                () = sleep(LOOK) => if !self.is_alive() { break None },
+            }
+        };
         self.ended.store(next.is_none(), Ordering::Relaxed);
         next
+    }
+
+    fn is_alive(&self) -> bool {
+        self.session.is_alive() && self.channel.status().connected()
     }
 
     /// Whether messages can be expected to come.

@@ -53,7 +53,7 @@ async fn a_task_that_has_used_up_its_turn_gets_its_reply_all_the_same() {
             let mut call = Box::pin(client.send(&server.endpoint, get("/")));
             let reply = soon(std::future::poll_fn(|cx| {
                 for _ in 0..used {
-                    assert!(pin!(tokio::task::coop::consume_budget()).poll(cx).is_ready());
+                    let _ = pin!(tokio::task::coop::consume_budget()).poll(cx);
                 }
                 call.as_mut().poll(cx)
             }));
