@@ -5,14 +5,17 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
     message::Delivery,
     options::{BasicConsumeOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+
+/// How long a broker may take to answer, and how often the connection is looked at.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a queue's consumer does.
 #[derive(Debug, Clone, Copy)]
@@ -50,20 +53,29 @@ impl Consumers {
 }
 
 async fn consume(url: &str, queue: &str, does: Does, listens: &mut Option<oneshot::Sender<()>>) -> lapin::Result<()> {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
-    let (options, tag) = (BasicConsumeOptions { no_ack: true, ..Default::default() }, ShortString::default());
-    let mut requests = channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await?;
+    // A node that has just started may leave a connection without an answer, and its end untold.
+    let Ok(begun) = timeout(PATIENCE, begin(url, queue)).await else { return Ok(()) };
+    let (connection, channel, mut requests) = begun?;
     if let Some(listens) = listens.take() {
         listens.send(()).ok();
     }
     let mut calls = JoinSet::new();
-    while let Some(request) = requests.next().await {
+    while connection.status().connected() {
+        let Ok(request) = timeout(PATIENCE, requests.next()).await else { continue };
+        let Some(request) = request else { break };
         calls.spawn(answer(channel.clone(), does, request?));
         while calls.try_join_next().is_some() {}
     }
     Ok(())
+}
+
+async fn begin(url: &str, queue: &str) -> lapin::Result<(Connection, Channel, Consumer)> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
+    let (options, tag) = (BasicConsumeOptions { no_ack: true, ..Default::default() }, ShortString::default());
+    let requests = channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await?;
+    Ok((connection, channel, requests))
 }
 
 async fn answer(channel: Channel, does: Does, request: Delivery) {
