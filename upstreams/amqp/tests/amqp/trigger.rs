@@ -12,7 +12,7 @@ use callgate_testkit::peers::{Fault, FaultProxy, until};
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties,
-    options::{BasicConsumeOptions, QueueDeclareOptions},
+    options::{BasicConsumeOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet};
@@ -343,9 +343,12 @@ pub(crate) async fn what_a_queue_holds_is_processed_over_a_kill_of_the_broker(be
         let client = bed.client().await;
         client.queue(&queue).await;
         client.queue(&done).await;
+        client.channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         for number in 0..300 {
             client.put(&queue, &format!("message {number}"), BasicProperties::default()).await;
         }
+        // What is not confirmed need not be on disk yet.
+        client.channel.wait_for_confirms().await.unwrap();
         client.holds(&queue, 300).await;
     }
     let (url, retry) = (&bed.url, "retry: {backoff: {initial: 20ms, max: 200ms}}");
