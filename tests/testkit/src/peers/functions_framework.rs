@@ -3,7 +3,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use super::{PeerError, Process, Python, free_port};
+use super::{PeerError, Process, Python, on_free_port};
 
 /// A function of the real functions framework for Python, which Google's own runtimes serve functions with.
 ///
@@ -55,16 +55,8 @@ impl FunctionsFramework {
     /// # Errors
     /// [`PeerError::Missing`] when the framework is not installed, others when the function does not start.
     pub async fn start(function: Function) -> Result<Self, PeerError> {
-        let mut attempts = 3;
-        loop {
-            let port = free_port()?;
-            match launch(&function, port).await {
-                Ok(process) => return Ok(Self { function, port, process }),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let (port, process) = on_free_port(|port| launch(&function, port)).await?;
+        Ok(Self { function, port, process })
     }
 
     /// Where it listens.

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{PeerError, Process, Python, free_port, python::repository};
+use super::{PeerError, Process, Python, on_free_port, python::repository};
 
 /// Launcher of functions of any bootstrap behind InvokeWithResponseStream, each a real process whose chunks are sent on
 /// as they come, in AWS's wire format.
@@ -21,16 +21,8 @@ impl LambdaStream {
     /// [`PeerError::Missing`] when Python's testbed is not installed, others when it does not start.
     pub async fn start(functions: &[(&str, &Path)]) -> Result<Self, PeerError> {
         let python = Python::find()?;
-        let mut attempts = 3;
-        loop {
-            let port = free_port()?;
-            match launch(&python, port, functions).await {
-                Ok(process) => return Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), process }),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let (port, process) = on_free_port(|port| launch(&python, port, functions)).await?;
+        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), process })
     }
 
     /// The folder that a function's process runs in.

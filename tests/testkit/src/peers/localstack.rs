@@ -1,4 +1,4 @@
-use super::{AwsPeer, Credentials, PeerError, Process, Python, free_port};
+use super::{AwsPeer, Credentials, PeerError, Process, Python, on_free_port};
 
 /// Launcher of LocalStack in host mode, with the executor of `localstack/executor` in place of its containers.
 ///
@@ -20,16 +20,7 @@ impl LocalStack {
             return AwsPeer::adopt(endpoint, &root, &Python::find()?, None).await;
         }
         let python = Python::localstack()?;
-        let mut attempts = 3;
-        let (port, process) = loop {
-            let port = free_port()?;
-            match launch(&python, port).await {
-                Ok(process) => break (port, process),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        };
+        let (port, process) = on_free_port(|port| launch(&python, port)).await?;
         AwsPeer::adopt(format!("http://127.0.0.1:{port}"), &root, &python, Some(process)).await
     }
 }

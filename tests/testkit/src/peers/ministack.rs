@@ -1,4 +1,4 @@
-use super::{AwsPeer, Credentials, PeerError, Process, Python, free_port};
+use super::{AwsPeer, Credentials, PeerError, Process, Python, on_free_port};
 
 /// Launcher of MiniStack, an emulator of AWS that checks signatures and policies.
 ///
@@ -16,16 +16,7 @@ impl MiniStack {
     /// [`PeerError::Missing`] when it is not installed, others when it does not start.
     pub async fn start() -> Result<AwsPeer, PeerError> {
         let python = Python::find()?;
-        let mut attempts = 3;
-        let (port, process) = loop {
-            let port = free_port()?;
-            match launch(&python, port).await {
-                Ok(process) => break (port, process),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        };
+        let (port, process) = on_free_port(|port| launch(&python, port)).await?;
         // The emulator's root account: its signatures are not checked, so it only serves to prepare tests.
         let root = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
         AwsPeer::adopt(format!("http://127.0.0.1:{port}"), &root, &python, Some(process)).await

