@@ -164,6 +164,21 @@ impl std::error::Error for UpstreamError {
     }
 }
 
+/// The longest [`excerpt`], in bytes.
+const EXCERPT: usize = 512;
+
+/// What of a text that others wrote goes to the log: one line of at most 512 bytes, without control characters. `…` stands
+/// for what is left out.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    let end = text.floor_char_boundary(EXCERPT);
+    let mut line: String = text[..end].trim().chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
+}
+
 /// An error and all its causes in one line, for the log. A cause that only repeats what was said is left out.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();

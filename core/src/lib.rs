@@ -26,7 +26,7 @@ pub use body::{Body, BodyError, BoxError};
 pub use builtin::Echo;
 pub use document::{Period, Secret, Size};
 pub use edge::{Connection, InvalidIpRange, IpRange};
-pub use error::{ErrorKind, UpstreamError, chain};
+pub use error::{ErrorKind, UpstreamError, chain, excerpt};
 pub use gateway::Gateway;
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
 pub use registry::Registry;

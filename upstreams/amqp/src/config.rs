@@ -1,6 +1,6 @@
 //! The settings of the kind, per upstream.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
 use callgate_http::TlsSettings;
@@ -128,14 +128,6 @@ impl Config {
     }
 }
 
-/// Absolute files are looked at before anything is connected; relative ones start at the document's folder.
-fn missing(field: &str, file: Option<impl AsRef<Path>>) -> Option<Invalid> {
-    let file = file?;
-    let path = Some(file.as_ref()).filter(|path| path.is_absolute())?;
-    let error = fs::File::open(path).err()?;
-    Some(Invalid::new(format!("{} can't be read: {error}", path.display())).at(field))
-}
-
 impl Settings for Config {
     fn check(&self) -> Vec<Invalid> {
         let mut found = self.declare.check();
@@ -146,9 +138,9 @@ impl Settings for Config {
         found.extend(servers.iter().find_map(|server| self.identity(server).err()));
         if let Some(tls) = &self.tls {
             found.extend(tls.check());
-            found.extend(missing("tls.ca", tls.ca.as_ref()));
-            found.extend(missing("tls.certificate", tls.certificate.as_ref()));
-            found.extend(missing("tls.private_key", tls.private_key.as_ref()));
+            found.extend(Invalid::unreadable("tls.ca", tls.ca.as_ref()));
+            found.extend(Invalid::unreadable("tls.certificate", tls.certificate.as_ref()));
+            found.extend(Invalid::unreadable("tls.private_key", tls.private_key.as_ref()));
             if !servers.is_empty() && !servers.iter().any(|server| server.secure) {
                 let message = "no broker is connected to by TLS";
                 found.push(Invalid::new(message).at("tls").hint("begin the address with `amqps://`"));

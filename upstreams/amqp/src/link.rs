@@ -28,7 +28,7 @@ use crate::{
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often a connection is looked at. Its end is told by an event, but for the broker's friendly goodbye.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// The way to the connection.
 #[derive(Debug)]

@@ -7,14 +7,11 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError, chain};
+use callgate_core::{BodyError, ErrorKind, UpstreamError, chain, excerpt};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::stream::StreamError;
-
-/// The most of a message that others wrote which goes to the log.
-const LONGEST: usize = 512;
 
 /// An error document of the service: its type stands in a header, or in the body under one of two names.
 #[derive(Debug, Default, Deserialize)]
@@ -78,17 +75,17 @@ impl Refusal {
         let kind = kind.split(':').next().unwrap_or_default();
         let kind = kind.rsplit('#').next().unwrap_or_default();
         let mut message = match document.message.or(document.message_upper) {
-            Some(message) => bounded(&message),
-            None => bounded(&String::from_utf8_lossy(body)),
+            Some(message) => excerpt(&message),
+            None => excerpt(&String::from_utf8_lossy(body)),
         };
         if let Some(reason) = document.reason {
             message.push_str(" (");
-            message.push_str(&bounded(&reason));
+            message.push_str(&excerpt(&reason));
             message.push(')');
         }
         Self {
             status,
-            kind: bounded(kind),
+            kind: excerpt(kind),
             message,
             request_id: aws_request_id(headers),
             retry_after: text(headers, RETRY_AFTER.as_str())
@@ -157,17 +154,17 @@ impl Refusal {
 /// The error of a function that ran and failed; `how` is `X-Amz-Function-Error`.
 pub(crate) fn function_error(function: &str, how: &str, aws_request_id: &str, payload: &[u8]) -> UpstreamError {
     let failure: FunctionFailure = serde_json::from_slice(payload).unwrap_or_default();
-    let mut text = format!("the function {function} failed ({})", bounded(how));
+    let mut text = format!("the function {function} failed ({})", excerpt(how));
     match (failure.error_type, failure.error_message) {
         (None, None) if payload.is_empty() => {}
         (None, None) => {
             text.push_str(": ");
-            text.push_str(&bounded(&String::from_utf8_lossy(payload)));
+            text.push_str(&excerpt(&String::from_utf8_lossy(payload)));
         }
         (kind, message) => {
             for part in [kind, message].into_iter().flatten() {
                 text.push_str(": ");
-                text.push_str(&bounded(&part));
+                text.push_str(&excerpt(&part));
             }
         }
     }
@@ -208,7 +205,7 @@ pub(crate) fn payload_too_large(function: &str, size: usize, limit: usize) -> Up
 
 /// The service's own id of an invocation; empty where it gave none.
 pub(crate) fn aws_request_id(headers: &HeaderMap) -> String {
-    text(headers, "x-amzn-requestid").map(bounded).unwrap_or_default()
+    text(headers, "x-amzn-requestid").map(excerpt).unwrap_or_default()
 }
 
 fn request_id(text: &mut String, id: &str) {
@@ -219,19 +216,6 @@ fn request_id(text: &mut String, id: &str) {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
-fn bounded(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if end < text.len() {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

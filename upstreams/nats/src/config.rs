@@ -1,6 +1,6 @@
 //! The settings of the kind, per upstream.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use async_nats::ServerAddr;
 use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
@@ -168,22 +168,15 @@ impl Tls {
     }
 }
 
-/// Absolute files are looked at before anything is connected; relative ones start at the document's folder.
-fn missing(field: &str, file: Option<&String>) -> Option<Invalid> {
-    let path = file.map(Path::new).filter(|path| path.is_absolute())?;
-    let error = fs::File::open(path).err()?;
-    Some(Invalid::new(format!("{} can't be read: {error}", path.display())).at(field))
-}
-
 impl Settings for Config {
     fn check(&self) -> Vec<Invalid> {
         let mut found: Vec<_> = self.addresses().err().into_iter().chain(self.credentials.identity().err()).collect();
-        found.extend(missing("credentials.creds_file", self.credentials.creds_file.as_ref()));
+        found.extend(Invalid::unreadable("credentials.creds_file", self.credentials.creds_file.as_ref()));
         if let Some(tls) = &self.tls {
             found.extend(tls.check());
-            found.extend(missing("tls.ca", tls.ca.as_ref()));
-            found.extend(missing("tls.certificate", tls.certificate.as_ref()));
-            found.extend(missing("tls.private_key", tls.private_key.as_ref()));
+            found.extend(Invalid::unreadable("tls.ca", tls.ca.as_ref()));
+            found.extend(Invalid::unreadable("tls.certificate", tls.certificate.as_ref()));
+            found.extend(Invalid::unreadable("tls.private_key", tls.private_key.as_ref()));
         }
         if let Some(prefix) = &self.inbox_prefix
             && let Err(problem) = crate::subject::check(prefix)

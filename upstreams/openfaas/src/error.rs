@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError};
+use callgate_core::{BodyError, ErrorKind, UpstreamError, excerpt};
 use callgate_http::{EndpointError, SetupError};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use crate::{credentials::LoginError, name::NameError, shape::INTERNAL};
-
-/// The most of a text that others wrote which goes to the log.
-const LONGEST: usize = 512;
 
 /// The settings can't be used: the load fails.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +45,7 @@ pub(crate) fn no_replica(name: &str) -> UpstreamError {
 
 /// A reply that the platform marked as its own; `None` for one that is a success.
 pub(crate) fn platform(name: &str, status: StatusCode, headers: &HeaderMap) -> Option<UpstreamError> {
-    let part = text(headers, INTERNAL.as_str()).map(bounded).unwrap_or_default();
+    let part = text(headers, INTERNAL.as_str()).map(excerpt).unwrap_or_default();
     let kind = match status.as_u16() {
         ..400 => return None,
         // Of the function's own side; what the gateway answers for want of a replica is no failure of the function.
@@ -61,7 +58,7 @@ pub(crate) fn platform(name: &str, status: StatusCode, headers: &HeaderMap) -> O
 
 /// An answer of the gateway itself that is not the one that was asked for.
 pub(crate) fn refused(what: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
-    let said = bounded(&String::from_utf8_lossy(body));
+    let said = excerpt(&String::from_utf8_lossy(body));
     let separator = if said.is_empty() { "" } else { ": " };
     let message = format!("OpenFaaS answered {} to {what}{separator}{said}", status.as_u16());
     waiting(UpstreamError::new(class(status), message), headers)
@@ -105,19 +102,6 @@ pub(crate) fn no_name(error: NameError) -> UpstreamError {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
-fn bounded(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if end < text.len() {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

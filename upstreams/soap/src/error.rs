@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError};
+use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt};
 use callgate_http::SetupError;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
-
-/// The most of a text that others wrote which goes to the log.
-const LONGEST: usize = 512;
 
 /// The settings can't be used: the load fails.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +36,13 @@ pub(crate) enum Refused {
     Empty,
     #[error("the service answered with attachments (MIME parts), which are not supported")]
     Attachments,
-    #[error("the service answered with `{}`, which is no XML", bounded(kind))]
+    #[error("the service answered with `{}`, which is no XML", excerpt(kind))]
     NoXml { kind: String },
     #[error("the service's answer is in a character encoding that is not supported")]
     Encoding,
     #[error("the service's answer: {0}")]
     Xml(String),
-    #[error("the service answered with the element `{}`, which is no envelope of SOAP", bounded(root))]
+    #[error("the service answered with the element `{}`, which is no envelope of SOAP", excerpt(root))]
     NoEnvelope { root: String },
     #[error("the service's answer does not fit its description: {0}")]
     Unfit(#[from] Unfit),
@@ -108,7 +105,7 @@ pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
 
 /// The service says that the call failed.
 pub(crate) fn fault(fault: &Fault) -> UpstreamError {
-    let message = format!("the service answered with the fault {}: {}", bounded(&fault.code), bounded(&fault.reason));
+    let message = format!("the service answered with the fault {}: {}", excerpt(&fault.code), excerpt(&fault.reason));
     let error = UpstreamError::new(ErrorKind::SoapFault, message).with_member("fault", fault.to_json());
     if fault.is_clients() { error.with_status(StatusCode::BAD_REQUEST) } else { error }
 }
@@ -142,19 +139,6 @@ pub(crate) fn unbound(invalid: &Invalid) -> UpstreamError {
     UpstreamError::new(ErrorKind::Denied, invalid.to_string())
 }
 
-/// One line of at most [`LONGEST`] bytes, without control characters: the text goes to the log.
-pub(crate) fn bounded(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut line: String = text[..end].trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if end < text.len() {
-        line.push('…');
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_text_of_others_is_one_bounded_line() {
-        assert_eq!(bounded("a\r\nb "), "a  b");
-        assert!(bounded(&"é".repeat(600)).len() < 520);
+        assert_eq!(excerpt("a\r\nb "), "a  b");
+        assert!(excerpt(&"é".repeat(600)).len() < 520);
     }
 }

@@ -20,13 +20,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{error::AmqpError, key, session::Session, standing::Standing};
+use crate::{error::AmqpError, key, link::LOOK, session::Session, standing::Standing};
 
 /// How long the broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often the connection is looked at while no message comes.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// A consumer with its connection.
 #[derive(Debug)]
