@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use minijinja::{Environment, Error, ErrorKind, Value, value::ValueKind};
 
-use super::scan;
+use super::scan::{self, behind_quoted};
 
 /// What is written behind an operand.
 const FILTER: &str = "|__factor";
@@ -77,21 +77,22 @@ fn in_text(text: &str) -> Vec<usize> {
 fn in_code(code: &str) -> Vec<usize> {
     let bytes = code.as_bytes();
     let mut places = Vec::new();
-    let (mut at, mut last) = (0, None);
+    let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
-            b'"' | b'\'' => at = quoted(bytes, at),
+            b'"' | b'\'' => at = behind_quoted(bytes, at),
             b'*' if bytes.get(at + 1) == Some(&b'*') => at += 2,
-            // Arguments spread over a call have no operand before them.
-            b'*' if last.is_some_and(|last| !matches!(bytes[last], b'(' | b',')) => {
-                places.extend(last.map(|last| last + 1));
+            b'*' => {
+                let before = bytes[..at].iter().rposition(|byte| !byte.is_ascii_whitespace());
                 at += 1;
-                places.extend(operand(bytes, at));
+                // Arguments spread over a call have no operand before them.
+                if let Some(last) = before.filter(|last| !matches!(bytes[*last], b'(' | b',')) {
+                    places.push(last + 1);
+                    places.extend(operand(bytes, at));
+                }
             }
             _ => at += 1,
         }
-        let done = &bytes[..at.min(bytes.len())];
-        last = done.iter().rposition(|byte| !byte.is_ascii_whitespace());
     }
     places.sort_unstable();
     places.dedup();
@@ -109,8 +110,7 @@ fn operand(bytes: &[u8], from: usize) -> Option<usize> {
         let next = spaces(bytes, end);
         end = match bytes.get(next) {
             Some(b'(' | b'[') => group(bytes, next),
-            Some(b'.') => primary(bytes, spaces(bytes, next + 1))?,
-            Some(b'|') => primary(bytes, spaces(bytes, next + 1))?,
+            Some(b'.' | b'|') => primary(bytes, spaces(bytes, next + 1))?,
             _ => return Some(end),
         };
     }
@@ -118,7 +118,7 @@ fn operand(bytes: &[u8], from: usize) -> Option<usize> {
 
 fn primary(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
-        b'"' | b'\'' => Some(quoted(bytes, at)),
+        b'"' | b'\'' => Some(behind_quoted(bytes, at)),
         b'(' | b'[' | b'{' => Some(group(bytes, at)),
         digit if digit.is_ascii_digit() => Some(while_(bytes, at, |byte| is_word(byte) || byte == b'.')),
         byte if is_word(*byte) => Some(while_(bytes, at, is_word)),
@@ -138,22 +138,13 @@ fn spaces(bytes: &[u8], from: usize) -> usize {
     while_(bytes, from, |byte| byte.is_ascii_whitespace())
 }
 
-/// Behind the text whose quote stands here.
-fn quoted(bytes: &[u8], open: usize) -> usize {
-    let mut at = open + 1;
-    while at < bytes.len() && bytes[at] != bytes[open] {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
-    }
-    (at + 1).min(bytes.len())
-}
-
 /// Behind the brackets that open here.
 fn group(bytes: &[u8], open: usize) -> usize {
     let (mut at, mut depth) = (open, 0_usize);
     while at < bytes.len() {
         match bytes[at] {
             b'"' | b'\'' => {
-                at = quoted(bytes, at);
+                at = behind_quoted(bytes, at);
                 continue;
             }
             b'(' | b'[' | b'{' => depth += 1,

@@ -60,20 +60,16 @@ fn next_tag(text: &str) -> Option<usize> {
 fn tag_end(inner: &str, close: &str) -> Option<usize> {
     let bytes = inner.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
-    let mut quote = None;
     while at < bytes.len() {
-        let byte = bytes[at];
-        match quote {
-            Some(_) if byte == b'\\' => at += 1,
-            Some(open) if byte == open => quote = None,
-            Some(_) => {}
-            None if depth == 0 && inner.as_bytes()[at..].starts_with(close.as_bytes()) => return Some(at),
-            None => match byte {
-                b'"' | b'\'' => quote = Some(byte),
-                b'{' | b'[' | b'(' => depth += 1,
-                b'}' | b']' | b')' => depth = depth.saturating_sub(1),
-                _ => {}
-            },
+        match bytes[at] {
+            b'"' | b'\'' => {
+                at = behind_quoted(bytes, at);
+                continue;
+            }
+            _ if depth == 0 && bytes[at..].starts_with(close.as_bytes()) => return Some(at),
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
         }
         at += 1;
     }
@@ -208,15 +204,25 @@ fn zones_in(code: &str, offset: usize, zones: &mut Vec<Zone>) {
         }
         zones.push(Zone::Code(offset + from..offset + at));
         let text = at;
-        while at < bytes.len() && bytes[at] != quote {
-            at += if bytes[at] == b'\\' { 2 } else { 1 };
-        }
-        at = at.min(bytes.len());
-        zones.push(Zone::Quoted(char::from(quote), offset + text..offset + at));
-        from = at;
-        at = (at + 1).min(bytes.len());
+        from = end_of_quoted(bytes, at - 1);
+        zones.push(Zone::Quoted(char::from(quote), offset + text..offset + from));
+        at = (from + 1).min(bytes.len());
     }
     zones.push(Zone::Code(offset + from..offset + bytes.len()));
+}
+
+/// Where the text ends whose quote opens here: at the quote that closes it, or at the end of all.
+fn end_of_quoted(bytes: &[u8], open: usize) -> usize {
+    let mut at = open + 1;
+    while at < bytes.len() && bytes[at] != bytes[open] {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(bytes.len())
+}
+
+/// Behind the text whose quote opens here.
+pub(super) fn behind_quoted(bytes: &[u8], open: usize) -> usize {
+    (end_of_quoted(bytes, open) + 1).min(bytes.len())
 }
 
 /// Filters, tests and values that a template names.
@@ -252,13 +258,7 @@ pub(super) fn applied_in<'a>(code: &'a str, applied: &mut Applied<'a>) {
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
-            quote @ (b'"' | b'\'') => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != quote {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-            }
+            b'"' | b'\'' => at = behind_quoted(bytes, at),
             b'|' => {
                 at += 1;
                 let rest = code.get(at..).unwrap_or("").trim_start();
