@@ -2,36 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use callgate_core::{
-    Body, Connection, Gateway, Snapshot,
-    document::{Document, References},
-    plan::Plan,
-};
+use callgate_core::{Body, Gateway, document::Document, plan::Plan};
 use http::{HeaderMap, Request, StatusCode};
 use libtest_mimic::Failed;
-use tokio::runtime::Handle;
 
 use super::{Fixture, Remote};
-
-/// No variables and no files: a fixture writes its values out.
-struct None;
-
-impl References for None {
-    fn variable(&self, _: &str) -> Option<String> {
-        Option::None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
+use crate::gateway::{self, Files};
 
 /// The remote and the gateway before it.
 #[derive(Debug)]
@@ -47,10 +27,7 @@ pub struct Harness<F> {
 
 /// A client of the gateway; clones send beside each other, also while the remote is killed.
 #[derive(Debug, Clone)]
-pub struct Client {
-    gateway: Gateway,
-    connection: Arc<Connection>,
-}
+pub struct Client(gateway::Client);
 
 /// A reply, read to its end.
 #[derive(Debug, Clone)]
@@ -83,10 +60,8 @@ impl Client {
     ///
     /// # Errors
     /// When the reply's body breaks.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Answer, Failed> {
-        let host = request.uri().authority().map_or("gateway.test", |authority| authority.as_str()).parse()?;
-        request.headers_mut().entry("host").or_insert(host);
-        let response = self.gateway.handle(request, &self.connection).await;
+    pub async fn send(&self, request: Request<Body>) -> Result<Answer, Failed> {
+        let response = self.0.open(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect(u64::MAX).await.map_err(|error| format!("the reply broke: {error:?}"))?;
         Ok(Answer { status: parts.status, headers: parts.headers, body })
@@ -109,10 +84,9 @@ impl<F: Fixture> Harness<F> {
     pub async fn with_routes(fixture: F, routes: &str) -> Result<Self, Failed> {
         let yaml = document(&fixture) + routes;
         let plan = plan::<F>(&yaml)?;
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.map_err(|error| error.to_string())?;
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        let gateway = Gateway::new(snapshot);
-        let client = Client { gateway: gateway.clone(), connection: Arc::new(connection) };
+        let client = gateway::Client::of(plan).await.map_err(|error| error.to_string())?;
+        let gateway = client.gateway.clone();
+        let client = Client(client);
         Ok(Self { fixture, gateway, client, yaml })
     }
 
@@ -156,7 +130,7 @@ impl<F: Fixture> Harness<F> {
         match upstreams.remove("remote") {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(error.to_string()),
-            Option::None => Err("there is no upstream".to_owned()),
+            None => Err("there is no upstream".to_owned()),
         }
     }
 
@@ -178,7 +152,7 @@ impl<F: Fixture> Harness<F> {
 
 /// Reads a document with the fixture's kinds.
 pub(super) fn plan<F: Fixture>(yaml: &str) -> Result<Plan, Failed> {
-    let document = Document::parse("conformance.yaml", yaml, &None).map_err(|report| report.to_string())?;
+    let document = Document::parse("conformance.yaml", yaml, &Files).map_err(|report| report.to_string())?;
     Ok(Plan::read(&document, &F::registry()).map_err(|report| report.to_string())?)
 }
 

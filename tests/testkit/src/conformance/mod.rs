@@ -29,7 +29,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 pub use fixture::{Abilities, Fixture, Remote};
 pub use harness::{Answer, Client, Harness};
-pub use messaging::{Broker, Place, Taken};
+pub use messaging::{Broker, Place, RemoteReply, Taken, remote_function};
 
 /// Runs the suite for a kind, as the command line of a test binary says.
 pub fn run<F: Fixture>() -> ExitCode {

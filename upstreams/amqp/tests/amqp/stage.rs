@@ -1,59 +1,20 @@
 //! A gateway before the broker.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use callgate_amqp::Amqp;
-use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
-    document::{Document, References},
-    plan::Plan,
-};
+use callgate_core::{Body, Registry, document::Document, plan::Plan};
+use callgate_testkit::gateway::{Answer, Client, Files};
 use http::{Request, Response};
-use serde_json::Value;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 use crate::bed::Bed;
 
 const LONG: Duration = Duration::from_secs(60);
 
-pub(crate) struct Nothing;
-
-impl References for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
-
 /// A gateway with the upstream `events` and a route `/NAME/{v}` for each function.
 pub(crate) struct Stage {
-    gateway: Gateway,
-    connection: Arc<Connection>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) code: Option<String>,
-    pub(crate) headers: http::HeaderMap,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    pub(crate) fn fails(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.code.as_deref()), (status, Some(code)), "{self:?}");
-    }
-
-    pub(crate) fn succeeds(&self, status: u16) {
-        assert_eq!((self.status, self.code.as_deref()), (status, None), "{self:?}");
-    }
+    gateway: Client,
 }
 
 impl Stage {
@@ -72,24 +33,19 @@ impl Stage {
             yaml += &format!("  - {{name: {name}, match: \"/{name}/{{v}}\", to: events/{name}}}\n");
             yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 1s}}\n");
         }
-        let document = Document::parse("amqp.yaml", &yaml, &Nothing).unwrap();
+        let document = Document::parse("amqp.yaml", &yaml, &Files).unwrap();
         let plan = Plan::read(&document, &Registry::new().with::<Amqp>()).unwrap_or_else(|report| panic!("{report}"));
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+        Self { gateway: Client::of(plan).await.unwrap() }
     }
 
     pub(crate) async fn open(&self, request: http::request::Builder, body: impl Into<Body>) -> Response<Body> {
-        let request: Request<Body> = request.header("host", "gateway.test").body(body.into()).unwrap();
-        timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+        let request: Request<Body> = request.body(body.into()).unwrap();
+        timeout(LONG, self.gateway.open(request)).await.expect("it takes too long")
     }
 
     pub(crate) async fn send(&self, request: http::request::Builder, body: impl Into<Body>) -> Answer {
-        let (head, body) = self.open(request, body).await.into_parts();
-        let code = head.headers.get("callgate-error").map(|code| code.to_str().unwrap().to_owned());
-        let body = timeout(LONG, body.collect(1 << 26)).await.unwrap().unwrap();
-        let body = String::from_utf8_lossy(&body).into_owned();
-        Answer { status: head.status.as_u16(), code, headers: head.headers, body }
+        let response = self.open(request, body).await;
+        timeout(LONG, Answer::read(response, 1 << 26)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: &'static str) -> Answer {
@@ -97,7 +53,7 @@ impl Stage {
     }
 
     pub(crate) async fn ready(&self) -> Result<(), String> {
-        let ready = timeout(LONG, self.gateway.snapshot().ready()).await.unwrap();
+        let ready = timeout(LONG, self.gateway.gateway.snapshot().ready()).await.unwrap();
         ready.into_iter().try_for_each(|(_, ready)| ready.map_err(|error| error.to_string()))
     }
 }

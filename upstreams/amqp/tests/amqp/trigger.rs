@@ -8,7 +8,10 @@ use std::{
 
 use callgate_amqp::{Amqp, AmqpTrigger};
 use callgate_core::{Gateway, Registry, Snapshot, document::Document, plan::Plan};
-use callgate_testkit::peers::{Fault, FaultProxy, until};
+use callgate_testkit::{
+    gateway::Files,
+    peers::{Fault, FaultProxy, until},
+};
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties,
@@ -20,7 +23,6 @@ use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet};
 use crate::{
     bed::{Bed, Client},
     publish::header,
-    stage::Nothing,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -105,7 +107,7 @@ impl Work {
             "upstreams:\n  f:\n    amqp: {{url: \"{url}\"}}\n    functions:\n      do: {{routing_key: {queue}, mode: request}}\n\
              triggers:\n  work: {{amqp: {{url: \"{from}\", {source}}}, to: f/do, timeout: 60s, {options}}}\n"
         );
-        let document = Document::parse("trigger.yaml", &yaml, &Nothing).unwrap();
+        let document = Document::parse("trigger.yaml", &yaml, &Files).unwrap();
         let registry = Registry::new().with::<Amqp>().with_trigger::<AmqpTrigger>();
         let plan = Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"));
         let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
@@ -357,7 +359,7 @@ pub(crate) async fn what_a_queue_holds_is_processed_over_a_kill_of_the_broker(be
         "upstreams:\n  f: {{amqp: {{url: \"{url}\"}}}}\n\
          triggers:\n  work: {{amqp: {{url: \"{url}\", queue: {queue}}}, to: f/{done}, rate: 50/s, {retry}}}\n"
     );
-    let document = Document::parse("trigger.yaml", &yaml, &Nothing).unwrap();
+    let document = Document::parse("trigger.yaml", &yaml, &Files).unwrap();
     let registry = Registry::new().with::<Amqp>().with_trigger::<AmqpTrigger>();
     let plan = Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"));
     let work = Work { gateway: Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap()) };

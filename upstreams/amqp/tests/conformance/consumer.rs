@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use callgate_testkit::conformance::remote_function;
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
@@ -10,8 +10,7 @@ use lapin::{
     options::{BasicConsumeOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 
 /// How long a broker may take to answer, and how often the connection is looked at.
@@ -86,13 +85,13 @@ async fn answer(channel: Channel, does: Does, request: Delivery) {
         Does::Silent => return,
         Does::Remote => {
             let call: Value = serde_json::from_slice(&request.data).unwrap_or_default();
-            let (kind, status, body) = answer_call(&call).await;
+            let answer = remote_function(&call).await;
             let mut headers = FieldTable::default();
-            if let Some(status) = status {
-                headers.insert("callgate-status".into(), AMQPValue::LongLongInt(status));
+            if let Some(status) = answer.status {
+                headers.insert("callgate-status".into(), AMQPValue::LongLongInt(status.into()));
             }
-            reply = reply.with_content_type(kind.as_str().into()).with_headers(headers);
-            body
+            reply = reply.with_content_type(answer.content_type.as_str().into()).with_headers(headers);
+            answer.body
         }
         Does::Echo | Does::Late => {
             if matches!(does, Does::Late) {
@@ -113,52 +112,4 @@ async fn answer(channel: Channel, does: Does, request: Delivery) {
     };
     // A connection that is lost meanwhile takes the reply along.
     drop(channel.basic_publish("".into(), to, Default::default(), &body, reply).await);
-}
-
-/// Content type, status and body of the suite's function that the path names.
-async fn answer_call(call: &Value) -> (String, Option<i64>, Vec<u8>) {
-    let path = call["path"].as_str().unwrap_or_default();
-    let number = |name: &str| call["query"][name][0].as_str().and_then(|text| text.parse().ok()).unwrap_or(0_u32);
-    let json = |body: String| ("application/json".to_owned(), None, body.into_bytes());
-    match path.split('/').nth(1).unwrap_or_default() {
-        "mirror" => {
-            let kind = call["headers"]["content-type"][0].as_str().unwrap_or("application/octet-stream");
-            let text = call["body"].as_str().unwrap_or_default();
-            let body = match call["is_base64"].as_bool() {
-                Some(true) => STANDARD.decode(text).unwrap_or_default(),
-                _ => text.as_bytes().to_vec(),
-            };
-            (kind.to_owned(), None, body)
-        }
-        "status" => ("application/json".to_owned(), Some(number("status").into()), b"{}".to_vec()),
-        "slow" => {
-            tokio::time::sleep(Duration::from_millis(number("ms").into())).await;
-            json("{}".to_owned())
-        }
-        "large" => json("x".repeat(usize::try_from(number("bytes")).unwrap_or(0))),
-        "binary" => ("application/octet-stream".to_owned(), None, (0..=255).collect()),
-        _ => json(describe(call).to_string()),
-    }
-}
-
-fn describe(call: &Value) -> Value {
-    let pairs = |of: &Value| -> Vec<Value> {
-        let named = of.as_object().into_iter().flatten();
-        named
-            .flat_map(|(name, values)| values.as_array().into_iter().flatten().map(move |value| json!([name, value])))
-            .collect()
-    };
-    let query: Vec<_> = pairs(&call["query"])
-        .iter()
-        .map(|pair| {
-            let part = |index: usize| utf8_percent_encode(pair[index].as_str().unwrap_or_default(), NON_ALPHANUMERIC);
-            format!("{}={}", part(0), part(1))
-        })
-        .collect();
-    json!({
-        "method": call["method"],
-        "path": call["path"],
-        "query": query.join("&"),
-        "headers": pairs(&call["headers"]),
-    })
 }

@@ -2,46 +2,29 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
-use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
-    document::{Document, References},
-    plan::Plan,
-};
+use callgate_core::{Body, Registry, document::Document, plan::Plan};
 use callgate_gcf::Gcf;
+use callgate_testkit::gateway::{Client, Files};
 use http::{Request, Response};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-struct None;
-
-impl References for None {
-    fn variable(&self, _: &str) -> Option<String> {
-        Option::None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
-
 /// A gateway; its upstream is called `functions`.
 pub(crate) struct Stage {
-    gateway: Gateway,
-    connection: Arc<Connection>,
+    client: Client,
 }
 
 /// Reads a configuration.
 fn read(yaml: &str) -> Result<Plan, String> {
-    let document = Document::parse("functions.yaml", yaml, &None).map_err(|report| report.to_string())?;
+    let document = Document::parse("functions.yaml", yaml, &Files).map_err(|report| report.to_string())?;
     Plan::read(&document, &Registry::new().with::<Gcf>()).map_err(|report| report.to_string())
 }
 
@@ -67,9 +50,8 @@ impl Stage {
     }
 
     async fn start(plan: Plan) -> Result<Self, String> {
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.map_err(|error| callgate_core::chain(&error))?;
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Ok(Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) })
+        let client = Client::of(plan).await.map_err(|error| callgate_core::chain(&error))?;
+        Ok(Self { client })
     }
 
     /// A gateway that sends everything to one function.
@@ -77,9 +59,8 @@ impl Stage {
         Self::with(options, &["{match: \"/{*rest}\", to: functions}"]).await
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
-        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
-        timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        timeout(LONG, self.client.open(request)).await.expect("it takes too long")
     }
 
     /// Sends a request and reads the reply to its end.
@@ -97,7 +78,7 @@ impl Stage {
     }
 
     pub(crate) async fn ready(&self) -> Result<(), String> {
-        let mut ready = timeout(LONG, self.gateway.snapshot().ready()).await.unwrap();
+        let mut ready = timeout(LONG, self.client.gateway.snapshot().ready()).await.unwrap();
         ready.remove("functions").unwrap().map_err(|error| callgate_core::chain(&error))
     }
 }

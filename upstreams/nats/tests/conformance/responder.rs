@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, HeaderMap, Message};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use callgate_testkit::conformance::remote_function;
 use futures_util::{StreamExt, stream::select_all};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 /// How much later the late one answers.
@@ -80,57 +79,11 @@ async fn echo(client: Client, request: Message) {
 async fn answer(client: Client, request: Message) {
     let Some(inbox) = request.reply else { return };
     let call: Value = serde_json::from_slice(&request.payload).unwrap_or_default();
+    let reply = remote_function(&call).await;
     let mut headers = HeaderMap::new();
-    headers.insert("Content-Type", "application/json");
-    let body = reply(&call, &mut headers).await;
-    client.publish_with_reply_and_headers(inbox.clone(), inbox, headers, body).await.ok();
-}
-
-async fn reply(call: &Value, headers: &mut HeaderMap) -> Bytes {
-    let path = call["path"].as_str().unwrap_or_default();
-    let number = |name: &str| call["query"][name][0].as_str().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-    match path.split('/').nth(1).unwrap_or_default() {
-        "mirror" => {
-            let sent = call["headers"]["content-type"][0].as_str();
-            headers.insert("Content-Type", sent.unwrap_or("application/octet-stream"));
-            let text = call["body"].as_str().unwrap_or_default();
-            match call["is_base64"].as_bool() {
-                Some(true) => STANDARD.decode(text).unwrap_or_default().into(),
-                _ => Bytes::copy_from_slice(text.as_bytes()),
-            }
-        }
-        "status" => {
-            headers.insert("Nats-Service-Error-Code", number("status").to_string());
-            Bytes::from_static(b"{}")
-        }
-        "slow" => {
-            tokio::time::sleep(Duration::from_millis(number("ms"))).await;
-            Bytes::from_static(b"{}")
-        }
-        "large" => vec![b'x'; usize::try_from(number("bytes")).unwrap_or(0)].into(),
-        "binary" => (0..=255).collect::<Vec<u8>>().into(),
-        _ => describe(call).to_string().into(),
+    headers.insert("Content-Type", reply.content_type);
+    if let Some(status) = reply.status {
+        headers.insert("Nats-Service-Error-Code", status.to_string());
     }
-}
-
-fn describe(call: &Value) -> Value {
-    let pairs = |of: &Value| -> Vec<Value> {
-        let named = of.as_object().into_iter().flatten();
-        named
-            .flat_map(|(name, values)| values.as_array().into_iter().flatten().map(move |value| json!([name, value])))
-            .collect()
-    };
-    let query: Vec<_> = pairs(&call["query"])
-        .iter()
-        .map(|pair| {
-            let part = |index: usize| utf8_percent_encode(pair[index].as_str().unwrap_or_default(), NON_ALPHANUMERIC);
-            format!("{}={}", part(0), part(1))
-        })
-        .collect();
-    json!({
-        "method": call["method"],
-        "path": call["path"],
-        "query": query.join("&"),
-        "headers": pairs(&call["headers"]),
-    })
+    client.publish_with_reply_and_headers(inbox.clone(), inbox, headers, reply.body.into()).await.ok();
 }

@@ -39,6 +39,6 @@ async fn the_complete_example_serves() {
         assert_eq!(stage.get(path).await.json()["path"], seen, "{path}");
     }
     let queued = stage.post("/reports", "{}").await;
-    assert_eq!((queued.status.as_u16(), queued.headers.contains_key("x-call-id")), (202, true), "{queued:?}");
+    assert_eq!((queued.status, queued.headers.contains_key("x-call-id")), (202, true), "{queued:?}");
     assert_eq!(stage.get("/shops/us").await.failure(), (502, "upstream_denied"));
 }

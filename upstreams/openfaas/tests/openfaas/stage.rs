@@ -1,37 +1,23 @@
 //! A gateway with an upstream `faas`, and raw servers.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
-    document::{Document, References},
-    plan::Plan,
+use callgate_core::{Body, Registry, Snapshot, document::Document, plan::Plan};
+pub(crate) use callgate_testkit::gateway::Answer;
+use callgate_testkit::{
+    gateway::{Client, Files},
+    peers,
 };
-use callgate_testkit::peers;
-use http::{HeaderMap, Request, Response, StatusCode};
-use serde_json::Value;
+use http::{Request, Response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::Handle,
     task::JoinSet,
     time::timeout,
 };
 
 /// How long anything may take on a loaded machine.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-struct None;
-
-impl References for None {
-    fn variable(&self, _: &str) -> Option<String> {
-        Option::None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
 
 /// Reads a configuration whose upstream `faas` is at this URL, with more options, and these routes.
 pub(crate) fn plan(url: &str, options: &str, routes: &str) -> Result<Plan, String> {
@@ -40,42 +26,21 @@ pub(crate) fn plan(url: &str, options: &str, routes: &str) -> Result<Plan, Strin
 }
 
 pub(crate) fn read(yaml: &str) -> Result<Plan, String> {
-    let document = Document::parse("faas.yaml", yaml, &None).map_err(|report| report.to_string())?;
+    let document = Document::parse("faas.yaml", yaml, &Files).map_err(|report| report.to_string())?;
     let registry = Registry::new().with::<callgate_openfaas::OpenFaas>();
     Plan::read(&document, &registry).map_err(|report| report.to_string())
 }
 
-/// What a client gets.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// Status and code of a failure.
-    pub(crate) fn failure(&self) -> (u16, &str) {
-        let code = self.headers.get("callgate-error").and_then(|code| code.to_str().ok());
-        (self.status.as_u16(), code.unwrap_or("none"))
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
-    }
-
-    /// The values of a header that the function saw.
-    pub(crate) fn seen(&self, name: &str) -> Vec<String> {
-        let described = self.json();
-        let pairs = described["headers"].as_array().unwrap().iter();
-        pairs.filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap().to_owned()).collect()
-    }
+/// The values of a header that the function saw.
+pub(crate) fn header(answer: &Answer, name: &str) -> Vec<String> {
+    let described = answer.json();
+    let pairs = described["headers"].as_array().unwrap().iter();
+    pairs.filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap().to_owned()).collect()
 }
 
 /// A gateway.
 pub(crate) struct Stage {
-    gateway: Gateway,
-    connection: Arc<Connection>,
+    client: Client,
 }
 
 impl Stage {
@@ -84,9 +49,7 @@ impl Stage {
     }
 
     pub(crate) async fn of(plan: Plan) -> Self {
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+        Self { client: Client::of(plan).await.unwrap() }
     }
 
     /// A gateway before the stand-in, with the admin's credentials.
@@ -95,19 +58,17 @@ impl Stage {
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.gateway.snapshot()
+        self.client.gateway.snapshot()
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
-        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
-        timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+    pub(crate) async fn begin(&self, request: Request<Body>) -> Response<Body> {
+        timeout(LONG, self.client.open(request)).await.expect("it takes too long")
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let (head, body) = self.begin(request).await.into_parts();
-        let body = timeout(LONG, body.collect(1 << 20)).await.expect("it takes too long").unwrap();
-        Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        let answer = self.begin(request).await;
+        timeout(LONG, Answer::read(answer, 1 << 20)).await.expect("it takes too long").unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -170,7 +131,7 @@ pub(crate) async fn head(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<Str
     let mut bytes = Vec::new();
     while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return Option::None;
+            return None;
         }
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())

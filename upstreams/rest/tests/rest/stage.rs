@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -13,35 +13,19 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
-    document::{Document, References},
-    plan::Plan,
-};
+use callgate_core::{Body, Registry, document::Document, plan::Plan};
 use callgate_rest::Rest;
+use callgate_testkit::gateway::{Client, Files};
 use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-struct None;
-
-impl References for None {
-    fn variable(&self, _: &str) -> Option<String> {
-        Option::None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
-
 /// A gateway that sends everything below `/` to the upstream.
 pub(crate) struct Stage {
-    gateway: Gateway,
-    connection: Arc<Connection>,
+    client: Client,
 }
 
 /// Reads a configuration whose upstream `service` has these options.
@@ -59,7 +43,7 @@ pub(crate) fn plan_with(openapi: &str, options: &str, routes: &str) -> Result<Pl
 fn read(file: &Path, options: &str, routes: &str) -> Result<Plan, String> {
     let yaml = format!("upstreams:\n  service:\n    rest: {options}\nroutes:{routes}");
     let name = file.display().to_string();
-    let document = Document::parse(&name, &yaml, &None).map_err(|report| report.to_string())?;
+    let document = Document::parse(&name, &yaml, &Files).map_err(|report| report.to_string())?;
     Plan::read(&document, &Registry::new().with::<Rest>()).map_err(|report| report.to_string())
 }
 
@@ -74,21 +58,18 @@ impl Stage {
     }
 
     pub(crate) async fn of(plan: Plan) -> Self {
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+        Self { client: Client::of(plan).await.unwrap() }
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
-        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
-        timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long")
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        timeout(LONG, self.client.open(request)).await.expect("it takes too long")
     }
 
     /// Serves one connection, until it ends or has left HTTP.
     pub(crate) async fn serve_one(&self, listener: tokio::net::TcpListener) {
         let (stream, _) = listener.accept().await.unwrap();
         let service = service_fn(|request: Request<Incoming>| async {
-            Ok::<_, Infallible>(self.gateway.handle(request.map(Body::new), &self.connection).await)
+            Ok::<_, Infallible>(self.client.gateway.handle(request.map(Body::new), &self.client.connection).await)
         });
         let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         timeout(LONG, served.with_upgrades()).await.expect("it takes too long").unwrap();
@@ -105,7 +86,7 @@ impl Stage {
     }
 
     pub(crate) async fn ready(&self) -> bool {
-        timeout(LONG, self.gateway.snapshot().ready()).await.unwrap().into_iter().all(|(_, ready)| ready.is_ok())
+        timeout(LONG, self.client.gateway.snapshot().ready()).await.unwrap().into_iter().all(|(_, ready)| ready.is_ok())
     }
 }
 
@@ -163,7 +144,7 @@ impl Peer {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if self.stream.read_until(b'\n', &mut head).unwrap_or(0) == 0 {
-                return Option::None;
+                return None;
             }
         }
         self.requests.fetch_add(1, Ordering::SeqCst);

@@ -59,13 +59,13 @@ async fn the_guide_works_step_by_step() {
     let page = include_str!("../../../../docs/guides/soap-json-front.md");
     let [_, first, whole, credentials, header] = examples(page)[..] else { panic!("the guide has five examples") };
     let answer = stage(first, &peer).await.post("/totals", &json!({"item": {"price": 1.25}})).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["detail"]), (400, &json!("`item.qty` is missing.")));
+    assert_eq!((answer.status, &answer.json()["detail"]), (400, &json!("`item.qty` is missing.")));
     let gateway = stage(whole, &peer).await;
     assert_eq!(gateway.get("/items/apple/total?quantity=4&price=0.5").await.body, r#"{"total":2.0}"#);
     assert_eq!(gateway.get("/greetings/Ann").await.body, r#"{"greeting":"Hello, Ann"}"#);
     for (code, status) in [("Client.NoSuchItem", 400), ("Server.Down", 502)] {
         let answer = gateway.post(&format!("/failures/{code}"), &json!({})).await;
-        assert_eq!((answer.status.as_u16(), &*answer.body), (status, r#"{"error":"bad thing","code":"42"}"#));
+        assert_eq!((answer.status, &*answer.body), (status, r#"{"error":"bad thing","code":"42"}"#));
     }
     stage(credentials, &peer).await;
     let request = Request::get("/whoami").header("x-token", "t-2").body(callgate_core::Body::empty()).unwrap();

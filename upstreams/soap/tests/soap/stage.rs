@@ -1,36 +1,20 @@
 //! A gateway with an upstream `shop`, and raw servers.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use callgate_core::{
-    Body, Connection, Gateway, Registry, Snapshot,
-    document::{Document, References},
-    plan::Plan,
-};
-use http::{HeaderMap, Request, StatusCode};
+use callgate_core::{Body, Registry, Snapshot, document::Document, plan::Plan};
+use callgate_testkit::gateway::{Answer, Client, Files};
+use http::Request;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::Handle,
     task::JoinSet,
     time::timeout,
 };
 
 /// How long anything may take on a loaded machine.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-struct None;
-
-impl References for None {
-    fn variable(&self, _: &str) -> Option<String> {
-        Option::None
-    }
-
-    fn file(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
 
 /// A file of the corpus.
 pub(crate) fn corpus(name: &str) -> String {
@@ -43,35 +27,14 @@ pub(crate) fn plan(options: &str, routes: &str) -> Result<Plan, String> {
 }
 
 pub(crate) fn read(yaml: &str) -> Result<Plan, String> {
-    let document = Document::parse("shop.yaml", yaml, &None).map_err(|report| report.to_string())?;
+    let document = Document::parse("shop.yaml", yaml, &Files).map_err(|report| report.to_string())?;
     let registry = Registry::new().with::<callgate_soap::Soap>();
     Plan::read(&document, &registry).map_err(|report| report.to_string())
 }
 
-/// What a client gets.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// Status and code of a failure.
-    pub(crate) fn failure(&self) -> (u16, &str) {
-        let code = self.headers.get("callgate-error").and_then(|code| code.to_str().ok());
-        (self.status.as_u16(), code.unwrap_or("none"))
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
-    }
-}
-
 /// A gateway.
 pub(crate) struct Stage {
-    gateway: Gateway,
-    connection: Arc<Connection>,
+    client: Client,
 }
 
 impl Stage {
@@ -80,21 +43,16 @@ impl Stage {
     }
 
     pub(crate) async fn of(plan: Plan) -> Self {
-        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
-        let connection = Connection::new("test".into(), "192.0.2.1:1".parse().ok(), false, Arc::from([]));
-        Self { gateway: Gateway::new(snapshot), connection: Arc::new(connection) }
+        Self { client: Client::of(plan).await.unwrap() }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.gateway.snapshot()
+        self.client.gateway.snapshot()
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
-        request.headers_mut().entry("host").or_insert("gateway.test".parse().unwrap());
-        let answer = timeout(LONG, self.gateway.handle(request, &self.connection)).await.expect("it takes too long");
-        let (head, body) = answer.into_parts();
-        let body = timeout(LONG, body.collect(1 << 22)).await.expect("it takes too long").unwrap();
-        Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let answer = timeout(LONG, self.client.open(request)).await.expect("it takes too long");
+        timeout(LONG, Answer::read(answer, 1 << 22)).await.expect("it takes too long").unwrap()
     }
 
     /// Posts JSON.

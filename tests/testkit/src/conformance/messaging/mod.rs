@@ -2,6 +2,7 @@
 //! known to be, is said so.
 
 mod broker;
+mod function;
 mod outage;
 mod publish;
 mod request;
@@ -11,6 +12,7 @@ use super::trials::Body;
 
 pub(super) use broker::routes;
 pub use broker::{Broker, Place, Taken};
+pub use function::{RemoteReply, remote_function};
 
 macro_rules! trials {
     ($($module:ident::$trial:ident,)*) => {
