@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     document::{Period, Size},
-    policy::Policies,
+    policy::{Policies, PolicySettings},
 };
 
 /// The whole document. Values that came from references are masked by the caller.
@@ -71,8 +71,8 @@ fn route(plan: &RoutePlan) -> Value {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), Value::from(&*plan.info.name));
     merge(&mut fields, &plan.settings);
-    for policy in ["timeout", "limits"] {
-        fields.shift_remove(policy);
+    for policy in PolicySettings::NAMES {
+        fields.shift_remove(*policy);
     }
     reached(&mut fields, &plan.destinations);
     Value::Object(fields)

@@ -37,8 +37,13 @@ with_policies! {
     }
 }
 
-/// The keys of an upstream that are no kind.
-pub(super) const COMMON: [&str; 6] = ["functions", "discover", "request", "response", "timeout", "limits"];
+/// The keys of an upstream that are neither its kind nor a policy.
+const COMMON: [&str; 4] = ["functions", "discover", "request", "response"];
+
+/// Whether a key of an upstream is an option that every kind has.
+fn is_common(key: &str) -> bool {
+    COMMON.contains(&key) || PolicySettings::NAMES.contains(&key)
+}
 
 /// An upstream, checked.
 pub(crate) struct UpstreamPlan {
@@ -227,7 +232,7 @@ pub(super) fn given(config: &Node) -> Cow<'_, Node> {
 /// Says which kind is missing, or which key was probably meant to be one.
 fn no_kind(node: &Node, path: &DocPath, registry: &Registry) -> Vec<Flaw> {
     let names: Vec<_> = registry.kinds().map(|(name, _)| name).collect();
-    let unknown: Vec<_> = node.entries().iter().filter(|(key, _)| !COMMON.contains(&&*key.text)).collect();
+    let unknown: Vec<_> = node.entries().iter().filter(|(key, _)| !is_common(&key.text)).collect();
     if unknown.is_empty() {
         let flaw = Flaw::error(node.at, path, "an upstream needs a kind");
         return vec![flaw.with_hint(format!("the kinds are {}", list(&names)))];

@@ -10,7 +10,7 @@ mod timeout;
 mod transformation;
 
 pub(crate) use body::limited;
-pub(crate) use settings::{LimitSettings, Policies, PolicySettings, with_policies};
+pub(crate) use settings::{LimitSettings, Policies, PolicySettings, policies, settings_with, with_policies};
 pub(crate) use stack::{Stack, stack};
 pub(crate) use time_limit::Timeout;
 pub(crate) use transformation::Pipelines;

@@ -14,47 +14,100 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a body is taken when no `limits.max_body` is given.
 const DEFAULT_MAX_BODY: u64 = 10 << 20;
 
-/// The policies of one level: `defaults`, a host, a route or an upstream. A field that is absent is inherited.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct PolicySettings {
-    /// How long the whole exchange may take, a streamed reply included; `{head: 30s}` bounds the time to the reply's
-    /// head alone. Default: `{head: 30s}`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<Timeout>,
-    /// How much is taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) limits: Option<LimitSettings>,
+/// The policies that may stand in `defaults`, on a host, on a route and on an upstream: one list for all of them. Hands
+/// their fields to the macro `$then`, behind what is for it.
+///
+/// A new policy is a line here, its settings type with [`Inherit`], and a field of [`Policies`].
+macro_rules! policies {
+    ($then:path { $($before:tt)* }) => {
+        $then! {
+            { $($before)* }
+            /// How long the whole exchange may take, a streamed reply included; `{head: 30s}` bounds the time to the
+            /// reply's head alone. Default: `{head: 30s}`.
+            timeout: $crate::policy::Timeout,
+            /// How much is taken.
+            limits: $crate::policy::LimitSettings,
+        }
+    };
 }
+pub(crate) use policies;
 
 /// A settings struct of the document with the fields of every policy beside its own.
 ///
 /// serde's `flatten` would lose the positions of what is wrong, and the names of the fields with them.
 macro_rules! with_policies {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+    ($($struct:tt)*) => {
+        $crate::policy::policies! { $crate::policy::settings_with { $($struct)* } }
+    };
+}
+pub(crate) use with_policies;
+
+macro_rules! settings_with {
+    (
+        { $(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* } }
+        $($(#[$policy_meta:meta])* $policy:ident: $settings:ty,)*
+    ) => {
         $(#[$meta])*
         #[derive(Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(crate) $field: $type,)*
-            /// How long the whole exchange may take; `{head: 30s}` bounds the time to the reply's head alone. Default:
-            /// `{head: 30s}`.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            timeout: Option<$crate::policy::Timeout>,
-            /// How much is taken.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            limits: Option<$crate::policy::LimitSettings>,
+            $($(#[$policy_meta])* #[serde(skip_serializing_if = "Option::is_none")] $policy: Option<$settings>,)*
         }
 
         impl $name {
             /// The policies that stand here.
             pub(crate) fn policies(&self) -> $crate::policy::PolicySettings {
-                $crate::policy::PolicySettings { timeout: self.timeout, limits: self.limits.clone() }
+                $crate::policy::PolicySettings { $($policy: self.$policy.clone(),)* }
             }
         }
     };
 }
-pub(crate) use with_policies;
+pub(crate) use settings_with;
+
+macro_rules! policy_settings {
+    ({} $($(#[$meta:meta])* $policy:ident: $settings:ty,)*) => {
+        /// The policies of one level: `defaults`, a host, a route or an upstream. A field that is absent is inherited.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct PolicySettings {
+            $($(#[$meta])* #[serde(skip_serializing_if = "Option::is_none")] pub(crate) $policy: Option<$settings>,)*
+        }
+
+        impl PolicySettings {
+            /// The names of all policies.
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($policy)),*];
+
+            /// These settings, and where they are silent the `outer` ones, field by field.
+            pub(crate) fn or(self, outer: &Self) -> Self {
+                Self { $($policy: self.$policy.inherit(&outer.$policy),)* }
+            }
+        }
+    };
+}
+policies! { policy_settings {} }
+
+/// What a policy takes from the level around it.
+pub(crate) trait Inherit {
+    /// These settings, and where they are silent the `outer` ones.
+    fn inherit(self, outer: &Self) -> Self;
+}
+
+impl<T: Inherit + Clone> Inherit for Option<T> {
+    fn inherit(self, outer: &Self) -> Self {
+        match (self, outer) {
+            (Some(own), Some(outer)) => Some(own.inherit(outer)),
+            (own, outer) => own.or_else(|| outer.clone()),
+        }
+    }
+}
+
+/// A timeout is one value: the nearest one holds.
+impl Inherit for Timeout {
+    fn inherit(self, _: &Self) -> Self {
+        self
+    }
+}
 
 /// How much is taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,16 +118,13 @@ pub(crate) struct LimitSettings {
     pub(crate) max_body: Option<Size>,
 }
 
-impl PolicySettings {
-    /// These settings, and where they are silent the `outer` ones, field by field.
-    pub(crate) fn or(self, outer: &Self) -> Self {
-        let limits = match (self.limits, &outer.limits) {
-            (Some(own), Some(outer)) => Some(LimitSettings { max_body: own.max_body.or(outer.max_body) }),
-            (own, outer) => own.or_else(|| outer.clone()),
-        };
-        Self { timeout: self.timeout.or(outer.timeout), limits }
+impl Inherit for LimitSettings {
+    fn inherit(self, outer: &Self) -> Self {
+        Self { max_body: self.max_body.or(outer.max_body) }
     }
+}
 
+impl PolicySettings {
     /// The settings of a route, defaults filled in.
     pub(crate) fn resolve(&self) -> Policies {
         let max_body = self.limits.as_ref().and_then(|limits| limits.max_body);

@@ -17,31 +17,39 @@ use super::{
 };
 use crate::{
     document::{DocPath, Document, Flaw, Node, Value, from_node},
-    policy::{PolicySettings, with_policies},
+    policy::{LimitSettings, PolicySettings, Timeout},
     registry::Registry,
     trigger::{AnyTriggerKind, Concurrency, Rate, Retry, RetrySettings},
     upstream::AnySettings,
 };
 
-with_policies! {
-    /// What a trigger may have beside its source.
-    TriggerSettings {
-        /// The function that each message invokes: `upstream/function`, its long form, a weighted list, or `{route: NAME}`.
-        to: Opaque,
-        /// How many messages are worked on at once. Default: 8.
-        concurrency: Concurrency,
-        /// How many messages are begun per second or minute, `100/s`, `30/m`. Default: as many as there are.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rate: Option<Rate>,
-        /// When a message that failed is tried again.
-        retry: RetrySettings,
-        /// Where a message goes that can't be processed.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        dead_letter: Option<DeadLetterSettings>,
-        /// Steps on the request that a message becomes, before all others.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        request: Option<RequestSteps>,
-    }
+/// What a trigger may have beside its source. What stands before its functions on their upstreams holds for messages
+/// as for requests; of the policies a trigger has those that bound one message.
+#[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TriggerSettings {
+    /// The function that each message invokes: `upstream/function`, its long form, a weighted list, or `{route: NAME}`.
+    to: Opaque,
+    /// How many messages are worked on at once. Default: 8.
+    concurrency: Concurrency,
+    /// How many messages are begun per second or minute, `100/s`, `30/m`. Default: as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Rate>,
+    /// When a message that failed is tried again.
+    retry: RetrySettings,
+    /// Where a message goes that can't be processed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<DeadLetterSettings>,
+    /// Steps on the request that a message becomes, before all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<RequestSteps>,
+    /// How long the invocation of a message may take; `{head: 30s}` bounds the time to the reply's head alone. Default:
+    /// `{head: 30s}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Timeout>,
+    /// How much is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitSettings>,
 }
 
 /// Where a message goes that can't be processed.
@@ -121,7 +129,7 @@ fn read(name: &str, node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mu
     let readable = flaws.len() == before;
     let name = Arc::<str>::from(name);
     let common = serde_json::to_value(&settings).unwrap_or_default();
-    let policies = settings.policies();
+    let policies = PolicySettings { timeout: settings.timeout, limits: settings.limits.clone(), ..Default::default() };
     let target = target::read(&name, node, path, settings.request, &policies, around, flaws);
     let has_dead_letter = settings.dead_letter.is_some();
     let dead_letter = node.get("dead_letter").filter(|_| has_dead_letter);
