@@ -310,9 +310,8 @@ impl HttpClient {
         }
         if let Some(client) = upgrade.take_if(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
             head.extensions.remove::<OnUpgrade>();
-            let (stream, early) = Box::pin(connection.link.into_stream())
-                .await
-                .map_err(|error| HttpError::exchange(endpoint.authority(), error, false))?;
+            let (stream, early) =
+                Box::pin(connection.link.into_stream()).await.map_err(|error| broken(endpoint, error, false))?;
             client.join(&self.0.shared.context, stream, early);
             return Ok(Response::from_parts(head, Body::empty()));
         }
@@ -332,13 +331,20 @@ fn failed(endpoint: &Endpoint, lost: h1::Lost) -> (HttpError, Option<Request<Bod
     let host = || endpoint.authority().to_string();
     let error = match lost.error {
         Some(error) if lost.too_long => HttpError::Reply { host: host(), source: error.into() },
-        Some(error) => HttpError::exchange(endpoint.authority(), error, lost.unsent.is_some()),
-        None => {
-            let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-            HttpError::Send { host: host(), before_sent: lost.unsent.is_some(), source: source.into() }
-        }
+        error => broken(endpoint, error, lost.unsent.is_some()),
     };
     (error, lost.unsent)
+}
+
+/// The error of a connection that ended; `None` stands for one that was closed without more.
+fn broken(endpoint: &Endpoint, error: Option<hyper::Error>, before_sent: bool) -> HttpError {
+    match error {
+        Some(error) => HttpError::exchange(endpoint.authority(), error, before_sent),
+        None => {
+            let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            HttpError::Send { host: endpoint.authority().to_string(), before_sent, source: source.into() }
+        }
+    }
 }
 
 /// Whether sending the request twice does no harm (RFC 9110 9.2.2) and its body is in memory.

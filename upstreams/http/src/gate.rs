@@ -107,6 +107,11 @@ impl Gate {
         self.keeping.store(if keep { KEEP_FROM_HERE } else { KEEP_NOTHING }, Ordering::Relaxed);
     }
 
+    /// Whether bytes of the latest request were written and kept.
+    pub(crate) fn has_kept(&self) -> bool {
+        self.keeping.load(Ordering::Relaxed) == KEEP_ON
+    }
+
     /// What to do with bytes that are written now.
     pub(crate) fn keeping(&self) -> Keeping {
         match self.keeping.load(Ordering::Relaxed) {

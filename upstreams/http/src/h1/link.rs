@@ -33,10 +33,13 @@ const MAX_HEAD: usize = 64 << 10;
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
 
+type Driver = Connection<TokioIo<Watched>, Upload>;
+
 /// A connection and both ends of hyper's channel to it.
 pub(crate) struct Link {
     sender: SendRequest<Upload>,
-    driver: Connection<TokioIo<Watched>, Upload>,
+    /// `None` once it ended with a request that it had not taken.
+    driver: Option<Driver>,
     gate: Arc<Gate>,
     /// The gate, as the driver sees it.
     waker: Waker,
@@ -63,7 +66,7 @@ impl Link {
         let io = TokioIo::new(Watched { stream, gate: gate.clone(), sent: Sent::default() });
         let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).handshake(io).await?;
         let waker = Waker::from(gate.clone());
-        Ok(Self { sender, driver, gate, waker, end: None, rests: false })
+        Ok(Self { sender, driver: Some(driver), gate, waker, end: None, rests: false })
     }
 
     /// Sends a request and reads the head of its reply. With `keep`, [`Self::into_request`] has it after a failure.
@@ -78,11 +81,17 @@ impl Link {
         let answer = std::future::poll_fn(|cx| {
             self.gate.enter(cx.waker());
             drive(&mut self.driver, &mut self.end, &self.waker);
-            if let Poll::Ready(answer) = reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let mut silent = Context::from_waker(Waker::noop());
+            if let Poll::Ready(answer) = reply.as_mut().poll(&mut silent) {
                 return Poll::Ready(Some(answer));
             }
             if self.end.is_some() {
-                return Poll::Ready(None);
+                // The peer closed before the driver took the request: the channel's end gives it back.
+                self.driver = None;
+                return match reply.as_mut().poll(&mut silent) {
+                    Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                    Poll::Pending => Poll::Ready(None),
+                };
             }
             self.gate.leave();
             Poll::Pending
@@ -167,13 +176,17 @@ impl Link {
         self.end.as_mut().and_then(|end| std::mem::replace(end, Ok(())).err())
     }
 
-    /// The request that was sent last, if it was kept.
+    /// The request that was sent last, if it was kept. One of which nothing was written is not here; what is kept then
+    /// is the one before it.
     pub(crate) fn into_request(self) -> Option<Request<Body>> {
-        self.driver.into_parts().io.into_inner().sent.request()
+        if !self.gate.has_kept() {
+            return None;
+        }
+        self.driver?.into_parts().io.into_inner().sent.request()
     }
 
     /// After 101: finishes the exchange and takes the stream out, with what was read beyond the head.
-    pub(crate) async fn into_stream(mut self) -> Result<(Stream, Bytes), hyper::Error> {
+    pub(crate) async fn into_stream(mut self) -> Result<(Stream, Bytes), Option<hyper::Error>> {
         std::future::poll_fn(|cx| {
             self.gate.enter(cx.waker());
             drive(&mut self.driver, &mut self.end, &self.waker);
@@ -185,18 +198,21 @@ impl Link {
         })
         .await;
         if let Some(error) = self.take_error() {
-            return Err(error);
+            return Err(Some(error));
         }
-        let parts = self.driver.into_parts();
+        let parts = self.driver.ok_or(None)?.into_parts();
         Ok((parts.io.into_inner().stream, parts.read_buf))
     }
 }
 
 /// Does what can be done on the connection now.
-fn drive(driver: &mut Connection<TokioIo<Watched>, Upload>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
-    if end.is_none()
-        && let Poll::Ready(ended) = driver.poll_without_shutdown(&mut Context::from_waker(waker))
-    {
+///
+/// The driver's channel and its socket would count against the task's budget too. Without it left, a closed connection
+/// would look idle, and take a request.
+fn drive(driver: &mut Option<Driver>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
+    let Some(driver) = driver.as_mut().filter(|_| end.is_none()) else { return };
+    let driven = unconstrained(std::future::poll_fn(|cx| driver.poll_without_shutdown(cx)));
+    if let Poll::Ready(ended) = pin!(driven).poll(&mut Context::from_waker(waker)) {
         *end = Some(ended);
     }
 }

@@ -62,6 +62,35 @@ async fn a_task_that_has_used_up_its_turn_gets_its_reply_all_the_same() {
     }
 }
 
+/// Between two requests the peer closes the connection, and the task has no turn left to notice it: what is sent then is
+/// the request at hand, and not the one before it, which is still kept.
+#[tokio::test]
+async fn a_closed_connection_does_not_send_the_request_before_again() {
+    const EACH: usize = 3;
+    let server = Raw::start(|_, mut peer| {
+        for _ in 0..EACH {
+            let Some(head) = peer.head() else { return };
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{path}", path.len()));
+        }
+    });
+    let client = client();
+    for used in 100..128 {
+        for number in 0..2 * EACH {
+            let path = format!("/{used}/{number}");
+            let mut call = Box::pin(client.send(&server.endpoint, get(&path)));
+            let reply = soon(std::future::poll_fn(|cx| {
+                for _ in 0..used {
+                    let _ = pin!(tokio::task::coop::consume_budget()).poll(cx);
+                }
+                call.as_mut().poll(cx)
+            }));
+            let body = reply.await.unwrap().into_body().collect(64).await.unwrap();
+            assert_eq!(body, path, "{used} used of the turn");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reply_in_pieces_gives_its_connection_back() {
     let server = Raw::start(|_, mut peer| {
