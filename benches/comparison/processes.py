@@ -52,14 +52,17 @@ class Site:
         self.running.append(process)
         for _ in range(patience * 100):
             if process.poll() is not None:
-                text = (self.folder / f"{name}.log").read_text()
-                sys.exit(f"{name} ended with {process.returncode} instead of serving:\n{text}")
+                sys.exit(f"{name} ended with {process.returncode} instead of serving:\n{self.log(name)}")
             try:
                 socket.create_connection(("127.0.0.1", port), 0.2).close()
                 return process
             except OSError:
                 time.sleep(0.01)
         sys.exit(f"{name} did not serve within {patience} s")
+
+    def log(self, name):
+        """The last lines that a process wrote."""
+        return "\n".join((self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-20:])
 
     def stop(self, process):
         os.killpg(process.pid, signal.SIGKILL)
