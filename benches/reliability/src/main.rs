@@ -14,6 +14,7 @@ mod rabbitmq;
 mod report;
 mod source;
 mod triggers;
+mod work_queue;
 
 use std::process::ExitCode;
 

@@ -22,45 +22,52 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) async fn start() -> Result<Option<Box<dyn Broker>>, Problem> {
-        let node = match RabbitMq::start("", &[]).await {
-            Ok(node) => node,
-            Err(missing @ PeerError::Missing { .. }) => {
-                eprintln!("{missing}");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let queue = Self { node };
-        let (_connection, channel) = queue.connect().await?;
-        channel.queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
-        Ok(Some(Box::new(queue)))
+        let Some(node) = node(&[QUEUE]).await? else { return Ok(None) };
+        Ok(Some(Box::new(Self { node })))
     }
+}
 
-    async fn connect(&self) -> Result<(Connection, Channel), Problem> {
-        let connection = Connection::connect(&self.node.url(), ConnectionProperties::default()).await?;
-        let channel = connection.create_channel().await?;
-        Ok((connection, channel))
+/// Starts a node with these durable queues, unless it is not installed.
+pub(crate) async fn node(queues: &[&str]) -> Result<Option<RabbitMq>, Problem> {
+    let node = match RabbitMq::start("", &[]).await {
+        Ok(node) => node,
+        Err(missing @ PeerError::Missing { .. }) => {
+            eprintln!("{missing}");
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (_connection, channel) = connect(&node).await?;
+    for queue in queues {
+        channel.queue_declare((*queue).into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
     }
+    Ok(Some(node))
+}
 
-    /// Takes every message out of the queue.
-    async fn stored(&self) -> Result<Vec<Vec<u8>>, Problem> {
-        let (connection, channel) = self.connect().await?;
-        let options = QueueDeclareOptions::durable().passive();
-        let count = channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await?.message_count();
-        let (options, tag) = (BasicConsumeOptions { no_ack: true, ..Default::default() }, ShortString::default());
-        let mut messages = channel.basic_consume(QUEUE.into(), tag, options, FieldTable::default()).await?;
-        let mut stored = Vec::new();
-        for _ in 0..count {
-            stored.push(messages.next().await.ok_or("the queue delivers no more")??.data);
-        }
-        drop(connection);
-        // There is none beyond those that were counted.
-        let (_connection, channel) = self.connect().await?;
-        while let Some(more) = channel.basic_get(QUEUE.into(), BasicGetOptions { no_ack: true }).await? {
-            stored.push(more.delivery.data);
-        }
-        Ok(stored)
+pub(crate) async fn connect(node: &RabbitMq) -> Result<(Connection, Channel), Problem> {
+    let connection = Connection::connect(&node.url(), ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    Ok((connection, channel))
+}
+
+/// Takes every message out of a queue that nobody else consumes.
+pub(crate) async fn contents(node: &RabbitMq, queue: &str) -> Result<Vec<Vec<u8>>, Problem> {
+    let (connection, channel) = connect(node).await?;
+    let options = QueueDeclareOptions::durable().passive();
+    let count = channel.queue_declare(queue.into(), options, FieldTable::default()).await?.message_count();
+    let (options, tag) = (BasicConsumeOptions { no_ack: true, ..Default::default() }, ShortString::default());
+    let mut messages = channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await?;
+    let mut stored = Vec::new();
+    for _ in 0..count {
+        stored.push(messages.next().await.ok_or("the queue delivers no more")??.data);
     }
+    drop(connection);
+    // There is none beyond those that were counted.
+    let (_connection, channel) = connect(node).await?;
+    while let Some(more) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await? {
+        stored.push(more.delivery.data);
+    }
+    Ok(stored)
 }
 
 impl Broker for Queue {
@@ -81,6 +88,6 @@ impl Broker for Queue {
     }
 
     fn contents(&mut self) -> Later<'_, Vec<Vec<u8>>> {
-        Box::pin(self.stored())
+        Box::pin(contents(&self.node, QUEUE))
     }
 }

@@ -1,6 +1,6 @@
 //! A source of messages whose gateway can be killed.
 
-use crate::{Problem, broker::Later, consumer::Consumer, kind::Kind};
+use crate::{Problem, broker::Later, consumer::Consumer, kind::Kind, work_queue::WorkQueue};
 
 /// A source of messages, with a dead letter beside it.
 pub(crate) trait Source: Send {
@@ -24,10 +24,21 @@ pub(crate) trait Source: Send {
 }
 
 /// All of them.
-pub(crate) const KINDS: [Kind<dyn Source>; 1] = [Kind {
-    name: "jetstream",
-    title: "NATS JetStream, a durable consumer",
-    start: || {
-        Box::pin(async { Ok::<_, Problem>(Consumer::start().await?.map(|made| Box::new(made) as Box<dyn Source>)) })
+pub(crate) const KINDS: [Kind<dyn Source>; 2] = [
+    Kind {
+        name: "jetstream",
+        title: "NATS JetStream, a durable consumer",
+        start: || {
+            Box::pin(async { Ok::<_, Problem>(Consumer::start().await?.map(|made| Box::new(made) as Box<dyn Source>)) })
+        },
     },
-}];
+    Kind {
+        name: "rabbitmq",
+        title: "RabbitMQ, a durable queue",
+        start: || {
+            Box::pin(async {
+                Ok::<_, Problem>(WorkQueue::start().await?.map(|made| Box::new(made) as Box<dyn Source>))
+            })
+        },
+    },
+];

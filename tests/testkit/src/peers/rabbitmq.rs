@@ -190,6 +190,34 @@ impl RabbitMq {
     /// # Errors
     /// When the node can't be reached or the expression fails.
     pub async fn evaluate(&self, expression: &str) -> Result<(), PeerError> {
+        let answer = self.ask(expression).await?;
+        if answer.starts_with("{ok, ok}") {
+            return Ok(());
+        }
+        Err(PeerError::Answer { what: format!("`{expression}`"), answer, expected: "ok" })
+    }
+
+    /// How many messages a queue of the default virtual host has: those that were delivered and not acknowledged too.
+    ///
+    /// # Errors
+    /// When the node can't be reached or has no such queue.
+    pub async fn messages(&self, queue: &str) -> Result<u64, PeerError> {
+        let expression = format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>)), \
+             [{{messages, N}}] = rabbit_amqqueue:info(Q, [messages]), N"
+        );
+        let answer = self.ask(&expression).await?;
+        let number = answer.strip_prefix("{ok, ").and_then(|rest| rest.trim_end().strip_suffix('}'));
+        let expected = "a number";
+        number.and_then(|number| number.parse().ok()).ok_or_else(|| PeerError::Answer {
+            what: format!("the messages of `{queue}`"),
+            answer,
+            expected,
+        })
+    }
+
+    /// What an expression of Erlang gives in the node.
+    async fn ask(&self, expression: &str) -> Result<String, PeerError> {
         let failed = || PeerError::io("evaluate an expression in a node");
         let mut command = Command::new(CALL);
         self.environment(&mut command);
@@ -200,11 +228,7 @@ impl RabbitMq {
             input.write_all(format!("{expression}.\n").as_bytes()).await.map_err(failed())?;
         }
         let output = child.wait_with_output().await.map_err(failed())?;
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        if answer.starts_with("{ok, ok}") {
-            return Ok(());
-        }
-        Err(PeerError::Answer { what: format!("`{expression}`"), answer, expected: "ok" })
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Makes a user that may do this in the default virtual host; each is a regular expression of names.
