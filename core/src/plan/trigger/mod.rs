@@ -129,6 +129,7 @@ fn read(name: &str, node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mu
     let readable = flaws.len() == before;
     let name = Arc::<str>::from(name);
     let common = serde_json::to_value(&settings).unwrap_or_default();
+    #[allow(clippy::needless_update, reason = "a policy more is none of a trigger's")]
     let policies = PolicySettings { timeout: settings.timeout, limits: settings.limits.clone(), ..Default::default() };
     let target = target::read(&name, node, path, settings.request, &policies, around, flaws);
     let has_dead_letter = settings.dead_letter.is_some();
