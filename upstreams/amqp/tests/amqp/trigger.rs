@@ -378,6 +378,9 @@ pub(crate) async fn what_a_queue_holds_is_processed_over_a_kill_of_the_broker(be
         seen.len() == 300
     };
     assert!(until(Duration::from_secs(120), all).await, "{} of 300", seen.len());
+    // What was processed and not acknowledged when the broker died comes once more; only then nothing is left.
+    let acknowledged = async || node.messages(&queue).await.unwrap() == 0;
+    assert!(until(LIMIT, acknowledged).await, "{:?}", work.gateway.snapshot().triggers());
     work.end(LIMIT).await;
     client.holds(&queue, 0).await;
 }
