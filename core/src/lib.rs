@@ -36,4 +36,5 @@ pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, Load
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
     Content, Context, Description, Discovered, Invalid, Lease, Parameter, Renewed, Settings, Stopped, Target, Upstream,
+    written,
 };

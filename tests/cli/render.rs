@@ -170,3 +170,87 @@ fn secrets_are_not_shown() {
         assert!(shown.out.contains("x-key: ${KEY}") && !shown.out.contains("s3cr3t"), "{}", shown.out);
     }
 }
+
+/// An OpenAPI document and a WSDL, with an upstream and routes for each.
+fn described() -> tempfile::TempDir {
+    let folder = configured(
+        r#"
+upstreams:
+  pets:
+    rest: {url: "http://pets.test/v1", openapi: pets.yaml, credentials: {key: {token: s3cret}, session: {token: s3cret}}}
+  shop:
+    soap:
+      {url: "http://shop.test/soap", wsdl: shop.wsdl, credentials: {username_token: {user: me, password: s3cret}}}
+routes:
+  - {name: pet, match: "GET /pets/{id}", to: pets/pet}
+  - {name: total, match: POST /totals, to: shop/total}
+"#,
+    );
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write(
+        "pets.yaml",
+        r#"
+openapi: 3.0.3
+info: {title: Pets, version: "1"}
+components:
+  securitySchemes:
+    key: {type: apiKey, in: header, name: x-key}
+    session: {type: apiKey, in: query, name: session}
+paths:
+  /pets/{id}:
+    get:
+      operationId: pet
+      security: [{key: [], session: []}]
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: integer}}
+        - {name: fields, in: query, required: true, explode: false, schema: {type: array, items: {type: string}}}
+      responses: {"200": {description: ok}}
+"#,
+    );
+    write(
+        "shop.wsdl",
+        r#"<definitions name="Shop" targetNamespace="urn:shop" xmlns="http://schemas.xmlsoap.org/wsdl/"
+  xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:t="urn:shop" xmlns:x="http://www.w3.org/2001/XMLSchema">
+  <types><x:schema targetNamespace="urn:shop" elementFormDefault="qualified">
+    <x:element name="total"><x:complexType><x:sequence>
+      <x:element name="sku" type="x:string"/><x:element name="quantity" type="x:int"/>
+    </x:sequence></x:complexType></x:element>
+    <x:element name="totalResponse" type="x:decimal"/>
+  </x:schema></types>
+  <message name="in"><part name="parameters" element="t:total"/></message>
+  <message name="out"><part name="parameters" element="t:totalResponse"/></message>
+  <portType name="Shop"><operation name="total"><input message="t:in"/><output message="t:out"/></operation></portType>
+  <binding name="Shop" type="t:Shop">
+    <soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <operation name="total"><soap:operation soapAction="urn:shop:total"/>
+      <input><soap:body use="literal"/></input><output><soap:body use="literal"/></output></operation>
+  </binding>
+  <service name="Shop"><port name="Shop" binding="t:Shop"><soap:address location="http://other.test/"/></port></service>
+</definitions>"#,
+    );
+    folder
+}
+
+#[test]
+fn the_request_of_an_operation_is_shown_without_its_credentials() {
+    let folder = described();
+    let shown = rendered(folder.path(), "GET /pets/7?fields=name,age\nx-request-id: r1\n\n", &[]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    insta::assert_snapshot!("operation", shown.out);
+    let total = "POST /totals\nx-request-id: r1\ncontent-type: application/json\n\n{\"sku\": \"a<b\", \"quantity\": 2}";
+    let shown = rendered(folder.path(), total, &[]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    insta::assert_snapshot!("envelope", shown.out);
+}
+
+#[test]
+fn what_an_operation_does_not_take_is_answered_as_the_gateway_would() {
+    let folder = described();
+    let shown = rendered(folder.path(), "GET /pets/7\nx-request-id: r1\n\n", &[]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("400 with the error bad_template_input"), "{}", shown.out);
+    assert!(shown.out.contains("fields"), "{}", shown.out);
+    let wrong = "POST /totals\nx-request-id: r1\ncontent-type: application/json\n\n{\"sku\": \"a\"}";
+    let shown = rendered(folder.path(), wrong, &[]);
+    assert!(shown.out.contains("quantity"), "{}", shown.out);
+}

@@ -64,10 +64,14 @@ impl Plan {
         } else {
             String::new()
         };
+        let preview = match upstream.kind.preview(&upstream.config, &call.target, shaped) {
+            Ok(preview) => preview,
+            Err(error) => return Ok(Dispatched::Answered(Err(error.into()))),
+        };
         Ok(Dispatched::Sent(Box::new(Sent {
             upstream: format!("{} of kind {}{share}", call.upstream, upstream.kind.name()),
             target: call.target.effective().clone(),
-            preview: upstream.kind.preview(&call.target, &shaped),
+            preview,
             request: Request::from_parts(parts, body),
         })))
     }

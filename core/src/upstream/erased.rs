@@ -30,7 +30,12 @@ pub(crate) trait AnyKind: Send + Sync {
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn target_schema(&self, generator: &mut SchemaGenerator) -> Schema;
-    fn preview(&self, target: &AnySettings, invocation: &Invocation) -> Option<String>;
+    fn preview(
+        &self,
+        config: &AnySettings,
+        target: &AnySettings,
+        invocation: Invocation,
+    ) -> Result<Option<String>, UpstreamError>;
     fn connect(
         &self,
         config: AnySettings,
@@ -175,8 +180,16 @@ impl<U: Upstream> AnyKind for Kind<U> {
         generator.subschema_for::<U::Target>()
     }
 
-    fn preview(&self, target: &AnySettings, invocation: &Invocation) -> Option<String> {
-        U::preview(target.get::<U::Target>()?, invocation)
+    fn preview(
+        &self,
+        config: &AnySettings,
+        target: &AnySettings,
+        invocation: Invocation,
+    ) -> Result<Option<String>, UpstreamError> {
+        match (config.get::<U::Config>(), target.get::<U::Target>()) {
+            (Some(config), Some(target)) => U::preview(config, target, invocation),
+            _ => Ok(None),
+        }
     }
 
     fn connect(

@@ -23,6 +23,7 @@ mod renewed;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::{
     future::{self, Future},
@@ -35,6 +36,7 @@ pub use discovered::Discovered;
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
+pub use written::written;
 
 use crate::{
     error::UpstreamError,
@@ -110,10 +112,18 @@ pub trait Upstream: Sized + Send + Sync + 'static {
         future::ready(Ok(()))
     }
 
-    /// What the function would be sent for this invocation beyond its method, path and headers: the event of a cloud
-    /// function, a broker's message. For `callgate explain` and `render`; needs no connection.
-    fn preview(_target: &Self::Target, _invocation: &Invocation) -> Option<String> {
-        None
+    /// What the function would be sent for this invocation beyond its method, path and headers, as a text without secrets:
+    /// the event of a cloud function, a broker's message, the request of an operation ([`written`]). For `callgate
+    /// explain` and `render`: it needs no connection, and the body is in memory.
+    ///
+    /// # Errors
+    /// Those of a call that comes to nothing before anything is sent.
+    fn preview(
+        _config: &Self::Config,
+        _target: &Self::Target,
+        _invocation: Invocation,
+    ) -> Result<Option<String>, UpstreamError> {
+        Ok(None)
     }
 
     /// Lists the functions that the remote has now, in any order. An empty list says that there are none.

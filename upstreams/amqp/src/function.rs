@@ -142,12 +142,12 @@ impl Function {
     }
 
     /// The message as text. `None` where a value of the request does not fit.
-    pub(crate) fn preview(&self, whole: &Whole) -> Option<String> {
-        let call = self.message(whole, None).ok()?;
-        let message = self.form.draft(whole).ok()?.message;
+    pub(crate) fn preview(&self, whole: &Whole) -> Result<String, UpstreamError> {
+        let call = self.message(whole, None)?;
+        let message = self.form.draft(whole)?.message;
         let described = call.message.described();
         let heads: Vec<_> = described.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Some(message.to_text(&heads))
+        Ok(message.to_text(&heads))
     }
 }
 

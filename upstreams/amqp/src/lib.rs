@@ -66,8 +66,9 @@ impl Upstream for Amqp {
         Ok(self.link.probe().await?)
     }
 
-    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
-        compile(target, "").ok()?.preview(&Whole::of(invocation))
+    fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        let Ok(function) = compile(target, &config.exchange) else { return Ok(None) };
+        function.preview(&Whole::of(&invocation)).map(Some)
     }
 
     async fn close(&self) {

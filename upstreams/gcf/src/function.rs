@@ -1,7 +1,5 @@
 //! A function, bound: everything about it that doesn't change from call to call is ready.
 
-use std::fmt::Write;
-
 use callgate_core::{Body, CallContext, Invalid, Invocation, UpstreamError};
 use callgate_http::Endpoint;
 use callgate_transform::{CloudEvents, Payload as Content};
@@ -107,30 +105,18 @@ async fn event(
 }
 
 /// The event that a function would be sent; `None` for HTTP functions, which get the request as it is.
-pub(crate) fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
-    let events = target.events().ok()??;
-    let (request, context) = (&invocation.request, &invocation.context);
-    let mut parts = Request::new(()).into_parts().0;
-    (parts.method, parts.uri, parts.headers) =
-        (request.method().clone(), request.uri().clone(), request.headers().clone());
-    let content = match request.body().as_bytes() {
+pub(crate) fn preview(target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+    let Ok(Some(events)) = target.events() else { return Ok(None) };
+    let (mut parts, body) = invocation.request.into_parts();
+    let content = match body.as_bytes() {
         Some(bytes) => Content::from(bytes::Bytes::copy_from_slice(bytes)),
         None => Content::Streaming,
     };
-    let applied = events.apply(&mut parts, &content, context.exchange(), context.origin().received);
-    let mut text = match applied {
-        Err(error) => return Some(format!("no event: {}", error.public_detail())),
-        Ok(Some(body)) => String::from_utf8_lossy(&body).into_owned(),
-        Ok(None) => String::new(),
-    };
-    let mut head = String::new();
-    for (name, value) in parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-")) {
-        let written = writeln!(head, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
-        if written.is_err() {
-            break;
-        }
-    }
-    head.push_str(&text);
-    text = head;
-    Some(text)
+    let (exchange, received) = (invocation.context.exchange(), invocation.context.origin().received);
+    let body = events.apply(&mut parts, &content, exchange, received).map_err(error::no_event)?;
+    let attributes = parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-"));
+    let mut text: String =
+        attributes.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))).collect();
+    text.push_str(&String::from_utf8_lossy(&body.unwrap_or_default()));
+    Ok(Some(text))
 }

@@ -110,7 +110,7 @@ impl Upstream for Gcf {
         select_ok(probes).await.map(drop).map_err(UpstreamError::from)
     }
 
-    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
+    fn preview(_: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
         function::preview(target, invocation)
     }
 }

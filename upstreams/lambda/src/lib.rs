@@ -130,9 +130,9 @@ impl Upstream for Lambda {
         function.listed().map(str::to_owned)
     }
 
-    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
+    fn preview(_: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
         let account = target.name.fixed().and_then(FunctionName::account);
-        Some(callgate_aws_event::preview(target.payload, invocation, account))
+        Ok(Some(callgate_aws_event::preview(target.payload, &invocation, account)))
     }
 }
 

@@ -128,8 +128,8 @@ impl Upstream for Local {
         found.await.map_err(|_| error::closed())?
     }
 
-    fn preview(target: &LocalTarget, invocation: &Invocation) -> Option<String> {
-        Some(preview(target.payload, invocation, None))
+    fn preview(_: &LocalConfig, target: &LocalTarget, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        Ok(Some(preview(target.payload, &invocation, None)))
     }
 }
 

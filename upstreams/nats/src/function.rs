@@ -76,9 +76,9 @@ impl Function {
     }
 
     /// The message as text, as `nats pub` would be told it. `None` where a value of the request does not fit.
-    pub(crate) fn preview(&self, whole: &Whole) -> Option<String> {
-        let Call { subject, message: (headers, payload), .. } = self.message(whole).ok()?;
-        Some(shape::message(headers.as_ref(), payload).to_text(&[("subject", &subject)]))
+    pub(crate) fn preview(&self, whole: &Whole) -> Result<String, UpstreamError> {
+        let Call { subject, message: (headers, payload), .. } = self.message(whole)?;
+        Ok(shape::message(headers.as_ref(), payload).to_text(&[("subject", &subject)]))
     }
 }
 

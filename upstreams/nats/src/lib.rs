@@ -60,8 +60,9 @@ impl Upstream for Nats {
         Ok(self.link.probe().await?)
     }
 
-    fn preview(target: &Target, invocation: &Invocation) -> Option<String> {
-        Function::compile(target).ok()?.preview(&Whole::of(invocation))
+    fn preview(_: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        let Ok(function) = Function::compile(target) else { return Ok(None) };
+        function.preview(&Whole::of(&invocation)).map(Some)
     }
 
     async fn close(&self) {

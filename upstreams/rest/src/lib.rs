@@ -15,8 +15,10 @@ use std::{path::Path, sync::Arc};
 
 use callgate_core::{
     Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError, document::nearest,
+    written,
 };
 use callgate_http::HttpClient;
+use futures_util::FutureExt;
 
 pub use config::{Balance, Config, Endpoint, Weighted};
 pub use credentials::{Credential, Parts};
@@ -96,6 +98,14 @@ impl Upstream for Rest {
             (None, Some(_)) => Vec::new(),
             (None, None) => vec![function::no_contract()],
         }
+    }
+
+    fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        let (Some(document), Some(name)) = (&config.document, &target.operation) else { return Ok(None) };
+        let Ok(bound) = Bound::new(document, config, target, name).map(Bound::without_secrets) else { return Ok(None) };
+        // The body is in memory, so nothing is waited for.
+        let request = bound.request(invocation).now_or_never();
+        request.transpose().map(|request| request.as_ref().map(written))
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {

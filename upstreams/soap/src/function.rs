@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::{
     address::Address,
+    config::Config,
     describe,
     encode::{Encoder, Mismatch},
     error,
@@ -34,6 +35,14 @@ pub(crate) struct Setup {
     pub(crate) port: Option<String>,
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) token: Option<Token>,
+}
+
+impl Setup {
+    /// What the settings say, but for the credentials: for what only looks.
+    pub(crate) fn without_credentials(config: &Config) -> Self {
+        let url = config.url.as_deref().and_then(|url| Address::parse(url).ok());
+        Self { url, port: config.port.clone(), ..Self::default() }
+    }
 }
 
 /// A function, ready to be called.

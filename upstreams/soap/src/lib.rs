@@ -28,8 +28,11 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use callgate_core::{Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{
+    Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError, written,
+};
 use callgate_http::HttpClient;
+use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 pub use config::{Basic, Config, Credentials, UsernameToken};
@@ -99,10 +102,7 @@ impl Upstream for Soap {
             return target.unfit(false);
         }
         let Some(contract) = &config.contract else { return target.unfit(true) };
-        let url = config.url.as_deref().and_then(|url| Address::parse(url).ok());
-        let setup = Setup { url, port: config.port.clone(), ..Setup::default() };
-        let address = |url: &str| Address::parse(url).map_err(|error| error.to_string());
-        Bound::operation(contract, &setup, target, address).err().into_iter().collect()
+        Bound::operation(contract, &Setup::without_credentials(config), target, parsed).err().into_iter().collect()
     }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
@@ -163,6 +163,20 @@ impl Upstream for Soap {
             function.bound.set(Ok(bound)).ok();
         }
         Ok(function)
+    }
+
+    fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        let setup = Setup::without_credentials(config);
+        let bound = match (&config.contract, &config.wsdl) {
+            (Some(contract), _) => Bound::operation(contract, &setup, target, parsed),
+            (None, None) => Bound::by_hand(&setup, target),
+            (None, Some(_)) => return Ok(None),
+        };
+        let Ok(bound) = bound else { return Ok(None) };
+        let Invocation { request, context } = invocation;
+        // The body is in memory, so nothing is waited for.
+        let request = bound.request(&setup, request, &context).now_or_never();
+        request.transpose().map(|request| request.as_ref().map(written))
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
@@ -235,6 +249,10 @@ impl Upstream for Soap {
         let port = function.target.port.as_deref().or(self.setup.port.as_deref());
         self.contract().ok()??.listed_as(&function.target.operation, port)
     }
+}
+
+fn parsed(url: &str) -> Result<Address, String> {
+    Address::parse(url).map_err(|error| error.to_string())
 }
 
 impl Soap {

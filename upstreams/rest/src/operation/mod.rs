@@ -95,6 +95,12 @@ impl Bound {
         }
     }
 
+    /// The same, with its credentials hidden: for people to read.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        self.credentials.hide();
+        self
+    }
+
     /// The operation's name.
     pub(crate) fn name(&self) -> &str {
         self.operation.name()

@@ -96,6 +96,14 @@ impl Applied {
         Ok(())
     }
 
+    /// Hides what is secret in queries and cookies; headers are marked.
+    pub(crate) fn hide(&mut self) {
+        for Hidden(pair) in self.query.iter_mut().chain(&mut self.cookies) {
+            let name = pair.find('=').unwrap_or(pair.len());
+            pair.replace_range(name.., "=***");
+        }
+    }
+
     /// Puts the credentials in the place of the client's.
     pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
         for name in &self.withheld {
