@@ -106,6 +106,15 @@ impl Body {
         }
     }
 
+    /// The whole body, if it is already in memory; nothing is copied.
+    pub(crate) fn in_memory(&self) -> Option<Bytes> {
+        match &self.0 {
+            Inner::Empty => Some(Bytes::new()),
+            Inner::Full(bytes) => Some(bytes.clone()),
+            Inner::Streaming(_) => None,
+        }
+    }
+
     /// Reads the whole body into memory, at most `limit` bytes; trailers are dropped.
     ///
     /// # Errors

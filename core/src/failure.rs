@@ -1,6 +1,6 @@
 //! Everything that can keep a request from its answer, inside the core.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, time::Duration};
 
 use callgate_transform::{Side, TransformError};
 use http::HeaderValue;
@@ -42,9 +42,62 @@ pub(crate) enum Failure {
     TimedOut,
     #[error(transparent)]
     Upstream(UpstreamError),
+    /// A policy keeps the call from its upstream.
+    #[error("{by}")]
+    Refused { by: Refusal, retry_after: Duration },
+    #[error(transparent)]
+    Retried(Box<Retried>),
+}
+
+/// The policies that keep calls from an upstream for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the circuit of the upstream is open")]
+    Circuit,
+    #[error("as many calls as `concurrency` allows are under way at the upstream")]
+    Concurrency,
+}
+
+/// The last of several attempts failed too.
+#[derive(Debug)]
+pub(crate) struct Retried {
+    pub(crate) last: Failure,
+    /// How the attempts before it ended.
+    pub(crate) before: Vec<String>,
+}
+
+/// Every attempt, for the log.
+impl fmt::Display for Retried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempts = self.before.len() + 1;
+        write!(f, "{} (attempt {attempts}, after {})", self.last, self.before.join("; "))
+    }
+}
+
+impl std::error::Error for Retried {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.last.source()
+    }
 }
 
 impl Failure {
+    /// What went wrong, however often it was tried.
+    pub(crate) fn cause(&self) -> &Self {
+        match self {
+            Self::Retried(retried) => retried.last.cause(),
+            failure => failure,
+        }
+    }
+
+    /// How long the client is asked to wait, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self.cause() {
+            Self::Upstream(error) => error.retry_after(),
+            Self::Refused { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
     /// The request's body, as it was buffered here, failed.
     pub(crate) fn request_body(error: BodyError) -> Self {
         match error {

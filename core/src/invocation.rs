@@ -12,7 +12,7 @@ use http::{
     uri::{PathAndQuery, Scheme},
 };
 
-use crate::{body::Body, request_id::RequestId};
+use crate::{body::Body, request_id::RequestId, upstream::Tried};
 
 /// What a function answers.
 pub type Response = http::Response<Body>;
@@ -42,6 +42,7 @@ pub struct CallContext {
     pub(crate) tail: Option<Tail>,
     pub(crate) exchange: Exchange,
     pub(crate) carries_all_headers: bool,
+    pub(crate) tried: Option<Tried>,
 }
 
 /// The tail capture as it stands in the path that was matched.
@@ -102,7 +103,7 @@ impl CallContext {
         self.request_id
     }
 
-    /// When the exchange has to be over. The core ends the call by itself then; a kind only needs it to tell the
+    /// When the reply's head has to be there. The core ends the call by itself then; a kind only needs it to tell the
     /// function or to clean up behind it.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -129,6 +130,12 @@ impl CallContext {
     /// along only what its function names then sends all of them.
     pub fn carries_all_headers(&self) -> bool {
         self.carries_all_headers
+    }
+
+    /// Which endpoints the former attempts of this request used, where it may be tried more than once. A kind with
+    /// several endpoints adds the one that it takes, and prefers those that were not used.
+    pub fn tried(&self) -> Option<&Tried> {
+        self.tried.as_ref()
     }
 
     /// The values that templates of a target see: captures, extracted values, claims.

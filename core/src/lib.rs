@@ -29,12 +29,13 @@ pub use edge::{Connection, InvalidIpRange, IpRange};
 pub use error::{ErrorKind, UpstreamError, chain, excerpt};
 pub use gateway::Gateway;
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
+pub use policy::{CircuitState, ConcurrencyState};
 pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
-pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, LoadError, Snapshot};
+pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, LoadError, Snapshot, UpstreamState};
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
-    Content, Context, Description, Discovered, Invalid, Lease, Parameter, Renewed, Settings, Stopped, Target, Upstream,
-    written,
+    Content, Context, Description, Discovered, EndpointHealth, EndpointState, Invalid, Lease, Parameter, Renewed,
+    Settings, Stopped, Target, Tried, Upstream, written,
 };

@@ -75,16 +75,16 @@ pub(crate) fn context(
         params: Params::new(params.into_iter().collect(), route.tail.clone()),
         claims: None,
     };
-    let deadline = origin.started + policies.timeout.limit();
     CallContext {
-        deadline: Some(deadline),
-        stream_deadline: policies.timeout.is_of_exchange().then_some(deadline),
+        deadline: Some(origin.started + policies.timeout.head),
+        stream_deadline: policies.timeout.total.map(|total| origin.started + total),
         max_body: policies.max_body,
         tail: tail.map(|(start, matched)| Tail { matched: matched.clone(), start }),
         route: Arc::clone(route),
         request_id: id,
         exchange: Exchange::new(facts),
         carries_all_headers: false,
+        tried: None,
         origin,
     }
 }

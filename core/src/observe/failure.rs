@@ -9,13 +9,15 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
     let code = Code::from(failure).as_str();
     let route = route.map_or("", |route| &route.name);
     let error = chain(failure);
-    match failure {
+    match failure.cause() {
         Failure::NoRoute
         | Failure::MethodNotAllowed { .. }
         | Failure::BadRequest(_)
         | Failure::RequestTooLarge { .. }
         | Failure::RequestBody(_)
-        | Failure::RequestBroken(_) => {
+        | Failure::RequestBroken(_)
+        // That the policy began to refuse was told aloud, once.
+        | Failure::Refused { .. } => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
         Failure::Template { error: reason, .. } if Failure::is_clients(reason) => {
@@ -24,7 +26,7 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
         Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
             error!(request_id = %id, route, code, error, "A reply could not be used.");
         }
-        Failure::TimedOut | Failure::Upstream(_) => {
+        Failure::TimedOut | Failure::Upstream(_) | Failure::Retried(_) => {
             warn!(request_id = %id, route, code, error, "An upstream failed.");
         }
     }

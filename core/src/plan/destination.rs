@@ -14,7 +14,7 @@ use super::{
 use crate::{
     builtin::{OpenapiSettings, Redirect},
     document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
-    policy::{Pipelines, Policies, PolicySettings},
+    policy::{MirrorSettings, Pipelines, Policies, PolicySettings},
     routing::HostPattern,
     upstream::AnySettings,
 };
@@ -38,6 +38,8 @@ pub(crate) struct DestinationPlan {
     pub(crate) action: Action,
     pub(crate) pipelines: Pipelines,
     pub(crate) policies: Policies,
+    /// Where a copy of requests goes.
+    pub(crate) mirror: Option<Box<DestinationPlan>>,
 }
 
 /// Where a destination leads.
@@ -152,6 +154,7 @@ fn own(action: Action, steps: &Steps, around: &Surroundings<'_>) -> DestinationP
         action,
         pipelines: pipelines(around, None, steps),
         policies: around.policies.clone().or(&around.group.policies).resolve(),
+        mirror: None,
     }
 }
 
@@ -228,11 +231,13 @@ pub(super) fn call(
     let here = Steps::compile(form.request, form.response, (node, path), flaws);
     own.request = here.request.or(own.request);
     own.response = here.response.or(own.response);
-    let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
+    let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies).resolve();
+    let mirror = policies.mirror.as_ref().map(|copies| mirror(&copies.to, node, path, around, upstreams, flaws));
     Some(DestinationPlan {
         weight: form.weight.unwrap_or(1),
         pipelines: pipelines(around, Some(&upstream.steps), &own),
-        policies: policies.resolve(),
+        policies,
+        mirror: mirror.flatten(),
         action: Action::Call(Box::new(Call {
             upstream: name.clone(),
             function: form.function.clone(),
@@ -241,6 +246,27 @@ pub(super) fn call(
             path: path.clone(),
         })),
     })
+}
+
+/// The destination of a mirror, as if the route led there; it has no mirror itself.
+fn mirror(
+    to: &str,
+    node: &Node,
+    path: &DocPath,
+    around: &Surroundings<'_>,
+    upstreams: &Known<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Box<DestinationPlan>> {
+    let before = flaws.len();
+    let text = Node::new(Value::String(to.to_owned()), node.at);
+    let nowhere = MirrorSettings { to: Some(String::new()), ..MirrorSettings::default() };
+    let policies = PolicySettings { mirror: Some(nowhere), ..around.policies.clone() };
+    let around = Surroundings { policies: &policies, ..*around };
+    let plan = call(&text, path, &around, upstreams, flaws);
+    for flaw in flaws.iter_mut().skip(before) {
+        flaw.message = format!("the mirror of this destination: {}", flaw.message);
+    }
+    plan.map(Box::new)
 }
 
 fn find<'a>(

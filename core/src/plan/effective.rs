@@ -7,10 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     DestinationPlan, TargetPlan, TriggerPlan, destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan,
 };
-use crate::{
-    document::{Period, Size},
-    policy::{Policies, PolicySettings},
-};
+use crate::{document::Period, policy::PolicySettings};
 
 /// The whole document. Values that came from references are masked by the caller.
 pub(super) fn document(
@@ -88,7 +85,7 @@ fn reached(fields: &mut Map<String, Value>, destinations: &[DestinationPlan]) {
         Err(_) => None,
     };
     if let Some(first) = destinations.first() {
-        merge(fields, &effective_policies(first.policies));
+        merge(fields, &first.policies.effective());
     }
 }
 
@@ -110,7 +107,9 @@ fn trigger(plan: &TriggerPlan) -> Value {
         TargetPlan::Functions(destinations) => reached(&mut fields, destinations),
         TargetPlan::Route(named) => drop(fields.insert("to".to_owned(), json!({"route": &*named.name}))),
     }
-    let policies: Vec<_> = ["timeout", "limits"].iter().filter_map(|name| fields.shift_remove_entry(*name)).collect();
+    // What stands on the upstreams of its functions is not the trigger's own.
+    let policies = PolicySettings::NAMES.iter().filter_map(|name| fields.shift_remove_entry(*name));
+    let policies: Vec<_> = policies.filter(|(name, _)| ["timeout", "limits"].contains(&name.as_str())).collect();
     merge(&mut fields, &plan.common);
     fields.insert("retry".to_owned(), serde_json::to_value(plan.retry.effective()).unwrap_or_default());
     if let Some(to) = plan.dead_letter.as_ref().and_then(|letter| to(letter, false)) {
@@ -118,10 +117,6 @@ fn trigger(plan: &TriggerPlan) -> Value {
     }
     fields.extend(policies);
     Value::Object(fields)
-}
-
-fn effective_policies(policies: Policies) -> Value {
-    json!({"timeout": policies.timeout, "limits": {"max_body": Size::from_bytes(policies.max_body)}})
 }
 
 fn merge(fields: &mut Map<String, Value>, more: &Value) {

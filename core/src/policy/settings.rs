@@ -1,15 +1,17 @@
 //! The policies as they stand in the document, and merged for a route.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::time_limit::Timeout;
+use super::{
+    circuit_breaker::{BreakerSettings, Circuit},
+    concurrency::{ConcurrencySettings, Places},
+    mirror::{Copies, MirrorSettings},
+    retry::{Retry, RetrySettings},
+    timeout::Times,
+};
 use crate::document::Size;
-
-/// How long the reply's head may take when no `timeout` is given.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of a body is taken when no `limits.max_body` is given.
 const DEFAULT_MAX_BODY: u64 = 10 << 20;
@@ -23,8 +25,16 @@ macro_rules! policies {
         $then! {
             { $($before)* }
             /// How long the whole exchange may take, a streamed reply included; `{head: 30s}` bounds the time to the
-            /// reply's head alone. Default: `{head: 30s}`.
+            /// reply's head alone, `{attempt, idle}` that of one attempt and the pauses of a body. Default: `{head: 30s}`.
             timeout: $crate::policy::Timeout,
+            /// When a call that failed is tried again. Default: never.
+            retry: $crate::policy::RetrySettings,
+            /// When an upstream that keeps failing is not called for a while. Default: never.
+            circuit_breaker: $crate::policy::BreakerSettings,
+            /// How many calls there may be at the upstream at once: a number, or `{limit, queue, wait}`. Default: any.
+            concurrency: $crate::policy::ConcurrencySettings,
+            /// Another function that gets a copy of requests. Default: none.
+            mirror: $crate::policy::MirrorSettings,
             /// How much is taken.
             limits: $crate::policy::LimitSettings,
         }
@@ -102,13 +112,6 @@ impl<T: Inherit + Clone> Inherit for Option<T> {
     }
 }
 
-/// A timeout is one value: the nearest one holds.
-impl Inherit for Timeout {
-    fn inherit(self, _: &Self) -> Self {
-        self
-    }
-}
-
 /// How much is taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -129,15 +132,37 @@ impl PolicySettings {
     pub(crate) fn resolve(&self) -> Policies {
         let max_body = self.limits.as_ref().and_then(|limits| limits.max_body);
         Policies {
-            timeout: self.timeout.unwrap_or(Timeout::Head(DEFAULT_TIMEOUT)),
+            timeout: self.timeout.unwrap_or_default().resolve(),
             max_body: max_body.map_or(DEFAULT_MAX_BODY, |size| size.bytes()),
+            retry: self.retry.as_ref().and_then(RetrySettings::resolve),
+            circuit_breaker: self.circuit_breaker.as_ref().map(BreakerSettings::resolve),
+            concurrency: self.concurrency.as_ref().and_then(ConcurrencySettings::resolve),
+            mirror: self.mirror.as_ref().and_then(MirrorSettings::resolve),
         }
     }
 }
 
 /// The policies of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Policies {
-    pub(crate) timeout: Timeout,
+    pub(crate) timeout: Times,
     pub(crate) max_body: u64,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) circuit_breaker: Option<Circuit>,
+    pub(crate) concurrency: Option<Places>,
+    pub(crate) mirror: Option<Copies>,
+}
+
+impl Policies {
+    /// The policies as they could stand in the document, for `callgate config`.
+    pub(crate) fn effective(&self) -> Value {
+        json!({
+            "timeout": self.timeout.effective(),
+            "limits": {"max_body": Size::from_bytes(self.max_body)},
+            "retry": self.retry.as_ref().map(Retry::effective),
+            "circuit_breaker": self.circuit_breaker.as_ref().map(Circuit::effective),
+            "concurrency": self.concurrency.as_ref().map(Places::effective),
+            "mirror": self.mirror.as_ref().map(Copies::effective),
+        })
+    }
 }

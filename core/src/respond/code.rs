@@ -142,6 +142,8 @@ impl Code {
 impl From<&Failure> for Code {
     fn from(failure: &Failure) -> Self {
         match failure {
+            Failure::Retried(retried) => Self::from(&retried.last),
+            Failure::Refused { .. } => Self::UpstreamUnavailable,
             Failure::NoRoute => Self::NoRoute,
             Failure::MethodNotAllowed { .. } => Self::MethodNotAllowed,
             Failure::BadRequest(_) | Failure::RequestBody(_) | Failure::RequestBroken(_) => Self::BadRequest,

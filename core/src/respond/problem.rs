@@ -34,7 +34,7 @@ struct Problem<'a> {
 
 /// The status that is answered for a failure.
 pub(crate) fn status(failure: &Failure) -> StatusCode {
-    let own = match failure {
+    let own = match failure.cause() {
         Failure::Upstream(error) => error.status(),
         _ => None,
     };
@@ -43,6 +43,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
 
 /// Answers for a failure.
 pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Response {
+    let failure = failure.cause();
     let code = Code::from(failure);
     let detail = detail(failure, code);
     let status = status(failure);
@@ -72,11 +73,7 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
         headers.insert(header::ALLOW, allow.clone());
     }
     if matches!(code, Code::UpstreamThrottled | Code::UpstreamUnavailable) {
-        let wait = match failure {
-            Failure::Upstream(error) => error.retry_after(),
-            _ => None,
-        };
-        let seconds = wait.unwrap_or(RETRY_AFTER).as_secs_f64().ceil();
+        let seconds = failure.retry_after().unwrap_or(RETRY_AFTER).as_secs_f64().ceil();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration's seconds, rounded up")]
         let seconds = (seconds as u64).max(1);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -86,7 +83,7 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
 
 /// The sentence for the client: never the log's message of an upstream.
 pub(crate) fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
-    match failure {
+    match failure.cause() {
         Failure::BadRequest(sentence) => sentence.as_ref().into(),
         Failure::RequestTooLarge { limit } => {
             format!("The request's body is larger than the {limit} bytes that this route allows.").into()
@@ -104,7 +101,9 @@ pub(crate) fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         | Failure::Template { .. }
         | Failure::ReplyTooLarge { .. }
         | Failure::ReplyBody(_)
-        | Failure::TimedOut => code.detail().into(),
+        | Failure::TimedOut
+        | Failure::Refused { .. }
+        | Failure::Retried(_) => code.detail().into(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     gateway::{Destination, Route},
     invocation::RouteInfo,
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
-    policy::stack,
+    policy::{Copies, Guards, Mirror, stack},
     upstream::{Context, Function, flaw},
 };
 
@@ -145,7 +145,7 @@ pub(super) async fn connect_one(
     let at = plan.node.entry(plan.kind.name()).map_or(plan.node.at, |(key, _)| key.at);
     let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
     match connected.await.unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time"))) {
-        Ok(upstream) => Ok(Connected { upstream, context }),
+        Ok(upstream) => Ok(Connected { upstream, context, guards: Guards::new(name) }),
         Err(error) => {
             context.end().await;
             Err(Flaw::error(at, &key, chain(&error)))
@@ -190,6 +190,7 @@ pub(super) fn destination_of(
     bound: &mut Bindings,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
+    let mut guards = None;
     let function: Arc<dyn Function> = match plan.action {
         Action::Respond => Arc::new(Respond),
         Action::Redirect(redirect) => Arc::new(redirect),
@@ -201,6 +202,7 @@ pub(super) fn destination_of(
             let call = *call;
             // An upstream that could not be connected was told already.
             let connected = upstreams.get(&call.upstream)?;
+            guards = Some(&connected.guards);
             match Arc::clone(&connected.upstream).bind(call.target) {
                 Ok(function) => {
                     bound.named.extend(function.listed_as().map(|listed| Named {
@@ -220,5 +222,24 @@ pub(super) fn destination_of(
             }
         }
     };
-    Some(stack(plan.policies, plan.pipelines, function))
+    // Behind the function itself, which is the one that stands for the route.
+    let mirror = match (plan.mirror, &plan.policies.mirror) {
+        (Some(mirror), Some(copies)) => Some(mirror_of(*mirror, copies.clone(), route, upstreams, bound, flaws)?),
+        _ => None,
+    };
+    Some(stack(plan.policies, plan.pipelines, function, guards, mirror))
+}
+
+/// Binds where the copies of a destination's requests go.
+fn mirror_of(
+    plan: DestinationPlan,
+    copies: Copies,
+    route: &Arc<str>,
+    upstreams: &BTreeMap<String, Connected>,
+    bound: &mut Bindings,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Mirror> {
+    let Action::Call(call) = &plan.action else { return None };
+    let context = upstreams.get(&call.upstream)?.context.clone();
+    Some(Mirror::new(copies, destination_of(plan, route, upstreams, bound, flaws)?, context))
 }

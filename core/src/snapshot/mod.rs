@@ -22,9 +22,10 @@ use crate::{
     error::{ErrorKind, UpstreamError},
     failure::Failure,
     gateway::Route,
+    policy::{CircuitState, ConcurrencyState, Guards},
     routing::RouteTable,
     trigger::Runner,
-    upstream::{AnyUpstream, Context},
+    upstream::{AnyUpstream, Context, EndpointState},
 };
 
 /// How long an upstream may take to say whether it is ready.
@@ -43,10 +44,11 @@ pub struct Snapshot {
     sources: Arc<Sources>,
 }
 
-/// A connected upstream with the tasks that belong to it.
+/// A connected upstream with the tasks that belong to it, and with what policies remember of it.
 pub(crate) struct Connected {
     upstream: Arc<dyn AnyUpstream>,
     context: Context,
+    guards: Guards,
 }
 
 impl Snapshot {
@@ -63,6 +65,11 @@ impl Snapshot {
             (name.clone(), said.unwrap_or_else(|_| Err(late())))
         });
         futures_util::future::join_all(asked).await.into_iter().collect()
+    }
+
+    /// What every upstream does at the moment: its circuits, places and endpoints. Asks nobody.
+    pub fn upstreams(&self) -> BTreeMap<String, UpstreamState> {
+        self.upstreams.iter().map(|(name, connected)| (name.clone(), connected.state())).collect()
     }
 
     /// What upstreams say of their functions, for those whose document says `discover`. Waits until each has answered
@@ -83,7 +90,25 @@ impl Snapshot {
     }
 }
 
+/// What an upstream does at the moment. Of circuits and places there is one for each set of settings that its routes have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpstreamState {
+    /// Its circuits, of `circuit_breaker`.
+    pub circuits: Vec<CircuitState>,
+    /// Its places, of `concurrency`.
+    pub concurrency: Vec<ConcurrencyState>,
+    /// Its endpoints, where its kind has several to choose from.
+    pub endpoints: Vec<EndpointState>,
+}
+
 impl Connected {
+    fn state(&self) -> UpstreamState {
+        let Self { upstream, guards, .. } = self;
+        let (circuits, concurrency) = (guards.circuits(), guards.concurrency());
+        UpstreamState { circuits, concurrency, endpoints: upstream.endpoints() }
+    }
+
     /// Flushes what is under way and ends the upstream's tasks.
     async fn close(&self, name: &str) {
         if timeout(CLOSE, self.upstream.close()).await.is_err() {

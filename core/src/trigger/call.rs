@@ -79,7 +79,6 @@ impl<'m> Try<'m> {
         let Some(destination) = route.destination() else {
             return failed(&Failure::NoRoute, id);
         };
-        let policies = destination.policies;
         let mut context = destination.context(&route.info, origin, id, &head.uri, captures);
         context.carries_all_headers = carries_all_headers;
         if any_size {
@@ -88,7 +87,7 @@ impl<'m> Try<'m> {
         }
         let context = Arc::new(context);
         let reply = destination.call(Invocation { request: Request::from_parts(head, body), context }).await;
-        outcome::judge(reply, id, policies, message.wants_reply).await
+        outcome::judge(reply, id, &destination.policies, message.wants_reply).await
     }
 }
 

@@ -67,9 +67,9 @@ impl Named {
     /// Runs the trigger's steps, and finds the captures in the path that they leave.
     fn enter(&self, attempt: &Try<'_>, trigger: &str) -> Result<(Invocation, Captures), Failure> {
         let head = attempt.head(self.method.clone(), self.target.clone(), trigger);
-        let policies = self.route.destination().ok_or(Failure::NoRoute)?.policies;
+        let policies = &self.route.destination().ok_or(Failure::NoRoute)?.policies;
         let origin = attempt.origin.clone();
-        let context = gateway::context(&self.info, &policies, origin, attempt.id, &head.uri, Captures::default());
+        let context = gateway::context(&self.info, policies, origin, attempt.id, &head.uri, Captures::default());
         let request = http::Request::from_parts(head, attempt.body());
         let mut invocation = Invocation { request, context: Arc::new(context) };
         self.steps.shape_request_at_once(&mut invocation)?;

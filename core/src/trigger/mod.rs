@@ -32,7 +32,6 @@ mod held;
 mod intake;
 mod outcome;
 mod pace;
-mod reason;
 mod runner;
 mod settings;
 mod settle;

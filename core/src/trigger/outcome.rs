@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::{Reply, reason::Reason};
+use super::Reply;
 use crate::{
     body::{Body, BodyError},
     edge,
@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     gateway::REQUEST_ID,
     invocation::Response,
-    policy::Policies,
+    policy::{Policies, Reason},
     request_id::RequestId,
     respond::{self, Code},
 };
@@ -57,10 +57,7 @@ impl Failed {
     pub(super) fn gateways(failure: &Failure, id: RequestId) -> Self {
         let code = Code::from(failure);
         let detail = respond::detail(failure, code).into_owned();
-        let retry_after = match failure {
-            Failure::Upstream(error) => error.retry_after(),
-            _ => None,
-        };
+        let retry_after = failure.retry_after();
         let (head, body) = respond::respond(failure, id, false).into_parts();
         let body = body.as_bytes().unwrap_or_default().to_vec().into();
         let reply = Reply { status: head.status, headers: head.headers, body, error: Some(code) };
@@ -104,7 +101,7 @@ impl Failed {
 pub(super) async fn judge(
     reply: Result<Response, Failure>,
     id: RequestId,
-    policies: Policies,
+    policies: &Policies,
     wants_reply: bool,
 ) -> Outcome {
     let response = match reply {
@@ -112,7 +109,7 @@ pub(super) async fn judge(
         Err(failure) => return Outcome::Failed(Box::new(Failed::gateways(&failure, id))),
     };
     let (mut head, body) = response.into_parts();
-    let read = in_time(policies.timeout.limit(), async {
+    let read = in_time(policies.timeout.head, async {
         if wants_reply {
             body.collect(policies.max_body).await
         } else {

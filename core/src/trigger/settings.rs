@@ -6,8 +6,8 @@ use callgate_transform::OneOrMany;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{backoff::Backoff, reason::Reason};
-use crate::document::Period;
+use super::backoff::Backoff;
+use crate::{document::Period, policy::Reason};
 
 /// How often a message is tried before it goes to the dead letter.
 const DEFAULT_ATTEMPTS: u32 = 5;
@@ -111,7 +111,7 @@ impl RetrySettings {
             (None, false, true) => None,
             (None, false, false) => Some(1),
         };
-        let on = self.on.as_ref().map_or_else(Reason::defaults, |on| on.0.clone());
+        let on = self.on.as_ref().map_or_else(Reason::of_messages, |on| on.0.clone());
         let backoff = Backoff { initial: self.backoff.initial.into(), max: self.backoff.max.into() };
         Retry { attempts, on, backoff }
     }

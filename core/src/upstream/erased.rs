@@ -5,7 +5,7 @@ use std::{any::Any, fmt, future::Future, marker::PhantomData, path::Path, pin::P
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{Context, Description, Discovered, Invalid, Settings, Target, Upstream};
+use super::{Context, Description, Discovered, EndpointState, Invalid, Settings, Target, Upstream};
 use crate::{
     document::{DocPath, Flaw, Node, from_node},
     error::UpstreamError,
@@ -48,12 +48,18 @@ pub(crate) trait AnyUpstream: Send + Sync {
     fn bind(self: Arc<Self>, target: AnySettings) -> Result<Arc<dyn Function>, Invalid>;
     fn ready(&self) -> BoxFuture<'_, Result<(), UpstreamError>>;
     fn discover(&self) -> BoxFuture<'_, Result<Vec<Discovered>, UpstreamError>>;
+    fn endpoints(&self) -> Vec<EndpointState>;
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// Upstream and target, joined at load: a call looks nothing up.
 pub(crate) trait Function: Send + Sync {
     fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>>;
+
+    /// Whether a call may be made twice without harm.
+    fn is_idempotent(&self, invocation: &Invocation) -> bool {
+        super::is_idempotent(invocation)
+    }
 
     /// What it takes and gives, where its service tells.
     fn describe(&self) -> BoxFuture<'_, Result<Option<Description>, UpstreamError>> {
@@ -222,6 +228,10 @@ impl<U: Upstream> AnyUpstream for U {
         Box::pin(Upstream::discover(self))
     }
 
+    fn endpoints(&self) -> Vec<EndpointState> {
+        Upstream::endpoints(self)
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(Upstream::close(self))
     }
@@ -240,6 +250,10 @@ struct Bound<U: Upstream> {
 impl<U: Upstream> Function for Bound<U> {
     fn call(self: Arc<Self>, invocation: Invocation) -> BoxFuture<'static, Result<Response, UpstreamError>> {
         Box::pin(async move { self.upstream.call(&self.function, invocation).await })
+    }
+
+    fn is_idempotent(&self, invocation: &Invocation) -> bool {
+        self.upstream.is_idempotent(&self.function, invocation)
     }
 
     fn describe(&self) -> BoxFuture<'_, Result<Option<Description>, UpstreamError>> {

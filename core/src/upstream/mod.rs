@@ -18,6 +18,7 @@
 mod context;
 mod description;
 mod discovered;
+mod endpoint;
 mod erased;
 mod renewed;
 mod settings;
@@ -33,6 +34,7 @@ use std::{
 pub use context::{Context, Stopped};
 pub use description::{Content, Description, Parameter};
 pub use discovered::Discovered;
+pub use endpoint::{EndpointHealth, EndpointState, Tried};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
@@ -104,12 +106,27 @@ pub trait Upstream: Sized + Send + Sync + 'static {
         invocation: Invocation,
     ) -> impl Future<Output = Result<Response, UpstreamError>> + Send;
 
+    /// Whether a call may be made twice without harm, so that it may be tried again even where nobody knows whether the
+    /// first try did anything. Asked before a call, where the document says `retry`.
+    ///
+    /// The default goes by HTTP: see [`is_idempotent`]. A kind that publishes says itself what its broker drops as a
+    /// repetition.
+    fn is_idempotent(&self, _function: &Self::Function, invocation: &Invocation) -> bool {
+        is_idempotent(invocation)
+    }
+
     /// Whether calls can be expected to succeed now.
     ///
     /// # Errors
     /// Says why not, for `/ready`, `check --connect` and the log.
     fn ready(&self) -> impl Future<Output = Result<(), UpstreamError>> + Send {
         future::ready(Ok(()))
+    }
+
+    /// The endpoints, for a kind that has several to choose from, for operators to see. Looks at what is known and asks
+    /// nobody.
+    fn endpoints(&self) -> Vec<EndpointState> {
+        Vec::new()
     }
 
     /// What the function would be sent for this invocation beyond its method, path and headers, as a text without secrets:
@@ -159,4 +176,18 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     fn close(&self) -> impl Future<Output = ()> + Send {
         future::ready(())
     }
+}
+
+/// Whether a request may be sent twice without harm as HTTP has it: by its method (RFC 9110 9.2.2), or because the client
+/// gave it an `idempotency-key`, by which it says that it may repeat it itself.
+#[must_use]
+pub fn is_idempotent(invocation: &Invocation) -> bool {
+    let method = invocation.request.method();
+    method.is_idempotent() || has_idempotency_key(invocation)
+}
+
+/// Whether the client gave its request an `idempotency-key`.
+#[must_use]
+pub fn has_idempotency_key(invocation: &Invocation) -> bool {
+    invocation.request.headers().get("idempotency-key").is_some_and(|key| !key.is_empty())
 }

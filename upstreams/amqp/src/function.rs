@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use callgate_core::{Invalid, UpstreamError};
+use callgate_core::{
+    Invalid, Invocation, UpstreamError,
+    upstream::{has_idempotency_key, is_idempotent},
+};
 use callgate_message::{Accepted, Draft, Form, Whole};
 use callgate_transform::{Located, Template, Text};
 use lapin::types::ShortString;
@@ -134,6 +137,15 @@ impl Function {
         let routing_key = self.key.render(whole)?;
         let message = Outgoing::new(self, routing_key, head, message.payload);
         Ok(Call { message, accepted })
+    }
+
+    /// Whether a second message does no harm. RabbitMQ drops none, but consumers know a repetition by the id that the
+    /// route or the client gave it. What answers a request is asked as over HTTP.
+    pub(crate) fn is_idempotent(&self, invocation: &Invocation) -> bool {
+        match self.mode {
+            Mode::Publish => self.message_id.is_some() || has_idempotency_key(invocation),
+            Mode::Request => is_idempotent(invocation),
+        }
     }
 
     /// Whether a message that no queue takes is to come back.

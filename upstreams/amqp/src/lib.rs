@@ -62,6 +62,10 @@ impl Upstream for Amqp {
         call::perform(&self.link, function, &whole).await
     }
 
+    fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
+        function.is_idempotent(invocation)
+    }
+
     async fn ready(&self) -> Result<(), UpstreamError> {
         Ok(self.link.probe().await?)
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use callgate_core::{Invalid, UpstreamError};
+use callgate_core::{
+    Invalid, Invocation, UpstreamError,
+    upstream::{has_idempotency_key, is_idempotent},
+};
 use callgate_message::{Accepted, Draft, Form, Whole};
 use callgate_transform::{Located, Template, Text};
 
@@ -73,6 +76,19 @@ impl Function {
             _ => shape::parts(message, &[])?,
         };
         Ok(Call { subject, message, accepted })
+    }
+
+    /// Whether a second message does no harm: a stream drops the repetition of an id. What answers a request is asked as
+    /// over HTTP.
+    pub(crate) fn is_idempotent(&self, invocation: &Invocation) -> bool {
+        match &self.wait {
+            Wait::Taken => false,
+            Wait::Stored { .. } => {
+                let by_key = has_idempotency_key(invocation) && !invocation.context.carries_all_headers();
+                self.message_id.is_some() || by_key
+            }
+            Wait::Reply | Wait::Replies { .. } => is_idempotent(invocation),
+        }
     }
 
     /// The message as text, as `nats pub` would be told it. `None` where a value of the request does not fit.

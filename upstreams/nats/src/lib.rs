@@ -56,6 +56,10 @@ impl Upstream for Nats {
         call::perform(&self.link, function, message, whole.context()).await
     }
 
+    fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
+        function.is_idempotent(invocation)
+    }
+
     async fn ready(&self) -> Result<(), UpstreamError> {
         Ok(self.link.probe().await?)
     }

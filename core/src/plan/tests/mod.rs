@@ -1,6 +1,7 @@
 //! What a plan says of a document, and what it renders.
 
 mod places;
+mod policies;
 mod secrets;
 
 use std::{io, path::Path};

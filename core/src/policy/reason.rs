@@ -1,6 +1,6 @@
-//! Why a message failed, in the words of `retry.on`.
+//! Why a call failed, in the words of `retry.on` and `circuit_breaker.on`.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -11,10 +11,12 @@ use serde::{
 
 use crate::{
     document::{HELP, nearest},
+    failure::Failure,
+    invocation::Response,
     respond::Code,
 };
 
-/// The failures of a call that another try may mend, by the words for them.
+/// The failures of a call that another try may mend, by the words for them; the codes themselves are words too.
 const WORDS: [(&str, Code); 8] = [
     ("connect", Code::UpstreamUnreachable),
     ("timeout", Code::UpstreamTimeout),
@@ -26,7 +28,7 @@ const WORDS: [(&str, Code); 8] = [
     ("unroutable", Code::Unroutable),
 ];
 
-/// What a message is tried again for: the word of a failure, a status (`503`), or a class of statuses (`5xx`).
+/// A failure by its word, a status that a function chose (`503`), or a class of statuses (`5xx`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     Failure(Code),
@@ -35,8 +37,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// What is tried again when nothing is said: all that does not depend on the message alone.
-    pub(crate) fn defaults() -> Vec<Self> {
+    /// What speaks against the upstream and not against the request, when nothing is said.
+    pub(crate) fn of_attempts() -> Vec<Self> {
+        let failures =
+            ["connect", "timeout", "throttled", "unavailable", "bad_reply"].into_iter().filter_map(Self::word);
+        failures.chain([502, 503, 504].map(Self::Status)).collect()
+    }
+
+    /// What a message is tried again for when nothing is said: all that does not depend on the message alone.
+    pub(crate) fn of_messages() -> Vec<Self> {
         let failures = WORDS.iter().map(|(_, code)| Self::Failure(*code));
         failures.chain([Self::Status(408), Self::Status(425), Self::Status(429), Self::Class(5)]).collect()
     }
@@ -55,8 +64,17 @@ impl Reason {
         }
     }
 
+    /// Whether a call came to this end. What is not the upstream's doing is no end of a call.
+    pub(crate) fn is_end(self, reply: &Result<Response, Failure>) -> bool {
+        match reply {
+            Ok(response) => self.is_status(response.status()),
+            Err(failure @ (Failure::TimedOut | Failure::Upstream(_))) => self.is_failure(failure.into()),
+            Err(_) => false,
+        }
+    }
+
     fn word(text: &str) -> Option<Self> {
-        if let Some((_, code)) = WORDS.iter().find(|(word, _)| *word == text) {
+        if let Some((_, code)) = WORDS.iter().find(|(word, code)| *word == text || code.as_str() == text) {
             return Some(Self::Failure(*code));
         }
         match text.strip_suffix("xx").and_then(|class| class.parse().ok()) {
@@ -76,7 +94,7 @@ fn unknown<E: Error>(text: &str) -> E {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write a status (`503`, `5xx`) or one of {}", words.map(|word| format!("`{word}`")).join(", ")),
     };
-    E::custom(format!("`{text}` is no failure that a message is tried again for{HELP}{help}"))
+    E::custom(format!("`{text}` is no failure of a call{HELP}{help}"))
 }
 
 impl fmt::Display for Reason {
@@ -126,14 +144,14 @@ impl<'de> Deserialize<'de> for Reason {
 
 impl JsonSchema for Reason {
     fn schema_name() -> Cow<'static, str> {
-        "RetryReason".into()
+        "FailureReason".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A failure, a status, or a class of statuses.",
             "anyOf": [
-                {"enum": WORDS.map(|(word, _)| word)},
+                {"enum": WORDS.iter().flat_map(|(word, code)| [*word, code.as_str()]).collect::<BTreeSet<_>>()},
                 {"type": "integer", "minimum": 300, "maximum": 599},
                 {"type": "string", "pattern": "^[345]xx$"},
             ],
@@ -154,6 +172,7 @@ mod tests {
             assert_eq!(serde_json::to_value(reason).unwrap(), written);
         }
         assert_eq!(from_value::<Reason>(json!("503")).unwrap(), Reason::Status(503));
+        assert_eq!(from_value::<Reason>(json!("upstream_timeout")).unwrap(), Reason::Failure(Code::UpstreamTimeout));
     }
 
     #[test]
@@ -166,9 +185,9 @@ mod tests {
 
     #[test]
     fn by_default_the_messages_own_mistakes_are_not_tried_again() {
-        let retried = |status| Reason::defaults().iter().any(|reason| reason.is_status(status));
+        let retried = |status| Reason::of_messages().iter().any(|reason| reason.is_status(status));
         assert!(retried(StatusCode::SERVICE_UNAVAILABLE) && retried(StatusCode::TOO_MANY_REQUESTS));
         assert!(!retried(StatusCode::NOT_FOUND) && !retried(StatusCode::FOUND));
-        assert!(!Reason::defaults().iter().any(|reason| reason.is_failure(Code::BodyTooLarge)));
+        assert!(!Reason::of_messages().iter().any(|reason| reason.is_failure(Code::BodyTooLarge)));
     }
 }

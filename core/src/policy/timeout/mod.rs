@@ -1,5 +1,7 @@
 //! `timeout`: the exchange ends in time, with an answer if nothing was answered yet.
 
+mod settings;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -8,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -18,7 +20,9 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tower::Service;
 
-use super::{body::until, time_limit::Timeout};
+pub(crate) use settings::{Timeout, Times};
+
+use super::body::timed;
 use crate::{
     body::{Body, BodyError},
     failure::Failure,
@@ -26,10 +30,12 @@ use crate::{
     respond,
 };
 
+/// The bounds of the whole exchange.
 #[derive(Clone)]
 pub(super) struct Deadline<S> {
     pub(super) inner: S,
-    pub(super) timeout: Timeout,
+    /// How long nothing may come of a reply's body.
+    pub(super) idle: Option<Duration>,
 }
 
 impl<S> Service<Invocation> for Deadline<S>
@@ -45,17 +51,49 @@ where
     }
 
     fn call(&mut self, mut invocation: Invocation) -> Self::Future {
-        let deadline = invocation.context.deadline;
+        let (deadline, body_until) = (invocation.context.deadline, invocation.context.stream_deadline);
         let waits = deadline.and_then(|_| awaited(&mut invocation));
         InTime {
             reply: self.inner.call(invocation),
             over: deadline.map(|deadline| sleep_until(deadline.into())),
             waits,
-            body_until: match self.timeout {
-                Timeout::Exchange(_) => deadline,
-                Timeout::Head(_) => None,
-            },
+            body_until,
+            idle: self.idle,
         }
+    }
+}
+
+/// The bound of one attempt, which is over with the whole exchange at the latest: so that whoever is around it sees the
+/// failure, and not only that nobody waits any more.
+#[derive(Clone)]
+pub(super) struct OneAttempt<S> {
+    pub(super) inner: S,
+    pub(super) limit: Option<Duration>,
+}
+
+impl<S> Service<Invocation> for OneAttempt<S>
+where
+    S: Service<Invocation, Response = Response, Error = Failure>,
+{
+    type Response = Response;
+    type Error = Failure;
+    type Future = InTime<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut invocation: Invocation) -> Self::Future {
+        let whole = invocation.context.deadline;
+        let own = self.limit.map(|limit| (tokio::time::Instant::now() + limit).into_std());
+        let over = own.into_iter().chain(whole).min();
+        if over != whole {
+            // The function is told of its own time.
+            Arc::make_mut(&mut invocation.context).deadline = over;
+        }
+        let waits = awaited(&mut invocation);
+        let over = over.map(|over| sleep_until(over.into()));
+        InTime { reply: self.inner.call(invocation), over, waits, body_until: None, idle: None }
     }
 }
 
@@ -68,6 +106,7 @@ pin_project! {
         over: Option<Sleep>,
         waits: Option<Arc<AtomicBool>>,
         body_until: Option<Instant>,
+        idle: Option<Duration>,
     }
 }
 
@@ -79,9 +118,10 @@ impl<F: Future<Output = Result<Response, Failure>>> Future for InTime<F> {
         if let Poll::Ready(reply) = this.reply.poll(cx) {
             let response = reply?;
             let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-            return Poll::Ready(Ok(match *this.body_until {
-                Some(deadline) if !upgraded => response.map(|body| until(body, deadline)),
-                _ => response,
+            return Poll::Ready(Ok(match (*this.body_until, *this.idle) {
+                (None, None) => response,
+                _ if upgraded => response,
+                (until, idle) => response.map(|body| timed(body, until, idle)),
             }));
         }
         let Some(over) = this.over.as_pin_mut() else { return Poll::Pending };

@@ -1,0 +1,62 @@
+//! Policies of all levels, merged for a route.
+
+use serde_json::json;
+
+use super::{Given, plan};
+
+#[test]
+fn a_route_has_the_policies_of_all_levels_field_by_field() {
+    let yaml = "
+defaults: {timeout: 9s, retry: {attempts: 5, budget: 5%}, circuit_breaker: {failures: 9}}
+upstreams: {e: {echo: {}, retry: {on: [connect]}, concurrency: {limit: 3}, timeout: {attempt: 1s}}, f: {echo: {}}}
+hosts:
+  a.test:
+    retry: {attempts: 4}
+    mirror: {to: f, percentage: 5%}
+    routes: [{match: /, to: e, retry: {backoff: {max: 3s}}, concurrency: {queue: 1}, mirror: {percentage: 1%}}]
+";
+    let plan = plan(yaml, &Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+    let route = &plan.effective()["hosts"]["a.test"]["routes"][0];
+    assert_eq!(route["timeout"], json!({"total": "9s", "attempt": "1s"}));
+    let backoff = json!({"initial": "25ms", "max": "3s", "multiplier": 2.0});
+    assert_eq!(
+        route["retry"],
+        json!({"attempts": 4, "on": "connect", "backoff": backoff, "budget": "5%", "buffer": "64KiB"})
+    );
+    assert_eq!(route["circuit_breaker"]["failures"], 9);
+    assert_eq!(route["concurrency"], json!({"limit": 3, "queue": 1, "wait": "1s"}));
+    assert_eq!(route["mirror"], json!({"to": "f", "percentage": "1%", "buffer": "64KiB"}));
+    assert_eq!(plan.effective()["hosts"]["a.test"]["retry"], json!({"attempts": 4}), "what stands there stays");
+}
+
+#[test]
+fn a_mirror_leads_to_a_function_that_is_there() {
+    let yaml = "upstreams: {shadow: {echo: {}}}\nroutes: [{match: /, to: shadow, mirror: {to: shadwo}}]\n";
+    let report = plan(yaml, &Given("", "")).unwrap_err().to_string();
+    assert!(report.contains("the mirror of this destination: unknown upstream `shadwo`"), "{report}");
+    assert!(report.contains("did you mean `shadow`?"), "{report}");
+    let yaml =
+        "defaults: {mirror: {to: e}}\nupstreams: {e: {echo: {}}}\nroutes: [{match: /, to: e, mirror: {to: ''}}]\n";
+    let plan = plan(yaml, &Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+    assert!(plan.routes[0].destinations[0].mirror.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_told_at_its_field() {
+    for (policies, path) in [
+        ("retry: {attempts: 0}", "routes[0].retry.attempts"),
+        ("retry: {on: [connect, timeot]}", "routes[0].retry.on[1]"),
+        ("retry: {backoff: {max: 1}}", "routes[0].retry.backoff.max"),
+        ("circuit_breaker: {open: 0s}", "routes[0].circuit_breaker.open"),
+        ("circuit_breaker: {ratio: 120%}", "routes[0].circuit_breaker.ratio"),
+        ("concurrency: 0", "routes[0].concurrency"),
+        ("concurrency: {limit: 0}", "routes[0].concurrency.limit"),
+        ("timeout: {attempt: 0s}", "routes[0].timeout.attempt"),
+        ("mirror: {to: e, percentage: 5}", "routes[0].mirror.percentage"),
+    ] {
+        let yaml = format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{match: /, to: e, {policies}}}]\n");
+        let report = plan(&yaml, &Given("", "")).unwrap_err();
+        let [flaw] = report.flaws() else { panic!("{report}") };
+        assert_eq!(flaw.path, path, "{report}");
+    }
+}
