@@ -11,7 +11,7 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{contract::Source, credentials::Credential, error::Unusable};
+use crate::{contract::Source, credentials::Credential, error::Unusable, health::Health, standing::Ejection};
 
 /// The largest weight of an endpoint.
 const MAX_WEIGHT: u32 = 1000;
@@ -28,6 +28,12 @@ pub struct Config {
     pub endpoints: Vec<Endpoint>,
     /// How requests are spread over the endpoints.
     pub balance: Balance,
+    /// When an endpoint of several to which calls fail is left out for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ejection: Option<Ejection>,
+    /// How endpoints are asked whether they are well. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// The service's OpenAPI 3.0, 3.1 or Swagger 2.0 document, so that routes name its operations: a file, a URL, or
     /// `discover` for the usual paths below `url`. Without `url` and `endpoints` it says where the service is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +199,13 @@ impl Settings for Config {
             ),
             _ => {}
         }
+        if let Some(health) = &self.health {
+            invalid.extend(health.check());
+            if !self.has_address() {
+                let wrong = Invalid::new("only the endpoints of the settings are asked").at("health");
+                invalid.push(wrong.hint("add `url` or `endpoints`"));
+            }
+        }
         if let Some(Err(error)) = self.url.as_deref().map(HttpEndpoint::parse) {
             invalid.push(Invalid::new(error.to_string()).at("url").hint("write `http://host:port` or `https://host`"));
         }
@@ -268,6 +281,12 @@ mod tests {
         assert!(url.message.starts_with("item 2: `ftp://b`"), "{url}");
         assert!(weight.message.starts_with("item 3: the weight"), "{weight}");
         assert_eq!(fields(json!({"url": "http://a", "tls": {"certificate": "c.pem"}})), ["tls.certificate"]);
+    }
+
+    #[test]
+    fn health_is_checked_and_needs_an_address() {
+        assert_eq!(fields(json!({"url": "http://a", "health": {"path": "healthz"}})), ["health.path"]);
+        assert_eq!(fields(json!({"openapi": "a.yaml", "health": {"path": "/healthz"}})), ["health"]);
     }
 
     #[test]

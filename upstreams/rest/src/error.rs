@@ -37,6 +37,11 @@ pub(crate) fn no_document() -> UpstreamError {
     UpstreamError::new(ErrorKind::Unavailable, "the service's OpenAPI document could not be had so far")
 }
 
+/// Every endpoint was asked, and none is well.
+pub(crate) fn unhealthy() -> UpstreamError {
+    UpstreamError::new(ErrorKind::Unavailable, "no endpoint of the service is well")
+}
+
 /// Nothing says which operations there are.
 pub(crate) fn no_contract() -> UpstreamError {
     UpstreamError::new(ErrorKind::Unavailable, "it has no OpenAPI document; add `openapi: FILE`, a URL or `discover`")

@@ -71,10 +71,13 @@ impl Function {
 impl Ready {
     /// Calls the operation, or passes the request on.
     pub(crate) async fn call(&self, service: &Service, invocation: Invocation) -> Result<Response, UpstreamError> {
-        let Some(operation) = &self.operation else { return service.send(&self.balancer, invocation.request).await };
-        let limit = invocation.context.max_body();
+        let Some(operation) = &self.operation else {
+            let Invocation { request, context } = invocation;
+            return service.send(&self.balancer, request, context.tried()).await;
+        };
+        let (limit, tried) = (invocation.context.max_body(), invocation.context.tried().cloned());
         let request = operation.request(invocation).await?;
-        let reply = service.send(&self.balancer, request).await?;
+        let reply = service.send(&self.balancer, request, tried.as_ref()).await?;
         operation.reply(reply, limit).await
     }
 }

@@ -6,16 +6,18 @@ mod contract;
 mod credentials;
 mod error;
 mod function;
+mod health;
 mod in_flight;
 mod operation;
 mod service;
+mod standing;
 mod target;
 
 use std::{path::Path, sync::Arc};
 
 use callgate_core::{
-    Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError, document::nearest,
-    written,
+    Context, Description, Discovered, EndpointState, Invalid, Invocation, Response, Upstream, UpstreamError,
+    document::nearest, written,
 };
 use callgate_http::HttpClient;
 use futures_util::FutureExt;
@@ -23,6 +25,8 @@ use futures_util::FutureExt;
 pub use config::{Balance, Config, Endpoint, Weighted};
 pub use credentials::{Credential, Parts};
 pub use function::Function;
+pub use health::Health;
+pub use standing::Ejection;
 pub use target::{Slashes, Target, Validate};
 
 use balance::Balancer;
@@ -77,8 +81,14 @@ impl Upstream for Rest {
         if endpoints.is_empty() && shelf.is_none() {
             return Err(Unusable::NoEndpoint.into());
         }
-        let balancer = (!endpoints.is_empty()).then(|| Balancer::new(endpoints, config.balance));
-        Ok(Self { service: Service::new(client, balancer), shelf, config })
+        let balancer = (!endpoints.is_empty())
+            .then(|| Balancer::new(endpoints, config.balance, config.ejection.unwrap_or_default()));
+        let service = Service::new(client.clone(), balancer);
+        if let (Some(health), Some(address)) = (&config.health, service.address()) {
+            let name = context.name().to_owned();
+            context.spawn(health::watch(client, Arc::clone(address), health.clone(), name));
+        }
+        Ok(Self { service, shelf, config })
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {
@@ -115,6 +125,10 @@ impl Upstream for Rest {
 
     async fn ready(&self) -> Result<(), UpstreamError> {
         self.service.ready().await
+    }
+
+    fn endpoints(&self) -> Vec<EndpointState> {
+        self.service.endpoints()
     }
 
     async fn discover(&self) -> Result<Vec<Discovered>, UpstreamError> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use callgate_core::{Body, Response, UpstreamError};
+use callgate_core::{Body, EndpointState, Response, Tried, UpstreamError};
 use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
 use futures_util::future::select_ok;
 use http::{Request, header};
@@ -15,6 +15,7 @@ use crate::{
     config::Balance,
     error::{self, Unusable},
     in_flight,
+    standing::Ejection,
 };
 
 /// The client, and the endpoints that requests go to.
@@ -43,52 +44,62 @@ impl Service {
             return Ok(Arc::clone(known));
         }
         let endpoint = Endpoint::parse(&url).map_err(|source| Unusable::Server { url: url.clone(), source })?;
-        let balancer = Arc::new(Balancer::new(vec![(endpoint, 1)], Balance::RoundRobin));
+        let balancer = Arc::new(Balancer::new(vec![(endpoint, 1)], Balance::RoundRobin, Ejection::default()));
         servers.insert(url, Arc::clone(&balancer));
         Ok(balancer)
     }
 
-    /// Sends a request to one of the endpoints; to the next one where one takes no connection.
+    /// Sends a request to one of the endpoints; to the next one where one takes no connection, and to another one than
+    /// those that its `former` attempts used.
     pub(crate) async fn send(
         &self,
         balancer: &Balancer,
         mut request: Request<Body>,
+        former: Option<&Tried>,
     ) -> Result<Response, UpstreamError> {
+        if let Some(only) = balancer.only() {
+            let wanted = std::mem::take(request.uri_mut());
+            *request.uri_mut() = only.endpoint.resolve(wanted);
+            return Ok(self.client.send(&only.endpoint, request).await?);
+        }
         // Another endpoint may have another base path.
-        let uri = balancer.has_several().then(|| request.uri().clone());
+        let uri = request.uri().clone();
         let mut tries = balancer.choose();
+        let mut member = balancer.member(&mut tries, former).ok_or_else(error::unhealthy)?;
         loop {
-            let member = balancer.member(&mut tries);
-            let wanted = uri.clone().unwrap_or_else(|| std::mem::take(request.uri_mut()));
-            *request.uri_mut() = member.endpoint.resolve(wanted);
+            *request.uri_mut() = member.endpoint.resolve(uri.clone());
             let call = balancer.begin(member).map(Arc::new);
             if let Some(call) = &call
                 && request.headers().contains_key(header::UPGRADE)
             {
                 request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
             }
-            match self.client.try_send(&member.endpoint, request).await {
+            let failure = match self.client.try_send(&member.endpoint, request).await {
                 Ok(reply) => {
-                    member.recover();
+                    balancer.answered(member, reply.status());
                     return Ok(match call {
                         Some(call) => reply.map(|body| in_flight::until_the_end_of(body, call)),
                         None => reply,
                     });
                 }
-                Err(failure) => {
-                    if failure.error.is_before_sent() {
-                        balancer.leave_out(member);
-                    }
-                    match failure.unsent {
-                        Some(unsent) if balancer.has_another(&tries) => {
-                            tracing::debug!(endpoint = %member.endpoint, error = %failure.error, "The next endpoint is tried.");
-                            request = *unsent;
-                        }
-                        _ => return Err(failure.error.into()),
-                    }
-                }
-            }
+                Err(failure) => failure,
+            };
+            balancer.failed(member, &failure.error);
+            let Some(unsent) = failure.unsent else { return Err(failure.error.into()) };
+            let Some(next) = balancer.member(&mut tries, former) else { return Err(failure.error.into()) };
+            tracing::debug!(endpoint = %member.endpoint, error = %failure.error, "The next endpoint is tried.");
+            (request, member) = (*unsent, next);
         }
+    }
+
+    /// What is known of the endpoints.
+    pub(crate) fn endpoints(&self) -> Vec<EndpointState> {
+        self.address.iter().flat_map(|address| address.states()).collect()
+    }
+
+    /// The endpoints of the settings.
+    pub(crate) fn address(&self) -> Option<&Arc<Balancer>> {
+        self.address.as_ref()
     }
 
     /// Whether one endpoint takes a connection.
@@ -97,6 +108,9 @@ impl Service {
         let balancers: Vec<_> = self.address.iter().chain(&named).collect();
         if balancers.is_empty() {
             return Err(error::no_document());
+        }
+        if !balancers.iter().any(|balancer| balancer.has_healthy()) {
+            return Err(error::unhealthy());
         }
         let members = balancers.into_iter().flat_map(|balancer| balancer.members());
         let probes = members.map(|member| Box::pin(self.client.probe(&member.endpoint)));

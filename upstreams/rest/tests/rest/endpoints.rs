@@ -3,12 +3,19 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
+use callgate_core::EndpointHealth;
+use callgate_testkit::peers::until;
 use http::StatusCode;
 
-use crate::stage::{Raw, Stage, refusing};
+use crate::stage::{LONG, Raw, Stage, refusing};
 
 #[tokio::test]
 async fn requests_take_turns_by_weight() {
@@ -67,6 +74,67 @@ async fn the_endpoint_with_fewer_calls_under_way_is_preferred() {
     }
     assert!(slow.requests() < fast.requests(), "{} of 200 went to the slow one", slow.requests());
     drop(release);
+}
+
+/// Answers 503 while it is told to, and 200 else.
+fn failing(fails: &Arc<AtomicBool>) -> Raw {
+    let fails = Arc::clone(fails);
+    Raw::start(move |mut peer| {
+        while peer.head().is_some() {
+            let status = if fails.load(Ordering::SeqCst) { "503 Service Unavailable" } else { "200 OK" };
+            peer.send(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"));
+        }
+    })
+}
+
+#[tokio::test]
+async fn an_endpoint_that_keeps_failing_is_left_out_for_a_while() {
+    let (bad, good) = (failing(&Arc::new(AtomicBool::new(true))), Raw::named("good"));
+    let options =
+        format!("{{endpoints: [\"{}\", \"{}\"], ejection: {{failures: 3, initial: 1h, max: 1h}}}}", bad.url, good.url);
+    let stage = Stage::new(&options).await;
+    for _ in 0..40 {
+        stage.get("/").await;
+    }
+    assert_eq!((bad.requests(), good.requests()), (3, 37));
+    let states = stage.endpoints();
+    assert!(
+        matches!(states[0].health, EndpointHealth::Ejected { left } if left > Duration::from_secs(3000)),
+        "{states:?}"
+    );
+    assert_eq!(states[1].health, EndpointHealth::Healthy);
+    assert!(bad.url.ends_with(&states[0].address), "{states:?}");
+}
+
+#[tokio::test]
+async fn another_attempt_goes_to_another_endpoint() {
+    let (bad, good) = (failing(&Arc::new(AtomicBool::new(true))), Raw::named("good"));
+    let endpoints = format!("{{endpoints: [\"{}\", \"{}\"], ejection: {{failures: 0}}}}", bad.url, good.url);
+    let stage =
+        Stage::new(&format!("{endpoints}\n    retry: {{attempts: 2, backoff: {{initial: 0ms}}, budget: 100%}}")).await;
+    for _ in 0..20 {
+        assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    }
+    assert!(bad.requests() >= 9, "{} of 20 calls began at the one that fails", bad.requests());
+}
+
+#[tokio::test]
+async fn endpoints_that_say_that_they_are_not_well_get_no_calls_until_they_are() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let (one, other) = (failing(&fails), failing(&fails));
+    let health = "{path: /healthz, every: 10ms, healthy: 2, unhealthy: 2}";
+    let stage = Stage::new(&format!("{{endpoints: [\"{}\", \"{}\"], health: {health}}}", one.url, other.url)).await;
+    assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    fails.store(true, Ordering::SeqCst);
+    let all = |health: EndpointHealth| stage.endpoints().iter().all(|endpoint| endpoint.health == health);
+    assert!(until(LONG, async || all(EndpointHealth::Unhealthy)).await, "{:?}", stage.endpoints());
+    let answer = stage.get("/").await;
+    assert_eq!(answer.headers()["callgate-error"], "upstream_unavailable");
+    assert!(!stage.ready().await);
+    fails.store(false, Ordering::SeqCst);
+    assert!(until(LONG, async || all(EndpointHealth::Healthy)).await, "{:?}", stage.endpoints());
+    assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    assert!(stage.ready().await);
 }
 
 /// Switches to another protocol when asked to, and counts the other requests.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{Body, Registry, document::Document, plan::Plan};
+use callgate_core::{Body, EndpointState, Registry, document::Document, plan::Plan};
 use callgate_rest::Rest;
 use callgate_testkit::gateway::{Client, Files};
 use http::{Request, Response};
@@ -83,6 +83,10 @@ impl Stage {
         let (head, body) = self.send(request).await.into_parts();
         let body = timeout(LONG, body.collect(1 << 20)).await.unwrap().unwrap();
         Response::from_parts(head, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<EndpointState> {
+        self.client.gateway.snapshot().upstreams()["service"].endpoints.clone()
     }
 
     pub(crate) async fn ready(&self) -> bool {
