@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Unroutable,
     /// A SOAP service answered with a fault.
     SoapFault,
+    /// A gRPC service answered with a status other than OK.
+    GrpcStatus,
 }
 
 /// An upstream could not serve an invocation.

@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 /// The failures of a call. Those that end a request before its route's steps are not among them.
-const KINDS: [ErrorKind; 11] = [
+const KINDS: [ErrorKind; 12] = [
     ErrorKind::BadInput,
     ErrorKind::BodyTooLarge,
     ErrorKind::Unreachable,
@@ -33,6 +33,7 @@ const KINDS: [ErrorKind; 11] = [
     ErrorKind::BadReply,
     ErrorKind::Unroutable,
     ErrorKind::SoapFault,
+    ErrorKind::GrpcStatus,
 ];
 
 /// Their codes, in the same order.
@@ -48,6 +49,7 @@ pub(super) static CODES: [&str; KINDS.len()] = [
     Code::BadUpstreamReply.as_str(),
     Code::Unroutable.as_str(),
     Code::SoapFault.as_str(),
+    Code::GrpcStatus.as_str(),
 ];
 
 impl Outcome {

@@ -23,11 +23,12 @@ pub enum Code {
     BadUpstreamReply,
     Unroutable,
     SoapFault,
+    GrpcStatus,
 }
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -42,6 +43,7 @@ impl Code {
         Self::BadUpstreamReply,
         Self::Unroutable,
         Self::SoapFault,
+        Self::GrpcStatus,
     ];
 
     /// Code, status, title, and the sentence that clients read when nothing more is known.
@@ -115,6 +117,12 @@ impl Code {
                 "SOAP fault",
                 "The service answered with a fault; `fault` tells it.",
             ),
+            Self::GrpcStatus => (
+                "grpc_status",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "gRPC status",
+                "The service answered with a status other than OK; `grpc_status` tells it.",
+            ),
         }
     }
 
@@ -170,6 +178,7 @@ impl From<ErrorKind> for Code {
             ErrorKind::BadInput => Self::BadTemplateInput,
             ErrorKind::Unroutable => Self::Unroutable,
             ErrorKind::SoapFault => Self::SoapFault,
+            ErrorKind::GrpcStatus => Self::GrpcStatus,
         }
     }
 }

@@ -31,6 +31,7 @@ const fn status(code: Code) -> &'static str {
         Code::BodyTooLarge => "8",
         Code::UpstreamTimeout => "4",
         Code::UpstreamUnreachable | Code::UpstreamThrottled | Code::UpstreamUnavailable => "14",
+        Code::GrpcStatus => "2",
         Code::UpstreamDenied | Code::FunctionError | Code::BadUpstreamReply | Code::Unroutable | Code::SoapFault => {
             "13"
         }

@@ -72,8 +72,14 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
     if let Failure::MethodNotAllowed { allow } = failure {
         headers.insert(header::ALLOW, allow.clone());
     }
-    if matches!(code, Code::UpstreamThrottled | Code::UpstreamUnavailable) {
-        let seconds = failure.retry_after().unwrap_or(RETRY_AFTER).as_secs_f64().ceil();
+    let asked = failure.retry_after();
+    let wait = match code {
+        Code::UpstreamThrottled | Code::UpstreamUnavailable => Some(asked.unwrap_or(RETRY_AFTER)),
+        Code::GrpcStatus => asked,
+        _ => None,
+    };
+    if let Some(wait) = wait {
+        let seconds = wait.as_secs_f64().ceil();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration's seconds, rounded up")]
         let seconds = (seconds as u64).max(1);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -130,5 +136,22 @@ mod tests {
         let (status, problem) = answered(error).await;
         assert_eq!((status, &problem["status"]), (StatusCode::BAD_REQUEST, &json!(400)));
         assert_eq!((&problem["type"], problem.get("fault")), (&json!("urn:callgate:error:soap_fault"), None));
+    }
+
+    #[test]
+    fn a_wait_is_told_where_one_is_asked_for() {
+        let told = |kind, wait: Option<u64>| {
+            let mut error = UpstreamError::new(kind, "x");
+            if let Some(wait) = wait {
+                error = error.with_retry_after(Duration::from_millis(wait));
+            }
+            let response = respond(&Failure::from(error), RequestId::random(), false);
+            response.headers().get(header::RETRY_AFTER).map(|wait| wait.to_str().unwrap().to_owned())
+        };
+        assert_eq!(told(ErrorKind::Throttled, Some(6500)).as_deref(), Some("7"));
+        assert_eq!(told(ErrorKind::Unavailable, None).as_deref(), Some("1"));
+        assert_eq!(told(ErrorKind::GrpcStatus, Some(2000)).as_deref(), Some("2"));
+        assert_eq!(told(ErrorKind::GrpcStatus, None), None);
+        assert_eq!(told(ErrorKind::FunctionError, Some(2000)), None);
     }
 }
