@@ -29,6 +29,8 @@ pub fn registry() -> Registry {
     let registry = registry.with::<callgate_azure::Azure>();
     #[cfg(feature = "gcf")]
     let registry = registry.with::<callgate_gcf::Gcf>();
+    #[cfg(feature = "grpc")]
+    let registry = registry.with::<callgate_grpc::Grpc>();
     #[cfg(feature = "lambda")]
     let registry = registry.with::<callgate_lambda::Lambda>();
     #[cfg(feature = "local")]

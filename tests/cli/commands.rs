@@ -81,7 +81,7 @@ fn the_effective_document_is_a_valid_configuration() {
 fn kinds_are_listed() {
     let listed = ran(&mut callgate(&["kinds"]));
     assert_eq!(listed.code, Some(0));
-    for kind in ["amqp", "azure", "echo", "gcf", "lambda", "local", "nats", "openfaas", "rest", "soap"] {
+    for kind in ["amqp", "azure", "echo", "gcf", "grpc", "lambda", "local", "nats", "openfaas", "rest", "soap"] {
         assert!(listed.out.lines().any(|line| line.starts_with(kind)), "{}", listed.out);
     }
 }
@@ -98,7 +98,7 @@ fn the_schema_knows_every_kind_and_refuses_unknown_fields() {
         .iter()
         .filter_map(|shape| shape["required"][0].as_str())
         .collect();
-    assert_eq!(kinds, ["amqp", "azure", "echo", "gcf", "lambda", "local", "nats", "openfaas", "rest", "soap"]);
+    assert_eq!(kinds, ["amqp", "azure", "echo", "gcf", "grpc", "lambda", "local", "nats", "openfaas", "rest", "soap"]);
     assert!(schema["$defs"]["Route"]["properties"]["to"]["anyOf"].is_array());
 }
 

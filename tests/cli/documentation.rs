@@ -40,9 +40,12 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
 
 /// The blocks of a page that are files beside its configurations: what stands behind their language is the file's name.
 fn files_of(text: &str) -> Vec<(String, String)> {
-    let infos = text.lines().filter_map(|line| line.strip_prefix("```yaml "));
-    let content = |info: &str| blocks(text, &format!("yaml {info}")).into_iter().next().map(|(_, block)| block);
-    infos.filter_map(|info| Some((info.trim().to_owned(), content(info.trim())?))).collect()
+    let infos = text.lines().filter_map(|line| line.strip_prefix("```")?.split_once(' '));
+    let named = infos.filter(|(language, _)| ["yaml", "proto"].contains(language));
+    let content = |info: &str| blocks(text, info).into_iter().next().map(|(_, block)| block);
+    named
+        .filter_map(|(language, name)| Some((name.trim().to_owned(), content(&format!("{language} {}", name.trim()))?)))
+        .collect()
 }
 
 /// The variables that an example refers to without a default: whoever runs it sets them.

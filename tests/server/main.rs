@@ -12,6 +12,7 @@ mod bounds;
 mod drain;
 mod gate;
 mod gateway;
+mod grpc;
 mod http2;
 mod listeners;
 mod tls;

@@ -1,0 +1,164 @@
+//! The calls: from JSON, and of clients that speak gRPC themselves.
+
+mod pass;
+mod stream;
+mod unary;
+mod web;
+
+use std::time::{Duration, Instant};
+
+use callgate_core::{Body, CallContext, ErrorKind, Response, UpstreamError};
+use http::{HeaderMap, HeaderValue, Request, header};
+
+use crate::{
+    config::Json,
+    contract::{Contract, Method},
+    error, frame,
+    function::Bound,
+    input::{Input, Source},
+    reply::Messages,
+    service::Service,
+    shape,
+    status::Code,
+};
+
+pub(crate) use pass::pass;
+
+/// How far before the gateway's own deadline a service's is taken for it: both clocks count from other moments.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Grpc,
+    /// gRPC-Web, with bodies as they are or in base64.
+    Web {
+        is_text: bool,
+    },
+    Other,
+}
+
+impl Client {
+    /// What the content type says.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let ends = |rest: &[u8]| matches!(rest.first(), None | Some(b'+' | b';' | b' '));
+        let after = |start: &[u8]| kind.strip_prefix(start).is_some_and(ends);
+        if after(b"application/grpc") {
+            Self::Grpc
+        } else if after(b"application/grpc-web") {
+            Self::Web { is_text: false }
+        } else if after(b"application/grpc-web-text") {
+            Self::Web { is_text: true }
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Calls a method with the message that a request's JSON, path and query make.
+pub(crate) async fn json(
+    service: &Service,
+    bound: &Bound,
+    contract: Option<&Contract>,
+    settings: Json,
+    request: Request<Body>,
+    context: &CallContext,
+) -> Result<Response, UpstreamError> {
+    let (method, input) = chosen(bound, contract, &request)?;
+    let (parts, body) = request.into_parts();
+    let rule = method.rules.iter().find_map(|rule| Some((rule, rule.matches(&parts.method, parts.uri.path())?)));
+    let response_body = rule.as_ref().and_then(|(rule, _)| rule.response_body.as_deref());
+    let message = input.read(method, Source { parts: &parts, context, rule }, body).await?;
+    // A stream of replies may take longer than its head.
+    let deadline = if method.streams_replies { context.stream_deadline() } else { context.deadline() };
+    let headers = shape::request(&parts.headers, deadline.map(left))?;
+    let answered = async {
+        let reply = service.call(method.path.clone(), headers, Body::from(frame::encode(&message))).await?;
+        let (head, messages) = Messages::open(reply, context.max_body())?;
+        let writing = stream::Writer::new(method, settings.writing(), response_body);
+        if method.streams_replies {
+            stream::answer(head, messages, writing, stream::Form::of(&parts.headers)).await
+        } else {
+            unary::answer(&head, messages, &writing).await
+        }
+    };
+    answered.await.map_err(|error| in_time(error, deadline))
+}
+
+/// The method that a request is for.
+fn chosen<'a>(
+    bound: &'a Bound,
+    contract: Option<&'a Contract>,
+    request: &Request<Body>,
+) -> Result<(&'a Method, &'a Input), UpstreamError> {
+    const UNDESCRIBED: &str = "This route serves clients of gRPC and gRPC-Web only.";
+    match (bound, contract) {
+        (Bound::Method(method, input), _) => Ok((method, input)),
+        (Bound::OnlyGrpc, _) | (Bound::Service(_), None) => Err(error::only_grpc(UNDESCRIBED)),
+        (Bound::Service(input), Some(contract)) => {
+            let (http, path) = (request.method(), request.uri().path());
+            let method = contract.at(path).or_else(|| contract.ruled(http, path));
+            let method = method.ok_or_else(|| error::no_method(http, path))?;
+            if method.streams_requests {
+                return Err(error::only_grpc("The method takes a stream of messages, which only gRPC can send."));
+            }
+            Ok((method, input))
+        }
+    }
+}
+
+/// How long a deadline is away.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// A service that gives up at the deadline that it was told fails as the gateway would a moment later.
+fn in_time(error: UpstreamError, deadline: Option<Instant>) -> UpstreamError {
+    let is_late = deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline);
+    let status = error.members().and_then(|members| members.get("grpc_status")?.as_u64());
+    let gave_up = match error.kind() {
+        ErrorKind::GrpcStatus => status == Some(Code::DEADLINE_EXCEEDED.0.into()),
+        // It may as well reset the stream.
+        kind => kind == ErrorKind::BadReply,
+    };
+    if is_late && gave_up { error::too_late().with_source(error) } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_known_by_its_content_type() {
+        let of = |kind: &'static str| {
+            Client::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]))
+        };
+        assert_eq!(of("application/grpc"), Client::Grpc);
+        assert_eq!(of("application/grpc+proto"), Client::Grpc);
+        assert_eq!(of("application/grpc; x=y"), Client::Grpc);
+        assert_eq!(of("application/grpc-web"), Client::Web { is_text: false });
+        assert_eq!(of("application/grpc-web+proto"), Client::Web { is_text: false });
+        assert_eq!(of("application/grpc-web-text+proto"), Client::Web { is_text: true });
+        for other in ["application/json", "application/grpc-else", "application/grpcx", ""] {
+            assert_eq!(of(other), Client::Other, "{other}");
+        }
+        assert_eq!(Client::of(&HeaderMap::new()), Client::Other);
+    }
+
+    #[test]
+    fn the_services_deadline_is_the_gateways_where_they_are_one() {
+        let failed = |code| {
+            error::status(
+                &crate::status::Status { code, message: String::new(), details: None },
+                &prost_reflect::DescriptorPool::new(),
+            )
+        };
+        let now = Some(Instant::now());
+        assert_eq!(in_time(failed(Code::DEADLINE_EXCEEDED), now).kind(), ErrorKind::Timeout);
+        assert_eq!(in_time(failed(Code::UNKNOWN), now).kind(), ErrorKind::GrpcStatus);
+        let later = Some(Instant::now() + Duration::from_secs(60));
+        assert_eq!(in_time(failed(Code::DEADLINE_EXCEEDED), later).kind(), ErrorKind::GrpcStatus);
+        assert_eq!(in_time(failed(Code::DEADLINE_EXCEEDED), None).kind(), ErrorKind::GrpcStatus);
+    }
+}

@@ -1,0 +1,71 @@
+//! Descriptions in files: descriptor sets, and sources of protobuf that are compiled here.
+
+use std::path::{Path, PathBuf};
+
+use callgate_core::Invalid;
+use prost_reflect::DescriptorPool;
+use protox::{
+    Compiler,
+    file::{ChainFileResolver, IncludeFileResolver},
+};
+
+use super::{Contract, bundled::behind};
+
+/// The largest descriptor set, in bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads files, relative ones below a folder. A name that ends with `.proto` is a source, any other a descriptor set.
+pub(crate) fn read(files: &[PathBuf], include: &[PathBuf], directory: &Path) -> Result<Contract, Vec<Invalid>> {
+    let mut pool = DescriptorPool::new();
+    let mut invalid = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let path = directory.join(file);
+        let added = if is_source(file) { compile(&mut pool, &path, include, directory) } else { add(&mut pool, &path) };
+        if let Err(reason) = added {
+            let field = if files.len() > 1 { format!("descriptors[{index}]") } else { "descriptors".to_owned() };
+            invalid.push(Invalid::new(format!("`{}` can't be used: {reason}", file.display())).at(field));
+        }
+    }
+    if !invalid.is_empty() {
+        return Err(invalid);
+    }
+    let contract = Contract::new(&pool);
+    if contract.methods().next().is_none() {
+        let message = "the descriptors have no services";
+        return Err(vec![Invalid::new(message).at("descriptors").hint("name the files that declare `service`")]);
+    }
+    Ok(contract)
+}
+
+pub(crate) fn is_source(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "proto")
+}
+
+fn add(pool: &mut DescriptorPool, path: &Path) -> Result<(), String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > LARGEST {
+        return Err("it is too large".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    pool.decode_file_descriptor_set(bytes.as_slice())
+        .map_err(|error| format!("it is no set of descriptors with all that they import: {error}"))
+}
+
+/// Compiles a source. Imports are looked for in the folders of `include`, then in the source's own folder and the
+/// document's, then among the files that come along.
+fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], directory: &Path) -> Result<(), String> {
+    let mut folders: Vec<PathBuf> = include.iter().map(|folder| directory.join(folder)).collect();
+    // The file's name is relative to the folder that holds it, if none of `include` does.
+    folders.extend(path.parent().map(Path::to_path_buf));
+    folders.push(directory.to_path_buf());
+    let mut resolver = ChainFileResolver::new();
+    for folder in folders {
+        resolver.add(IncludeFileResolver::new(folder));
+    }
+    let mut compiler = Compiler::with_file_resolver(behind(resolver));
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_file(path).map_err(|error| callgate_core::chain(&error))?;
+    // By way of bytes, as descriptors that were parsed have lost their extensions.
+    let set = compiler.encode_file_descriptor_set();
+    pool.decode_file_descriptor_set(set.as_slice()).map_err(|error| error.to_string())
+}

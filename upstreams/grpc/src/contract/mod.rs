@@ -1,0 +1,153 @@
+//! What is known of a service: its methods and the types of their messages.
+
+mod bundled;
+mod files;
+mod protocol;
+mod reflection;
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use callgate_core::{Invalid, document::nearest};
+use http::{Method as HttpMethod, uri::PathAndQuery};
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+
+use crate::rule::{self, Rule};
+
+pub(crate) use bundled::error_details;
+pub(crate) use files::{is_source, read as read_files};
+pub(crate) use reflection::Reflection;
+
+/// Services that describe others, and are none that routes would name.
+const OWN: &str = "grpc.reflection.";
+
+/// Services with their types.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    methods: Vec<Arc<Method>>,
+    by_path: HashMap<String, usize>,
+    /// Which rule of which method is tried in what order: the most specific first.
+    rules: Vec<(usize, usize)>,
+    /// What could not be used, and why.
+    pub(crate) problems: Vec<String>,
+}
+
+/// A method of a service.
+pub(crate) struct Method {
+    /// `package.Service/Method`.
+    pub(crate) name: String,
+    /// The path of its calls.
+    pub(crate) path: PathAndQuery,
+    pub(crate) input: MessageDescriptor,
+    pub(crate) output: MessageDescriptor,
+    pub(crate) streams_requests: bool,
+    pub(crate) streams_replies: bool,
+    pub(crate) rules: Vec<Rule>,
+    /// What it does, in a line.
+    pub(crate) summary: Option<String>,
+}
+
+/// By its name alone: descriptors of messages that lie in themselves have no end when they are shown.
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Method").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Contract {
+    /// The services of a pool.
+    pub(crate) fn new(pool: &DescriptorPool) -> Self {
+        let mut contract =
+            Self { methods: Vec::new(), by_path: HashMap::new(), rules: Vec::new(), problems: Vec::new() };
+        let services = pool.services().filter(|service| !service.full_name().starts_with(OWN));
+        for method in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            contract.add(&method);
+        }
+        let mut rules: Vec<_> = contract
+            .methods
+            .iter()
+            .enumerate()
+            .flat_map(|(at, method)| (0..method.rules.len()).map(move |rule| (at, rule)))
+            .collect();
+        let template = |(method, rule): &(usize, usize)| &contract.methods[*method].rules[*rule].template;
+        rules.sort_by(|one, other| template(one).order(template(other)));
+        contract.rules = rules;
+        contract
+    }
+
+    fn add(&mut self, method: &MethodDescriptor) {
+        let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+        let Ok(path) = PathAndQuery::try_from(format!("/{name}")) else { return };
+        let mut rules = Vec::new();
+        for rule in rule::of(method) {
+            match rule {
+                Ok(rule) => rules.push(rule),
+                Err(reason) => self.problems.push(format!("`{name}`, {reason}")),
+            }
+        }
+        self.by_path.insert(path.as_str().to_owned(), self.methods.len());
+        self.methods.push(Arc::new(Method {
+            path,
+            input: method.input(),
+            output: method.output(),
+            streams_requests: method.is_client_streaming(),
+            streams_replies: method.is_server_streaming(),
+            rules,
+            summary: summary(method),
+            name,
+        }));
+    }
+
+    /// All methods, as they are declared.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &Arc<Method>> {
+        self.methods.iter()
+    }
+
+    /// A method by its name.
+    ///
+    /// # Errors
+    /// There is none; with the nearest.
+    pub(crate) fn method(&self, name: &str) -> Result<&Arc<Method>, Invalid> {
+        if let Some(method) = self.methods.iter().find(|method| method.name == name) {
+            return Ok(method);
+        }
+        let wrong = Invalid::new(format!("there is no method `{name}`"));
+        let known = || self.methods.iter().map(|method| method.name.as_str());
+        // A service or a package may be left out by mistake.
+        let ends = |known: &&str| {
+            known.strip_suffix(name).is_some_and(|before| before.ends_with(['.', '/'])) && !name.is_empty()
+        };
+        Err(match known().find(ends).or_else(|| nearest(name, known())) {
+            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
+            None if self.methods.is_empty() => wrong.hint("the descriptors have no services"),
+            None => wrong.hint(format!("the methods are {}", few(known()))),
+        })
+    }
+
+    /// The method whose calls have this path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Arc<Method>> {
+        self.by_path.get(path).and_then(|at| self.methods.get(*at))
+    }
+
+    /// The method that has a rule for a request, and which of its rules that is.
+    pub(crate) fn ruled(&self, http: &HttpMethod, path: &str) -> Option<&Arc<Method>> {
+        self.rules.iter().find_map(|(method, rule)| {
+            let method = self.methods.get(*method)?;
+            method.rules.get(*rule)?.matches(http, path).map(|_| method)
+        })
+    }
+}
+
+fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    let first: Vec<_> = names.by_ref().take(8).map(|name| format!("`{name}`")).collect();
+    let more = if names.next().is_some() { " and others" } else { "" };
+    first.join(", ") + more
+}
+
+/// The first line of the comment before a method, where the descriptors have it.
+fn summary(method: &MethodDescriptor) -> Option<String> {
+    let file = method.parent_file();
+    let locations = &file.file_descriptor_proto().source_code_info.as_ref()?.location;
+    let location = locations.iter().find(|location| location.path == method.path())?;
+    let line = location.leading_comments().lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.to_owned())
+}
