@@ -8,7 +8,7 @@ mod tests;
 use std::{fmt, future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, Method, Version, request::Parts};
+use http::{HeaderName, Method, Version, header, request::Parts};
 
 pub(crate) use route::{Destination, Route, context};
 
@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     invocation::{Invocation, Origin, Response},
     observe::Observation,
-    policy,
+    policy::{self, Asked},
     request_id::RequestId,
     respond,
     routing::{self, Found, MalformedCapture, RequestLine},
@@ -65,7 +65,9 @@ impl Gateway {
             let grpc = respond::speaks_grpc(&parts.headers);
             let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection);
-            let answered = match serve(&snapshot, parts, body, origin, id, &connection, &mut observation).await {
+            let mut asked = None;
+            let served = serve(&snapshot, parts, body, origin, id, &connection, &mut observation, &mut asked);
+            let answered = match served.await {
                 Ok(response) => response,
                 Err(failure) => {
                     observation.failed(&failure);
@@ -74,6 +76,9 @@ impl Gateway {
             };
             let mut response = answered;
             conclude(&mut response, id);
+            if let Some(asked) = asked {
+                response = asked.answer(response, head_only);
+            }
             if head_only {
                 drop_body(&mut response);
             }
@@ -97,27 +102,44 @@ async fn serve(
     id: RequestId,
     connection: &Connection,
     observation: &mut Observation,
+    asked: &mut Option<Asked>,
 ) -> Result<Response, Failure> {
     edge::check(&parts)?;
     normalize(&mut parts)?;
-    let found = snapshot.table.find(&RequestLine {
-        host: origin.host.as_ref().and_then(|host| host.to_str().ok()),
-        method: &parts.method,
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    });
-    let (route, captures) = match found {
+    let host = origin.host.as_ref().and_then(|host| host.to_str().ok());
+    let (route, captures) = match snapshot.table.find(&line(host, &parts.method, &parts)) {
         Ok(Found::Route { value, captures }) => (snapshot.route(*value)?, captures),
-        unmatched => return Err(self::unmatched(unmatched)),
+        unmatched => return preflight(snapshot, host, &parts).ok_or_else(|| self::unmatched(unmatched)),
     };
     observation.matched(route);
     prepare(&mut parts, &origin, id, connection);
     let destination = route.destination().ok_or(Failure::NoRoute)?;
+    if let Some(answering) = &destination.policies.answering {
+        if let Some(answer) = answering.preflight(&parts) {
+            return Ok(answer);
+        }
+        *asked = Some(answering.ask(&mut parts.headers));
+    }
     let context = destination.context(&route.info, origin, id, &parts.uri, captures);
     let body = policy::limited(body, context.max_body);
     let request = http::Request::from_parts(parts, body);
     destination.call(Invocation { request, context: Arc::new(context) }).await
+}
+
+fn line<'a>(host: Option<&'a str>, method: &'a Method, parts: &'a Parts) -> RequestLine<'a> {
+    let (path, query) = (parts.uri.path(), parts.uri.query());
+    RequestLine { host, method, path, query, headers: &parts.headers }
+}
+
+/// Answers a preflight request that no route serves in the name of the route that it asks for.
+fn preflight(snapshot: &Snapshot, host: Option<&str>, parts: &Parts) -> Option<Response> {
+    if !policy::is_preflight(parts) {
+        return None;
+    }
+    let wanted = parts.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    let method = Method::from_bytes(wanted.as_bytes()).ok()?;
+    let Ok(Found::Route { value, .. }) = snapshot.table.find(&line(host, &method, parts)) else { return None };
+    snapshot.route(*value).ok()?.destination()?.policies.answering.as_ref()?.preflight(parts)
 }
 
 /// Why no route serves a request.
@@ -173,7 +195,7 @@ pub(crate) fn conclude(response: &mut Response, id: RequestId) {
 fn drop_body(response: &mut Response) {
     let body = std::mem::take(response.body_mut());
     if let Some(length) = body.known_length().filter(|length| *length > 0) {
-        response.headers_mut().entry(http::header::CONTENT_LENGTH).or_insert(length.into());
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
     }
 }
 

@@ -1,5 +1,7 @@
 //! The gateway as a whole, in process, with the kind `echo`.
 
+mod answers;
+
 use std::{io, path::Path, sync::Arc};
 
 use http::{Request, StatusCode};

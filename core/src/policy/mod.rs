@@ -1,5 +1,6 @@
 //! Policies: what holds for a route whatever its function is. `stack` assembles them.
 
+mod answer;
 mod body;
 mod circuit_breaker;
 mod concurrency;
@@ -21,6 +22,7 @@ mod tests;
 pub use circuit_breaker::CircuitState;
 pub use concurrency::ConcurrencyState;
 
+pub(crate) use answer::{Asked, CompressionSettings, CorsSettings, HeaderSettings, is_preflight};
 pub(crate) use body::limited;
 pub(crate) use circuit_breaker::BreakerSettings;
 pub(crate) use concurrency::ConcurrencySettings;

@@ -1,10 +1,13 @@
 //! The policies as they stand in the document, and merged for a route.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    answer::Answering,
     circuit_breaker::{BreakerSettings, Circuit},
     concurrency::{ConcurrencySettings, Places},
     mirror::{Copies, MirrorSettings},
@@ -37,6 +40,12 @@ macro_rules! policies {
             mirror: $crate::policy::MirrorSettings,
             /// How much is taken.
             limits: $crate::policy::LimitSettings,
+            /// Headers that every request and every answer gets or loses, the gateway's own failures included.
+            headers: $crate::policy::HeaderSettings,
+            /// Which pages of other origins may call. Default: none.
+            cors: $crate::policy::CorsSettings,
+            /// Answers are compressed for clients that take it: `true`, or how. Default: they are passed on as they are.
+            compression: $crate::policy::CompressionSettings,
         }
     };
 }
@@ -138,6 +147,7 @@ impl PolicySettings {
             circuit_breaker: self.circuit_breaker.as_ref().map(BreakerSettings::resolve),
             concurrency: self.concurrency.as_ref().and_then(ConcurrencySettings::resolve),
             mirror: self.mirror.as_ref().and_then(MirrorSettings::resolve),
+            answering: Answering::new(self.headers.as_ref(), self.cors.as_ref(), self.compression.as_ref()),
         }
     }
 }
@@ -151,18 +161,24 @@ pub(crate) struct Policies {
     pub(crate) circuit_breaker: Option<Circuit>,
     pub(crate) concurrency: Option<Places>,
     pub(crate) mirror: Option<Copies>,
+    /// What every answer gets.
+    pub(crate) answering: Option<Arc<Answering>>,
 }
 
 impl Policies {
     /// The policies as they could stand in the document, for `callgate config`.
     pub(crate) fn effective(&self) -> Value {
-        json!({
+        let mut effective = json!({
             "timeout": self.timeout.effective(),
             "limits": {"max_body": Size::from_bytes(self.max_body)},
             "retry": self.retry.as_ref().map(Retry::effective),
             "circuit_breaker": self.circuit_breaker.as_ref().map(Circuit::effective),
             "concurrency": self.concurrency.as_ref().map(Places::effective),
             "mirror": self.mirror.as_ref().map(Copies::effective),
-        })
+        });
+        if let (Some(fields), Some(answering)) = (effective.as_object_mut(), &self.answering) {
+            fields.extend(answering.effective().clone());
+        }
+        effective
     }
 }
