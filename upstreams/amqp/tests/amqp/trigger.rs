@@ -352,6 +352,8 @@ pub(crate) async fn what_a_queue_holds_is_processed_over_a_kill_of_the_broker(be
         // What is not confirmed need not be on disk yet.
         client.channel.wait_for_confirms().await.unwrap();
         client.holds(&queue, 300).await;
+        // The node writes down that there is a queue up to two seconds later.
+        bed.node().await.evaluate("mnesia:sync_log()").await.unwrap();
     }
     let (url, retry) = (&bed.url, "retry: {backoff: {initial: 20ms, max: 200ms}}");
     // A publish with a confirm stands for the work, as its own consumer would die with the broker.
