@@ -359,7 +359,7 @@ fn plain_name(source: &str) -> Option<&str> {
     source.chars().all(plain).then_some(source)
 }
 
-fn flaw(refusal: engine::Refusal, source: &Source) -> Flaw {
+pub(crate) fn flaw(refusal: engine::Refusal, source: &Source) -> Flaw {
     let flaw = Flaw::new(source.place(refusal.offset), refusal.message);
     match refusal.hint {
         Some(hint) => flaw.with_hint(hint),
@@ -367,7 +367,7 @@ fn flaw(refusal: engine::Refusal, source: &Source) -> Flaw {
     }
 }
 
-fn failure(error: &Error, source: &Source, side: Side) -> TransformError {
+pub(crate) fn failure(error: &Error, source: &Source, side: Side) -> TransformError {
     let mut message = engine::problem(error, source.as_str());
     if error.kind() == minijinja::ErrorKind::UndefinedError && error.detail().is_none() {
         message = match plain_name(source.as_str()) {

@@ -73,16 +73,25 @@ pub(crate) struct Refusal {
 
 /// Compiles a text with tags in it.
 pub(crate) fn compile_text(source: &str, escaping: Escaping, side: Side) -> Result<(Program, Reads), Refusal> {
+    let (program, applied) = program(source, escaping, &Reach::Message(side))?;
+    let reads = Reads::of(&program.borrow_dependent().undeclared_variables(true), &applied.names, side);
+    Ok((program, reads))
+}
+
+/// Compiles a text with tags in it over a record with these names.
+pub(crate) fn compile_record_text(source: &str, names: &[&str]) -> Result<Program, Refusal> {
+    program(source, Escaping::None, &Reach::Record(names)).map(|(program, _)| program)
+}
+
+fn program<'s>(source: &'s str, escaping: Escaping, reach: &Reach<'_>) -> Result<(Program, Applied<'s>), Refusal> {
     let checked = factors::checked_text(source).into_owned();
     let program = Program::try_new(checked, |source| parse(escaping.template_name(), source));
     let program = program.map_err(|error| refusal(&error, source))?;
-    let template = program.borrow_dependent();
     let applied = scan::applied(source);
     check_applied(&applied, source)?;
-    check_variables(&template.undeclared_variables(false), side)
+    check_variables(&program.borrow_dependent().undeclared_variables(false), reach)
         .map_err(|unknown| unknown.at_name(&applied, source))?;
-    let reads = Reads::of(&template.undeclared_variables(true), &applied.names, side);
-    Ok((program, reads))
+    Ok((program, applied))
 }
 
 fn parse<'a>(name: &'a str, source: &'a str) -> Result<Template<'a, 'a>, Error> {
@@ -92,15 +101,31 @@ fn parse<'a>(name: &'a str, source: &'a str) -> Result<Template<'a, 'a>, Error> 
 
 /// Compiles an expression.
 pub(crate) fn compile_expression(source: &str, side: Side) -> Result<(Expression<'static, 'static>, Reads), Refusal> {
+    let (expression, applied) = expression(source, &Reach::Message(side))?;
+    let reads = Reads::of(&expression.undeclared_variables(true), &applied.names, side);
+    Ok((expression, reads))
+}
+
+/// Compiles an expression over a record with these names.
+pub(crate) fn compile_record_expression(source: &str, names: &[&str]) -> Result<Expression<'static, 'static>, Refusal> {
+    expression(source, &Reach::Record(names)).map(|(expression, _)| expression)
+}
+
+fn expression<'s>(source: &'s str, reach: &Reach<'_>) -> Result<(Expression<'static, 'static>, Applied<'s>), Refusal> {
     let compiled = ENVIRONMENT.compile_expression_owned(factors::checked_expression(source).into_owned());
     let expression = compiled.map_err(|error| refusal(&error, source))?;
     let mut applied = Applied::default();
     scan::applied_in(source, &mut applied);
     check_applied(&applied, source)?;
-    check_variables(&expression.undeclared_variables(false), side)
+    check_variables(&expression.undeclared_variables(false), reach)
         .map_err(|unknown| unknown.at_name(&applied, source))?;
-    let reads = Reads::of(&expression.undeclared_variables(true), &applied.names, side);
-    Ok((expression, reads))
+    Ok((expression, applied))
+}
+
+/// What a template's names stand for.
+enum Reach<'n> {
+    Message(Side),
+    Record(&'n [&'n str]),
 }
 
 fn check_applied(applied: &Applied<'_>, source: &str) -> Result<(), Refusal> {
@@ -153,17 +178,22 @@ impl UnknownValue {
     }
 }
 
-fn check_variables(variables: &HashSet<String>, side: Side) -> Result<(), UnknownValue> {
-    let known = names(side);
+fn check_variables(variables: &HashSet<String>, reach: &Reach<'_>) -> Result<(), UnknownValue> {
+    let (known, of_message) = match reach {
+        Reach::Message(side) => (names(*side), true),
+        Reach::Record(names) => (*names, false),
+    };
     let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
     let mut unknown: Vec<_> =
         variables.iter().filter(|name| !known.contains(&name.as_str()) && !is_global(name)).collect();
     unknown.sort();
     let Some(name) = unknown.first() else { return Ok(()) };
-    let hint = if matches!(name.as_str(), "status" | "request" | "error") {
+    let hint = if of_message && matches!(name.as_str(), "status" | "request" | "error") {
         format!("`{name}` is in reach of response steps only")
     } else if let Some(meant) = nearest(name, known) {
         did_you_mean(meant)
+    } else if !of_message {
+        format!("in reach are {}", known.join(", "))
     } else {
         format!(
             "in reach are {}; extracted values are under `vars`, and a name with a dash is written `headers['x-name']` \

@@ -15,7 +15,10 @@ use std::sync::LazyLock;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig};
 
-pub(crate) use compile::{Reads, Refusal, begins, compile_expression, compile_text, names, problem};
+pub(crate) use compile::{
+    Reads, Refusal, begins, compile_expression, compile_record_expression, compile_record_text, compile_text, names,
+    problem,
+};
 pub(crate) use formatter::{encode_path_literal, has_dot_segment, text_of, unreadable};
 pub(crate) use scan::{
     Zone, expressions_in_text, first_expression_names, has_statements, is_lone_expression, literals,
