@@ -13,6 +13,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
 
+use crate::metrics::Meter;
+
 /// Any error behind a failure, for the log.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -71,7 +73,7 @@ enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Streaming(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
+    Streaming(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>, Option<Meter>),
 }
 
 impl Body {
@@ -89,7 +91,7 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self(Inner::Streaming(Box::pin(Adapted { body })))
+        Self(Inner::Streaming(Box::pin(Adapted { body }), None))
     }
 
     /// The number of bytes, where it is known before the body is read.
@@ -102,7 +104,7 @@ impl Body {
         match &self.0 {
             Inner::Empty => Some(&[]),
             Inner::Full(bytes) => Some(bytes),
-            Inner::Streaming(_) => None,
+            Inner::Streaming(..) => None,
         }
     }
 
@@ -111,7 +113,7 @@ impl Body {
         match &self.0 {
             Inner::Empty => Some(Bytes::new()),
             Inner::Full(bytes) => Some(bytes.clone()),
-            Inner::Streaming(_) => None,
+            Inner::Streaming(..) => None,
         }
     }
 
@@ -129,10 +131,11 @@ impl Body {
         if self.size_hint().lower() > limit {
             return Err(too_large);
         }
-        let mut body = match self.0 {
+        // The meter is dropped when the body was read.
+        let (mut body, _meter) = match self.0 {
             Inner::Empty => return Ok((Bytes::new(), None)),
             Inner::Full(bytes) => return Ok((bytes, None)),
-            Inner::Streaming(body) => body,
+            Inner::Streaming(body, meter) => (body, meter),
         };
         let mut first = Bytes::new();
         let mut rest = Vec::new();
@@ -162,7 +165,15 @@ impl Body {
 
     /// A body in memory with trailers. Its length is not told beforehand: HTTP/1.1 has trailers after chunks only.
     pub(crate) fn with_trailers(bytes: Bytes, trailers: HeaderMap) -> Self {
-        Self(Inner::Streaming(Box::pin(Trailed { bytes: Some(bytes), trailers: Some(trailers) })))
+        Self(Inner::Streaming(Box::pin(Trailed { bytes: Some(bytes), trailers: Some(trailers) }), None))
+    }
+
+    /// Where a meter of this body lies; `None` where all of it is in memory and its end is now.
+    pub(crate) fn meter(&mut self) -> Option<&mut Option<Meter>> {
+        match &mut self.0 {
+            Inner::Empty | Inner::Full(_) => None,
+            Inner::Streaming(_, meter) => Some(meter),
+        }
     }
 }
 
@@ -255,7 +266,7 @@ impl HttpBody for Body {
                 self.0 = Inner::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Inner::Streaming(body) => {
+            Inner::Streaming(body, _) => {
                 let frame = ready!(body.as_mut().poll_frame(cx));
                 if frame.is_none() {
                     self.0 = Inner::Empty;
@@ -269,7 +280,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => true,
             Inner::Full(_) => false,
-            Inner::Streaming(body) => body.is_end_stream(),
+            Inner::Streaming(body, _) => body.is_end_stream(),
         }
     }
 
@@ -277,7 +288,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::Streaming(body) => body.size_hint(),
+            Inner::Streaming(body, _) => body.size_hint(),
         }
     }
 }

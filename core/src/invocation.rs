@@ -12,7 +12,7 @@ use http::{
     uri::{PathAndQuery, Scheme},
 };
 
-use crate::{body::Body, request_id::RequestId, upstream::Tried};
+use crate::{body::Body, gateway::Recorder, observe::Traced, request_id::RequestId, upstream::Tried};
 
 /// What a function answers.
 pub type Response = http::Response<Body>;
@@ -43,6 +43,10 @@ pub struct CallContext {
     pub(crate) exchange: Exchange,
     pub(crate) carries_all_headers: bool,
     pub(crate) tried: Option<Tried>,
+    /// Notes the calls of a request that an operator tries.
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    /// The request as a span, if it is recorded.
+    pub(crate) span: Option<Arc<Traced>>,
 }
 
 /// The tail capture as it stands in the path that was matched.

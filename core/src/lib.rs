@@ -11,6 +11,7 @@ mod error;
 mod failure;
 mod gateway;
 mod invocation;
+pub mod metrics;
 mod observe;
 pub mod plan;
 mod policy;
@@ -27,13 +28,16 @@ pub use builtin::Echo;
 pub use document::{Period, Secret, Size};
 pub use edge::{Connection, InvalidIpRange, IpRange};
 pub use error::{ErrorKind, UpstreamError, chain, excerpt};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Trial, TrialCall, TrialMessage};
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
+pub use observe::{AccessLine, AccessSink, Attribute, Span, SpanSide, TraceSink};
 pub use policy::{CircuitState, ConcurrencyState};
 pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
-pub use snapshot::{DescribeError, Described, DiscoverError, Found, Listing, LoadError, Snapshot, UpstreamState};
+pub use snapshot::{
+    DescribeError, Described, DiscoverError, Found, Listed, Listing, LoadError, Snapshot, UpstreamState,
+};
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
     Content, Context, Description, Discovered, EndpointHealth, EndpointState, Invalid, Lease, Parameter, Renewed,

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::{
     activity::{Activity, Order, Patience, Watch},
     limits::Limits,
+    traffic::Counters,
 };
 
 /// Ticks that a connection without a request may last once the worker drains.
@@ -20,6 +21,7 @@ const TICKS_FOR_A_FIRST_REQUEST: u32 = 2;
 pub(super) struct Connections {
     places: Arc<Semaphore>,
     patience: Patience,
+    counters: Arc<Counters>,
     open: Mutex<Open>,
     emptied: Notify,
 }
@@ -51,7 +53,7 @@ pub(super) struct Seat {
 }
 
 impl Connections {
-    pub(super) fn new(limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(limits: &Limits, counters: Arc<Counters>) -> Arc<Self> {
         let tick = limits.tick();
         let ticks =
             |time: std::time::Duration| u32::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u32::MAX);
@@ -62,6 +64,7 @@ impl Connections {
                 idle: ticks(limits.idle_timeout),
                 write: ticks(limits.write_timeout),
             },
+            counters,
             open: Mutex::default(),
             emptied: Notify::new(),
         })
@@ -80,6 +83,7 @@ impl Connections {
     /// Enters a connection that was accepted.
     pub(super) fn enter(self: &Arc<Self>, place: Place) -> Seat {
         let activity = Arc::new(Activity::new());
+        self.counters.accepts();
         let mut open = self.lock();
         if open.draining.is_some() {
             activity.tell(Order::FinishAfterFirst);
@@ -149,10 +153,16 @@ impl Seat {
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
+
+    /// What the worker's connections carry.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.connections.counters
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.counters().closes();
         let mut open = self.connections.lock();
         let index = self.index.load(Relaxed);
         open.entries.swap_remove(index);
@@ -170,7 +180,7 @@ mod tests {
     use super::*;
 
     fn connections(places: usize) -> Arc<Connections> {
-        Connections::new(&Limits { connections_per_worker: places, ..Limits::default() })
+        Connections::new(&Limits { connections_per_worker: places, ..Limits::default() }, Arc::default())
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod message;
 mod signals;
 mod socket;
 mod tls;
+mod traffic;
 mod worker;
 
 use std::{future::Future, io, num::NonZero, sync::Arc, thread};
@@ -39,6 +40,7 @@ pub use listen::Bound;
 pub(crate) use listen::remove_stale;
 pub use signals::Signals;
 pub use tls::{check as check_tls, install_tls_provider};
+pub use traffic::{Carried, Traffic};
 
 use connection::Origin;
 use drain::Phase;
@@ -58,6 +60,7 @@ pub struct Server {
     addresses: Vec<Bound>,
     phase: watch::Sender<Phase>,
     readiness: Readiness,
+    traffic: Traffic,
     workers: Vec<oneshot::Receiver<usize>>,
 }
 
@@ -80,18 +83,25 @@ impl Server {
             addresses.push(open(listener, &mut sockets)?);
         }
         let (phase, follow) = watch::channel(Phase::Serving);
+        let traffic = Traffic::of_workers(count);
         let workers = sockets.into_iter().enumerate().map(|(index, listeners)| {
-            let worker = Worker { answer: answer.clone(), limits: limits.clone(), listeners };
+            let counters = traffic.of(index);
+            let worker = Worker { answer: answer.clone(), limits: limits.clone(), counters, listeners };
             worker.start(index, follow.clone())
         });
         let workers = workers.collect::<Result<_, _>>()?;
         readiness.serves();
-        Ok(Self { addresses, phase, readiness: readiness.clone(), workers })
+        Ok(Self { addresses, phase, readiness: readiness.clone(), traffic, workers })
     }
 
     /// Where the listeners really listen, in their order.
     pub fn addresses(&self) -> &[Bound] {
         &self.addresses
+    }
+
+    /// What the connections carry.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Serves until `end` is ready, then ends in steps:

@@ -105,9 +105,12 @@ impl Socket {
         self.seat.activity()
     }
 
-    fn note_write<T>(&self, written: &Poll<io::Result<T>>) {
+    fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(_) => self.activity().has_written(),
+            Poll::Ready(written) => {
+                self.seat.counters().sends(*written.as_ref().unwrap_or(&0));
+                self.activity().has_written();
+            }
             Poll::Pending => self.activity().is_blocked(),
         }
     }
@@ -158,6 +161,7 @@ impl AsyncRead for Socket {
         let this = &mut *self;
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
+            this.seat.counters().receives(buf.filled().len() - before);
             this.received = true;
             this.activity().has_read();
         } else if buf.remaining() > 0 {

@@ -26,6 +26,7 @@ use super::{
     limits::Limits,
     listen::SocketFile,
     socket::Transport,
+    traffic::Counters,
 };
 
 /// A listening socket of this worker, before the worker runs.
@@ -39,6 +40,7 @@ pub(super) enum Listening {
 pub(super) struct Worker<A> {
     pub(super) answer: A,
     pub(super) limits: Limits,
+    pub(super) counters: Arc<Counters>,
     pub(super) listeners: Vec<(Listening, Arc<Origin>)>,
 }
 
@@ -57,6 +59,7 @@ impl<A: Answer> Worker<A> {
                 started.send(Err(error)).ok();
             }
             Ok((runtime, shared, listeners, tick)) => {
+                callgate_core::metrics::count_apart(index);
                 started.send(Ok(())).ok();
                 let cut = runtime.block_on(run(&shared, listeners, tick, phase));
                 // Ends what is left of connections, and waits for no look-up of a name that still runs.
@@ -80,7 +83,7 @@ impl<A: Answer> Worker<A> {
         let shared = Shared {
             answer: self.answer,
             protocol: connection::protocol(&self.limits),
-            connections: Connections::new(&self.limits),
+            connections: Connections::new(&self.limits, self.counters),
         };
         drop(entered);
         Ok((runtime, Arc::new(shared), listeners, self.limits.tick()))

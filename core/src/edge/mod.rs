@@ -11,5 +11,5 @@ pub use address::{InvalidIpRange, IpRange};
 pub use connection::Connection;
 pub(crate) use forwarded::{announce, origin};
 pub(crate) use hop_by_hop::{strip_request, strip_response, wants_upgrade};
-pub(crate) use trace::continue_trace;
+pub(crate) use trace::{TRACEPARENT, continue_trace, trace_of};
 pub(crate) use well_formed::check;

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::request_id::write_hex;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Sets `traceparent` for the function: the client's trace with a new parent id, or a new trace. A malformed one
@@ -27,6 +27,26 @@ pub(crate) fn continue_trace(headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_bytes(&text) {
         headers.insert(TRACEPARENT, value);
     }
+}
+
+/// What a caller says of the trace that its request is part of.
+pub(crate) struct GivenTrace {
+    pub(crate) trace: u128,
+    pub(crate) parent: u64,
+    /// Whether the caller records it.
+    pub(crate) sampled: bool,
+}
+
+/// The trace that a request is part of, if it names one.
+pub(crate) fn trace_of(headers: &HeaderMap) -> Option<GivenTrace> {
+    let value = headers.get(&TRACEPARENT)?;
+    let text = value.to_str().ok().filter(|_| is_valid(value.as_bytes()))?;
+    let part = |range: std::ops::Range<usize>| text.get(range);
+    Some(GivenTrace {
+        trace: u128::from_str_radix(part(3..35)?, 16).ok()?,
+        parent: u64::from_str_radix(part(36..52)?, 16).ok()?,
+        sampled: u8::from_str_radix(part(53..55)?, 16).ok()? & 1 == 1,
+    })
 }
 
 /// `version-traceid-parentid-flags` in lower-case hex; later versions may be longer, ids are never all zero.

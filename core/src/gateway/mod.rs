@@ -4,6 +4,7 @@ mod route;
 mod service;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -11,12 +12,15 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, Method, Version, header, request::Parts};
 
 pub(crate) use route::{Destination, Route, context};
+pub(crate) use trial::Recorder;
+pub use trial::{Trial, TrialCall, TrialMessage};
 
 use crate::{
     body::Body,
     edge::{self, Connection},
     failure::Failure,
     invocation::{Invocation, Origin, Response},
+    metrics::spending,
     observe::Observation,
     policy::{self, Asked},
     request_id::RequestId,
@@ -56,6 +60,15 @@ impl Gateway {
         request: http::Request<Body>,
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Response> + Send + 'static {
+        self.run(request, connection, None)
+    }
+
+    fn run(
+        &self,
+        request: http::Request<Body>,
+        connection: &Arc<Connection>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> impl Future<Output = Response> + Send + 'static {
         let snapshot = self.snapshot.load_full();
         let connection = Arc::clone(connection);
         async move {
@@ -64,10 +77,12 @@ impl Gateway {
             let id = request_id(&parts, &connection);
             let grpc = respond::speaks_grpc(&parts.headers);
             let head_only = parts.method == Method::HEAD;
-            let mut observation = Observation::start(&parts, &origin, id, &connection);
+            let mut observation = Observation::start(&parts, &origin, id, &connection, &snapshot);
+            observation.recorder = recorder;
             let mut asked = None;
-            let served = serve(&snapshot, parts, body, origin, id, &connection, &mut observation, &mut asked);
-            let answered = match served.await {
+            let work = serve(&snapshot, parts, body, origin, id, &connection, &mut observation, &mut asked);
+            let (served, spent) = spending(work).await;
+            let answered = match served {
                 Ok(response) => response,
                 Err(failure) => {
                     observation.failed(&failure);
@@ -82,7 +97,7 @@ impl Gateway {
             if head_only {
                 drop_body(&mut response);
             }
-            observation.finish(response)
+            observation.finish(response, spent)
         }
     }
 }
@@ -94,14 +109,14 @@ fn request_id(parts: &Parts, connection: &Connection) -> RequestId {
 }
 
 /// The way of a request: normalise, find the route, prepare the invocation, hand it to the route's stack.
-async fn serve(
-    snapshot: &Snapshot,
+async fn serve<'s>(
+    snapshot: &'s Snapshot,
     mut parts: Parts,
     body: Body,
     origin: Origin,
     id: RequestId,
     connection: &Connection,
-    observation: &mut Observation,
+    observation: &mut Observation<'s>,
     asked: &mut Option<Asked>,
 ) -> Result<Response, Failure> {
     edge::check(&parts)?;
@@ -111,16 +126,21 @@ async fn serve(
         Ok(Found::Route { value, captures }) => (snapshot.route(*value)?, captures),
         unmatched => return preflight(snapshot, host, &parts).ok_or_else(|| self::unmatched(unmatched)),
     };
-    observation.matched(route);
-    prepare(&mut parts, &origin, id, connection);
     let destination = route.destination().ok_or(Failure::NoRoute)?;
+    observation.matched(route, destination);
+    prepare(&mut parts, &origin, id, connection);
     if let Some(answering) = &destination.policies.answering {
         if let Some(answer) = answering.preflight(&parts) {
             return Ok(answer);
         }
         *asked = Some(answering.ask(&mut parts.headers));
     }
-    let context = destination.context(&route.info, origin, id, &parts.uri, captures);
+    let mut context = destination.context(&route.info, origin, id, &parts.uri, captures);
+    context.recorder = observation.recorder.take();
+    if let Some(span) = observation.span() {
+        span.mark(&mut parts.headers);
+        context.span = Some(span);
+    }
     let body = policy::limited(body, context.max_body);
     let request = http::Request::from_parts(parts, body);
     destination.call(Invocation { request, context: Arc::new(context) }).await

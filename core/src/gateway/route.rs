@@ -8,6 +8,7 @@ use http::Uri;
 use crate::{
     failure::Failure,
     invocation::{CallContext, Invocation, Origin, Response, RouteInfo, Tail},
+    metrics::Series,
     policy::{Policies, Stack},
     request_id::RequestId,
     routing::Captures,
@@ -37,6 +38,8 @@ impl Route {
 /// A function behind the layers of its route: transformation, policies, dispatch.
 pub(crate) struct Destination {
     pub(crate) policies: Policies,
+    /// What counts its requests.
+    pub(crate) series: Arc<Series>,
     pub(crate) stack: Box<dyn Stack>,
 }
 
@@ -85,6 +88,8 @@ pub(crate) fn context(
         exchange: Exchange::new(facts),
         carries_all_headers: false,
         tried: None,
+        recorder: None,
+        span: None,
         origin,
     }
 }

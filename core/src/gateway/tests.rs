@@ -14,6 +14,7 @@ use crate::{
     document::{Document, References},
     plan::Plan,
     registry::Registry,
+    respond::Code,
 };
 
 struct Nothing;
@@ -537,4 +538,81 @@ routes:
         (answer.status().as_u16(), &answer.headers()["callgate-error"]),
         (502, &"bad_upstream_reply".parse().unwrap())
     );
+}
+
+/// What was counted of a route.
+fn counted(gateway: &Gateway, route: &str) -> crate::metrics::Totals {
+    let measured = gateway.measured().into_iter().find(|measured| &*measured.labels.route == route);
+    measured.unwrap_or_else(|| panic!("nothing was counted of {route}")).totals
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_with_their_outcome_and_time() {
+    let gateway = gateway(
+        "upstreams: {e: {echo: {}}}\nroutes: [{name: fine, match: /a, to: e}, {name: bad, match: /b, to: {upstream: e, fail: upstream_timeout}}, {name: own, match: /c, respond: {status: 302}}]",
+    )
+    .await;
+    for target in ["/a", "/a", "/b", "/c", "/nowhere"] {
+        get(&gateway, target).await;
+    }
+    let fine = counted(&gateway, "fine");
+    assert_eq!((fine.begun, fine.in_flight(), fine.statuses), (2, 0, [0, 0, 2, 0, 0, 0]));
+    assert_eq!((fine.replies, fine.whole.count(), fine.gateway.count(), fine.upstream.count()), (2, 2, 2, 2));
+    let bad = counted(&gateway, "bad");
+    assert_eq!((bad.statuses, bad.errors[Code::UpstreamTimeout as usize]), ([0, 0, 0, 0, 0, 1], 1));
+    assert_eq!((bad.replies, bad.failed_calls[Code::UpstreamTimeout as usize]), (0, 1));
+    assert_eq!(counted(&gateway, "own").statuses, [0, 0, 0, 1, 0, 0]);
+    let unmatched = counted(&gateway, "");
+    assert_eq!((unmatched.statuses, unmatched.errors[Code::NoRoute as usize]), ([0, 0, 0, 0, 1, 0], 1));
+    let failures = gateway.recent_failures();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!((failures[0].code, &*failures[0].labels.as_ref().unwrap().route), (Code::UpstreamTimeout, "bad"));
+}
+
+#[tokio::test]
+async fn a_request_is_in_flight_until_its_reply_was_read_or_nobody_wants_it() {
+    let gateway = canned(
+        "upstreams: {c: {canned: {}}}\nroutes: [{name: streams, match: /, to: {upstream: c, status: 200, stalls: true}}]",
+    )
+    .await;
+    let request = Request::get("/").header("host", "a.test").body(Body::empty()).unwrap();
+    let response = gateway.clone().oneshot(request).await.unwrap();
+    let streaming = counted(&gateway, "streams");
+    assert_eq!((streaming.in_flight(), streaming.replies, streaming.upstream.count()), (1, 1, 0));
+    drop(response);
+    let ended = counted(&gateway, "streams");
+    assert_eq!((ended.in_flight(), ended.upstream.count(), ended.whole.count()), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_away_is_counted_without_an_answer() {
+    let gateway =
+        gateway("upstreams: {e: {echo: {}}}\nroutes: [{name: slow, match: /, to: {upstream: e, delay: 30s}}]").await;
+    let request = Request::get("/").header("host", "a.test").body(Body::empty()).unwrap();
+    let mut answer = Box::pin(gateway.clone().oneshot(request));
+    assert!(futures_util::FutureExt::now_or_never(&mut answer).is_none());
+    assert_eq!(counted(&gateway, "slow").in_flight(), 1);
+    drop(answer);
+    let slow = counted(&gateway, "slow");
+    assert_eq!((slow.in_flight(), slow.statuses, slow.given_up), (0, [1, 0, 0, 0, 0, 0], 1));
+}
+
+#[tokio::test]
+async fn a_trial_tells_every_step() {
+    let gateway = gateway(
+        "upstreams: {e: {echo: {}}}\nroutes:\n- {name: other, match: POST /a/b, to: e}\n- name: tried\n  match: '/a/{x}'\n  to: e\n  \
+         request: {headers: {set: {x-x: '{{ params.x }}'}}}\n  response: {status: 201}",
+    )
+    .await;
+    let request = Request::get("/a/b").body(bytes::Bytes::new()).unwrap();
+    let trial = gateway.try_out(request, Some([192, 0, 2, 1].into())).await;
+    assert_eq!((trial.route.as_deref(), &*trial.captures), (Some("tried"), &[["x".to_owned(), "b".to_owned()]][..]));
+    assert_eq!(trial.candidates[0][0], "other");
+    let [call] = &trial.calls[..] else { panic!("{:?}", trial.calls) };
+    assert_eq!((&*call.upstream, call.kind, &*call.sent.line), ("e", "echo", "GET /a/b"));
+    assert!(call.sent.headers.contains(&["x-x".to_owned(), "b".to_owned()]), "{:?}", call.sent);
+    assert!(call.sent.headers.contains(&["x-forwarded-for".to_owned(), "192.0.2.1".to_owned()]), "{:?}", call.sent);
+    assert_eq!(call.reply.as_ref().unwrap().line, "200 OK");
+    assert_eq!(trial.response.line, "201 Created");
+    assert!(trial.response.text.as_ref().unwrap().contains("/a/b"), "{:?}", trial.response);
 }

@@ -4,93 +4,171 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::{Level, enabled, info};
 
-use super::log_failure;
+use super::{AccessLine, AccessSink, Observers, Traced, log_failure};
 use crate::{
     body::{Body, BodyError},
     edge::Connection,
+    error::chain,
     failure::Failure,
-    gateway::Route,
+    gateway::{Destination, Recorder, Route},
     invocation::{Origin, Response, RouteInfo},
+    metrics::{Meter, Metrics, RecentFailure, Series},
     request_id::RequestId,
     respond::Code,
+    snapshot::Snapshot,
 };
 
 /// The target of access lines; off unless the log's filter names it.
 const ACCESS: &str = "callgate::access";
 
-/// A request under way. Without an access log it holds no more than the id and the route.
-pub(crate) struct Observation {
+/// A request under way. Without an access log it holds no more than the id and references.
+pub(crate) struct Observation<'s> {
     id: RequestId,
-    route: Option<Arc<RouteInfo>>,
-    line: Option<Box<Line>>,
+    metrics: &'s Metrics,
+    route: Option<&'s Arc<RouteInfo>>,
+    open: Open<'s>,
+    error: Option<Code>,
+    logged: Option<Box<Logged>>,
+    /// Notes the calls, if an operator tries the request.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
-/// What an access line says besides the route and the id.
-struct Line {
+/// A request that is counted as under way.
+struct Open<'s> {
     started: Instant,
-    listener: Arc<str>,
-    client: String,
-    method: String,
-    path: String,
-    error: Option<&'static str>,
+    series: Option<&'s Arc<Series>>,
 }
 
-impl Observation {
-    pub(crate) fn start(parts: &Parts, origin: &Origin, id: RequestId, connection: &Connection) -> Self {
-        let line = enabled!(target: ACCESS, Level::INFO).then(|| {
-            Box::new(Line {
-                started: origin.started,
-                listener: Arc::clone(&connection.listener),
-                client: origin.client.map(|client| client.ip().to_string()).unwrap_or_default(),
-                method: parts.method.to_string(),
-                path: parts.uri.path().to_owned(),
-                error: None,
-            })
+impl Drop for Open<'_> {
+    /// Nobody waits for the answer any more.
+    fn drop(&mut self) {
+        if let Some(series) = self.series {
+            series.abandoned();
+            series.ended(self.started.elapsed());
+        }
+    }
+}
+
+/// The line that is to be written, and where.
+struct Logged {
+    line: AccessLine,
+    /// The process's log has it.
+    traced: bool,
+    sink: Option<Arc<dyn AccessSink>>,
+    /// The request as a span.
+    span: Option<Arc<Traced>>,
+}
+
+/// Why a failure was answered that a response step has reshaped; it goes with the response.
+#[derive(Debug, Clone)]
+pub(crate) struct Reshaped {
+    pub(crate) code: Code,
+    pub(crate) reason: String,
+}
+
+impl<'s> Observation<'s> {
+    pub(crate) fn start(
+        parts: &Parts,
+        origin: &Origin,
+        id: RequestId,
+        connection: &Connection,
+        snapshot: &'s Snapshot,
+    ) -> Self {
+        let Observers { metrics, access, traces } = &snapshot.observers;
+        let traced = enabled!(target: ACCESS, Level::INFO);
+        let span = traces.as_ref().and_then(|sink| Traced::begin(sink, &parts.headers));
+        let logged = (traced || access.is_some() || span.is_some()).then(|| {
+            let line = AccessLine::begin(parts, origin, id, connection);
+            Box::new(Logged { line, traced, sink: access.clone(), span })
         });
-        Self { id, route: None, line }
+        let open = Open { started: origin.started, series: None };
+        Self { id, metrics, route: None, open, error: None, logged, recorder: None }
     }
 
-    pub(crate) fn matched(&mut self, route: &Route) {
-        self.route = Some(Arc::clone(&route.info));
+    pub(crate) fn matched(&mut self, route: &'s Route, destination: &'s Destination) {
+        self.route = Some(&route.info);
+        self.open.series = Some(&destination.series);
+        destination.series.begins();
+    }
+
+    /// The request as a span, if it is recorded.
+    pub(crate) fn span(&self) -> Option<Arc<Traced>> {
+        self.logged.as_ref()?.span.clone()
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        log_failure(failure, self.id, self.route.as_deref());
-        if let Some(line) = &mut self.line {
-            line.error = Some(Code::from(failure).as_str());
+        log_failure(failure, self.id, self.route.map(|route| &**route));
+        let code = Code::from(failure);
+        self.error = Some(code);
+        if !matches!(failure, Failure::NoRoute | Failure::MethodNotAllowed { .. }) {
+            self.keep(code, || chain(failure));
         }
     }
 
-    /// The head is on its way; the access line is written when the body has ended too.
-    pub(crate) fn finish(self, response: Response) -> Response {
-        let Self { id, route, line: Some(mut line) } = self else { return response };
+    fn keep(&self, code: Code, reason: impl FnOnce() -> String) {
+        self.metrics.keep(|| RecentFailure {
+            at: SystemTime::now(),
+            request_id: self.id,
+            labels: self.open.series.map(|series| series.labels().clone()),
+            code,
+            reason: reason(),
+        });
+    }
+
+    /// The head is on its way, and calls took so much of the time. The access line is written when the body has ended
+    /// too.
+    pub(crate) fn finish(mut self, mut response: Response, spent: Duration) -> Response {
         // A failure that a response step reshaped is a failure still.
-        if let Some(code) = response.extensions().get::<Code>() {
-            line.error = Some(code.as_str());
+        if let Some(Reshaped { code, reason }) = response.extensions_mut().remove() {
+            self.error = Some(code);
+            self.keep(code, || reason);
         }
-        let status = response.status();
-        response.map(|body| Body::new(Watched { body, sent: 0, ended: false, broken: false, status, id, route, line }))
+        let logged = self.logged.take().map(|mut logged| {
+            let line = &mut logged.line;
+            line.status = response.status();
+            line.error = self.error.map_or("", Code::as_str);
+            line.route_path = self.route.map(|route| Arc::clone(&route.path));
+            line.labels = self.open.series.map(|series| series.labels().clone());
+            line.upstream = spent;
+            (logged, self.open.started)
+        });
+        self.count(&mut response, spent);
+        let Some((logged, started)) = logged else { return response };
+        response.map(|body| Body::new(Watched { body, sent: 0, ended: false, broken: false, started, logged }))
+    }
+
+    fn count(&mut self, response: &mut Response, spent: Duration) {
+        let started = self.open.started;
+        let series = self.open.series.take().unwrap_or_else(|| {
+            let series = self.metrics.unmatched();
+            series.begins();
+            series
+        });
+        let took = started.elapsed();
+        series.answered(response.status(), self.error, took.saturating_sub(spent));
+        match response.body_mut().meter() {
+            Some(Some(meter)) => meter.goes_to_client(started),
+            Some(none) => *none = Some(Meter::of_request(series, started)),
+            None => series.ended(took),
+        }
     }
 }
-
 /// A reply's body that tells when it ends, or is dropped before.
 struct Watched {
     body: Body,
     sent: u64,
     ended: bool,
     broken: bool,
-    status: StatusCode,
-    id: RequestId,
-    route: Option<Arc<RouteInfo>>,
-    line: Box<Line>,
+    started: Instant,
+    logged: Box<Logged>,
 }
 
 impl HttpBody for Watched {
@@ -118,23 +196,39 @@ impl HttpBody for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let line = &self.line;
-        #[allow(clippy::cast_possible_truncation, reason = "half a million years fit")]
-        let duration_us = line.started.elapsed().as_micros() as u64;
-        info!(
-            target: ACCESS,
-            listener = &*line.listener,
-            client = line.client,
-            method = line.method,
-            path = line.path,
-            status = self.status.as_u16(),
-            route = self.route.as_ref().map_or("", |route| &route.name),
-            error = line.error.unwrap_or(""),
-            bytes = self.sent,
-            complete = !self.broken && (self.ended || self.body.is_end_stream()),
-            duration_us,
-            request_id = %self.id,
-            "A request was answered."
-        );
+        let line = &mut self.logged.line;
+        line.bytes = self.sent;
+        line.complete = !self.broken && (self.ended || self.body.is_end_stream());
+        line.duration = self.started.elapsed();
+        if self.logged.traced {
+            trace(&self.logged.line);
+        }
+        if let Some(span) = &self.logged.span {
+            span.end(&self.logged.line);
+        }
+        if let Some(sink) = self.logged.sink.take() {
+            sink.take(self.logged.line.clone());
+        }
     }
+}
+
+fn trace(line: &AccessLine) {
+    #[allow(clippy::cast_possible_truncation, reason = "half a million years fit")]
+    let duration_us = line.duration.as_micros() as u64;
+    let client = line.client.map(|client| client.to_string()).unwrap_or_default();
+    info!(
+        target: ACCESS,
+        listener = &*line.listener,
+        client,
+        method = line.method.as_str(),
+        path = line.path,
+        status = line.status.as_u16(),
+        route = line.labels.as_ref().map_or("", |labels| &labels.route),
+        error = line.error,
+        bytes = line.bytes,
+        complete = line.complete,
+        duration_us,
+        request_id = %line.request_id,
+        "A request was answered."
+    );
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DestinationPlan, TargetPlan, TriggerPlan, destination::Action, route::RoutePlan, top::Root, upstream::UpstreamPlan,
+    Address, DestinationPlan, TargetPlan, TriggerPlan, destination::Action, route::RoutePlan, top::Root,
+    upstream::UpstreamPlan,
 };
-use crate::{document::Period, policy::PolicySettings};
+use crate::{
+    document::{Period, Secret},
+    policy::PolicySettings,
+};
 
 /// The whole document. Values that came from references are masked by the caller.
 pub(super) fn document(
@@ -18,7 +22,9 @@ pub(super) fn document(
 ) -> Value {
     let mut document = json!({
         "listeners": top.listeners,
-        "admin": top.admin.as_ref().map(|address| json!({"address": address})),
+        "admin": top.admin.as_ref().map(|address| admin(address, top.admin_token.as_ref())),
+        "access_log": top.access_log,
+        "telemetry": top.telemetry,
         "shutdown": {
             "lame_duck": Period::from(top.shutdown.lame_duck),
             "grace": Period::from(top.shutdown.grace),
@@ -50,6 +56,14 @@ pub(super) fn document(
         fields.retain(|_, value| !value.is_null());
     }
     document
+}
+
+fn admin(address: &Address, token: Option<&Secret>) -> Value {
+    let mut fields = json!({"address": address});
+    if let Some(token) = token {
+        fields["token"] = json!(token);
+    }
+    fields
 }
 
 fn upstream(plan: &UpstreamPlan) -> Value {

@@ -1,5 +1,6 @@
 //! The checked form of a configuration: what can't be right is not in it, and nothing is connected yet.
 
+mod access_log;
 mod described;
 mod destination;
 mod discover;
@@ -17,6 +18,7 @@ mod schema;
 mod search;
 mod sent;
 mod steps;
+mod telemetry;
 mod top;
 mod trial;
 mod trigger;
@@ -33,11 +35,13 @@ use std::{
     time::Duration,
 };
 
+pub use access_log::AccessLog;
 pub use explain::{Explanation, Passed};
 pub use listener::{Address, Listener, ListenerTls};
 pub use outcome::Outcome;
 pub use render::{Attempt, AttemptError, Rendered};
 pub use schema::schema;
+pub use telemetry::{Collector, OtlpProtocol};
 pub use trial::{Difference, TestReport, TestResult};
 pub use yaml::to_yaml;
 
@@ -49,7 +53,7 @@ pub(crate) use upstream::UpstreamPlan;
 pub(crate) use yaml::scalar;
 
 use crate::{
-    document::{DocPath, Document, Flaw, Masks, Node, References, Report, Sources, Span},
+    document::{DocPath, Document, Flaw, Masks, Node, References, Report, Secret, Sources, Span},
     registry::Registry,
     routing::RouteTable,
 };
@@ -59,6 +63,9 @@ use crate::{
 pub struct Plan {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) admin: Option<Address>,
+    admin_token: Option<Secret>,
+    access_log: Option<AccessLog>,
+    collector: Option<Collector>,
     pub(crate) shutdown: Shutdown,
     pub(crate) upstreams: BTreeMap<String, UpstreamPlan>,
     pub(crate) routes: Vec<RoutePlan>,
@@ -70,7 +77,7 @@ pub struct Plan {
     tests: Vec<trial::Trial>,
     report: Report,
     sources: Arc<Sources>,
-    masks: Masks,
+    pub(crate) masks: Masks,
     /// What stands under `listeners`, for what is found wrong with them later.
     listener_settings: Option<Node>,
 }
@@ -120,6 +127,9 @@ impl Plan {
         if routes.is_empty() && triggers.is_empty() && flaws.is_empty() {
             flaws.push(top::without_routes(document.root()));
         }
+        let access_log = root.access_log.as_ref().and_then(|log| AccessLog::read(log, &directory, &mut flaws));
+        let collector =
+            root.telemetry.as_ref().and_then(|settings| Collector::read(settings, document.root(), &mut flaws));
         let effective = document.mask(effective::document(&root, &upstreams, &routes, &triggers));
         let report = document.report(flaws);
         if report.has_errors() {
@@ -128,6 +138,9 @@ impl Plan {
         Ok(Self {
             listeners,
             admin: root.admin,
+            admin_token: root.admin_token,
+            access_log,
+            collector,
             shutdown: root.shutdown,
             upstreams,
             routes,
@@ -204,6 +217,21 @@ impl Plan {
     /// The admin listener's address, if there is one.
     pub fn admin(&self) -> Option<&Address> {
         self.admin.as_ref()
+    }
+
+    /// What the admin demands of who asks it, if it demands anything.
+    pub fn admin_token(&self) -> Option<&Secret> {
+        self.admin_token.as_ref()
+    }
+
+    /// The access log, if there is one.
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.as_ref()
+    }
+
+    /// The collector that traces and metrics go to, if there is one.
+    pub fn collector(&self) -> Option<&Collector> {
+        self.collector.as_ref()
     }
 
     /// How the gateway stops.

@@ -6,13 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Shutdown, keep,
+    Shutdown,
+    access_log::AccessLogSettings,
+    keep,
     listener::{Address, ListenerSettings},
     opaque::Opaque,
     root,
+    telemetry::TelemetrySettings,
 };
 use crate::{
-    document::{Flaw, Node, Period, Value, from_node},
+    document::{Flaw, Node, Period, Secret, Value, from_node},
     policy::PolicySettings,
 };
 
@@ -27,6 +30,12 @@ pub(crate) struct DocumentSettings {
     /// The address for operators: health, readiness, routes, configuration. Never a public listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<AdminSettings>,
+    /// One line per request. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_log: Option<AccessLogSettings>,
+    /// Traces and metrics for a collector. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telemetry: Option<TelemetrySettings>,
     /// The upstreams, by name.
     pub(crate) upstreams: Opaque,
     /// The routes for any host.
@@ -49,6 +58,9 @@ pub(crate) struct DocumentSettings {
 struct AdminSettings {
     /// Address and port, or `unix:` and a path.
     address: Address,
+    /// What operators have to send as `authorization: Bearer TOKEN`; `/live` and `/ready` need none. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Secret>,
 }
 
 /// How the gateway stops on SIGTERM; a second one ends at once.
@@ -72,6 +84,9 @@ impl Default for ShutdownSettings {
 pub(super) struct Root {
     pub(super) listeners: BTreeMap<String, ListenerSettings>,
     pub(super) admin: Option<Address>,
+    pub(super) admin_token: Option<Secret>,
+    pub(super) access_log: Option<AccessLogSettings>,
+    pub(super) telemetry: Option<TelemetrySettings>,
     pub(super) defaults: PolicySettings,
     pub(super) shutdown: Shutdown,
 }
@@ -80,9 +95,21 @@ impl Root {
     /// Reads all but upstreams, routes and hosts.
     pub(super) fn read(node: &Node, flaws: &mut Vec<Flaw>) -> Self {
         let settings: DocumentSettings = keep(from_node(node, &root()), flaws).unwrap_or_default();
+        let (admin, admin_token) = settings.admin.map(|admin| (admin.address, admin.token)).unzip();
+        let admin_token = admin_token.flatten();
+        if admin_token.as_ref().is_some_and(|token: &Secret| token.expose().is_empty()) {
+            let at = node.get("admin").and_then(|admin| admin.get("token")).map_or(node.at, |token| token.at);
+            let flaw = Flaw::error(at, &root().key("admin").key("token"), "the token is empty");
+            flaws.push(
+                flaw.with_hint("give it a value, or leave it out where everybody who reaches the address may ask"),
+            );
+        }
         Self {
             listeners: settings.listeners.filter(|listeners| !listeners.is_empty()).unwrap_or_else(default_listener),
-            admin: settings.admin.map(|admin| admin.address),
+            admin,
+            admin_token,
+            access_log: settings.access_log,
+            telemetry: settings.telemetry,
             defaults: settings.defaults,
             shutdown: Shutdown { lame_duck: settings.shutdown.lame_duck.into(), grace: settings.shutdown.grace.into() },
         }

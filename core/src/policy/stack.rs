@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     gateway::Destination,
     invocation::{Invocation, Response},
+    metrics::Series,
     upstream::{BoxFuture, Function},
 };
 
@@ -46,18 +47,20 @@ pub(crate) fn stack(
     policies: Policies,
     pipelines: Pipelines,
     function: Arc<dyn Function>,
+    series: Arc<Series>,
     guards: Option<&Guards>,
     mirror: Option<Mirror>,
 ) -> Destination {
     let idle = policies.timeout.idle;
+    let asked = Arc::clone(&function);
+    let dispatch = Dispatch { function, series: Arc::clone(&series) };
     let stack = match Attempts::of(&policies, guards) {
         None => {
             let layers =
                 ServiceBuilder::new().layer(layer_fn(Limits)).layer(layer_fn(|inner| Deadline { inner, idle }));
-            shaped(layers.service(Dispatch(function)), pipelines)
+            shaped(layers.service(dispatch), pipelines)
         }
         Some(Attempts { limit, retries, circuit, gate }) => {
-            let asked = Arc::clone(&function);
             let retrying = move |retries| {
                 layer_fn(move |inner| Retrying { inner, retries: Arc::clone(&retries), function: Arc::clone(&asked) })
             };
@@ -70,14 +73,14 @@ pub(crate) fn stack(
                 .option_layer(circuit.map(guarded))
                 .option_layer(gate.map(bounded))
                 .layer(layer_fn(|inner| OneAttempt { inner, limit }));
-            shaped(layers.service(Dispatch(function)), pipelines)
+            shaped(layers.service(dispatch), pipelines)
         }
     };
     let stack = match mirror {
         Some(mirror) => Box::new(Mirrored { inner: stack, mirror: Arc::new(mirror) }),
         None => stack,
     };
-    Destination { policies, stack }
+    Destination { policies, series, stack }
 }
 
 /// Puts the steps around the layers. A route without steps has no transformation layer at all.

@@ -17,9 +17,10 @@ use tower::{Service, ServiceExt};
 use crate::{
     body::{Body, BodyError},
     document::Sources,
+    error::chain,
     failure::Failure,
     invocation::{CallContext, Invocation, Response},
-    observe::log_failure,
+    observe::{Reshaped, log_failure},
     respond::{self, Code},
     upstream::BoxFuture,
 };
@@ -160,7 +161,7 @@ async fn shape_reply(
                     last
                 }
             };
-            answer.extensions_mut().insert(code);
+            answer.extensions_mut().insert(Reshaped { code, reason: chain(&failure) });
             Ok(answer)
         }
         Err(failure) => Err(failure),

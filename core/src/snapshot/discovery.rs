@@ -44,7 +44,7 @@ pub struct Found {
     pub missing: Report,
 }
 
-type Answer = Result<Arc<[Discovered]>, Arc<UpstreamError>>;
+pub(super) type Answer = Result<Arc<[Discovered]>, Arc<UpstreamError>>;
 
 /// The discovery of one upstream, which runs until the upstream is closed.
 #[derive(Debug)]
@@ -81,6 +81,11 @@ pub(super) fn start(
 }
 
 impl Discovery {
+    /// What the upstream said last, if it has said anything yet.
+    pub(super) fn latest(&self) -> Option<Answer> {
+        self.latest.borrow().clone()
+    }
+
     /// What the upstream says; waits for its first answer.
     pub(super) async fn found(&self, sources: &Arc<Sources>) -> Result<Found, Arc<UpstreamError>> {
         let ended = || UpstreamError::new(ErrorKind::Unavailable, "the upstream is closed");

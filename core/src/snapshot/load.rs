@@ -20,6 +20,8 @@ use crate::{
     error::{ErrorKind, UpstreamError, chain},
     gateway::{Destination, Route},
     invocation::RouteInfo,
+    metrics::{Labels, Metrics},
+    observe::Observers,
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
     policy::{Copies, Guards, Mirror, stack},
     upstream::{Context, Function, flaw},
@@ -44,19 +46,21 @@ impl Snapshot {
     /// Everything that connecting and binding found wrong; what was connected by then is closed again.
     pub async fn load(plan: Plan, background: &Handle) -> Result<Self, LoadError> {
         let mut flaws = Vec::new();
-        let sources = plan.sources();
+        let (sources, masks) = (plan.sources(), plan.masks.clone());
         let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
         let selections = plan.upstreams.iter().filter_map(selected).collect();
         let upstreams = connect(plan.upstreams, &plan.directory, background, &mut flaws).await;
         let mut snapshot = Self {
             table: plan.table,
             routes: Vec::new(),
+            observers: Observers::default(),
             upstreams,
             triggers: Vec::new(),
             discoveries: BTreeMap::new(),
             sources: Arc::clone(&sources),
+            masks,
         };
-        let mut bound = Bindings::default();
+        let mut bound = Bindings { metrics: Arc::clone(&snapshot.observers.metrics), ..Bindings::default() };
         let published: Vec<_> = plan.routes.iter().filter_map(Published::of).collect();
         for route in plan.routes {
             snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut bound, &mut flaws).map(Arc::new));
@@ -87,6 +91,8 @@ pub(super) struct Bindings {
     functions: Vec<(Arc<str>, Arc<dyn Function>)>,
     /// What the routes that publish the document show.
     published: Arc<OnceLock<Vec<Published>>>,
+    /// What counts the requests.
+    metrics: Arc<Metrics>,
 }
 
 impl Bindings {
@@ -141,11 +147,12 @@ pub(super) async fn connect_one(
     background: &Handle,
 ) -> Result<Connected, Flaw> {
     let context = Context::new(name, directory, background.clone());
-    let key = plan.path.key(plan.kind.name());
-    let at = plan.node.entry(plan.kind.name()).map_or(plan.node.at, |(key, _)| key.at);
+    let kind = plan.kind.name();
+    let key = plan.path.key(kind);
+    let at = plan.node.entry(kind).map_or(plan.node.at, |(key, _)| key.at);
     let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
     match connected.await.unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time"))) {
-        Ok(upstream) => Ok(Connected { upstream, context, guards: Guards::new(name) }),
+        Ok(upstream) => Ok(Connected { upstream, kind, context, guards: Guards::new(name) }),
         Err(error) => {
             context.end().await;
             Err(Flaw::error(at, &key, chain(&error)))
@@ -191,6 +198,7 @@ pub(super) fn destination_of(
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
     let mut guards = None;
+    let (mut upstream, kind) = (Arc::from(""), kind_of(&plan.action, upstreams));
     let function: Arc<dyn Function> = match plan.action {
         Action::Respond => Arc::new(Respond),
         Action::Redirect(redirect) => Arc::new(redirect),
@@ -203,6 +211,7 @@ pub(super) fn destination_of(
             // An upstream that could not be connected was told already.
             let connected = upstreams.get(&call.upstream)?;
             guards = Some(&connected.guards);
+            upstream = Arc::from(call.upstream.as_str());
             match Arc::clone(&connected.upstream).bind(call.target) {
                 Ok(function) => {
                     bound.named.extend(function.listed_as().map(|listed| Named {
@@ -227,7 +236,8 @@ pub(super) fn destination_of(
         (Some(mirror), Some(copies)) => Some(mirror_of(*mirror, copies.clone(), route, upstreams, bound, flaws)?),
         _ => None,
     };
-    Some(stack(plan.policies, plan.pipelines, function, guards, mirror))
+    let series = bound.metrics.series(Labels { route: Arc::clone(route), upstream, kind });
+    Some(stack(plan.policies, plan.pipelines, function, series, guards, mirror))
 }
 
 /// Binds where the copies of a destination's requests go.
@@ -242,4 +252,14 @@ fn mirror_of(
     let Action::Call(call) = &plan.action else { return None };
     let context = upstreams.get(&call.upstream)?.context.clone();
     Some(Mirror::new(copies, destination_of(plan, route, upstreams, bound, flaws)?, context))
+}
+
+/// What answers, as metrics name it.
+fn kind_of(action: &Action, upstreams: &BTreeMap<String, Connected>) -> &'static str {
+    match action {
+        Action::Respond => "respond",
+        Action::Redirect(_) => "redirect",
+        Action::Openapi(_) => "openapi",
+        Action::Call(call) => upstreams.get(&call.upstream).map_or("", |connected| connected.kind),
+    }
 }

@@ -4,6 +4,7 @@ mod describing;
 mod discovery;
 mod listing;
 mod load;
+mod state;
 mod triggers;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -12,20 +13,22 @@ pub use describing::{DescribeError, Described};
 pub use discovery::Found;
 pub use listing::{DiscoverError, Listing};
 pub use load::LoadError;
+pub use state::{Listed, UpstreamState};
 use tokio::time::timeout;
 use tracing::warn;
 
 use discovery::Discovery;
 
 use crate::{
-    document::Sources,
+    document::{Masks, Sources},
     error::{ErrorKind, UpstreamError},
     failure::Failure,
     gateway::Route,
-    policy::{CircuitState, ConcurrencyState, Guards},
+    observe::{AccessSink, Observers, TraceSink},
+    policy::Guards,
     routing::RouteTable,
     trigger::Runner,
-    upstream::{AnyUpstream, Context, EndpointState},
+    upstream::{AnyUpstream, Context},
 };
 
 /// How long an upstream may take to say whether it is ready.
@@ -38,15 +41,18 @@ const CLOSE: Duration = Duration::from_secs(10);
 pub struct Snapshot {
     pub(crate) table: RouteTable<usize>,
     pub(crate) routes: Vec<Arc<Route>>,
+    pub(crate) observers: Observers,
     upstreams: BTreeMap<String, Connected>,
     triggers: Vec<Arc<Runner>>,
     discoveries: BTreeMap<String, Discovery>,
     sources: Arc<Sources>,
+    pub(crate) masks: Masks,
 }
 
 /// A connected upstream with the tasks that belong to it, and with what policies remember of it.
 pub(crate) struct Connected {
     upstream: Arc<dyn AnyUpstream>,
+    kind: &'static str,
     context: Context,
     guards: Guards,
 }
@@ -57,6 +63,20 @@ impl Snapshot {
         self.routes.get(index).map(|route| &**route).ok_or(Failure::NoRoute)
     }
 
+    /// Has every request that ends told to this sink.
+    #[must_use]
+    pub fn logging_to(mut self, sink: Arc<dyn AccessSink>) -> Self {
+        self.observers.access = Some(sink);
+        self
+    }
+
+    /// Has the spans of requests and calls told to this sink.
+    #[must_use]
+    pub fn tracing_to(mut self, sink: Arc<dyn TraceSink>) -> Self {
+        self.observers.traces = Some(sink);
+        self
+    }
+
     /// Asks every upstream whether calls can be expected to succeed.
     pub async fn ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
         let asked = self.upstreams.iter().map(|(name, connected)| async move {
@@ -65,11 +85,6 @@ impl Snapshot {
             (name.clone(), said.unwrap_or_else(|_| Err(late())))
         });
         futures_util::future::join_all(asked).await.into_iter().collect()
-    }
-
-    /// What every upstream does at the moment: its circuits, places and endpoints. Asks nobody.
-    pub fn upstreams(&self) -> BTreeMap<String, UpstreamState> {
-        self.upstreams.iter().map(|(name, connected)| (name.clone(), connected.state())).collect()
     }
 
     /// What upstreams say of their functions, for those whose document says `discover`. Waits until each has answered
@@ -90,25 +105,7 @@ impl Snapshot {
     }
 }
 
-/// What an upstream does at the moment. Of circuits and places there is one for each set of settings that its routes have.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpstreamState {
-    /// Its circuits, of `circuit_breaker`.
-    pub circuits: Vec<CircuitState>,
-    /// Its places, of `concurrency`.
-    pub concurrency: Vec<ConcurrencyState>,
-    /// Its endpoints, where its kind has several to choose from.
-    pub endpoints: Vec<EndpointState>,
-}
-
 impl Connected {
-    fn state(&self) -> UpstreamState {
-        let Self { upstream, guards, .. } = self;
-        let (circuits, concurrency) = (guards.circuits(), guards.concurrency());
-        UpstreamState { circuits, concurrency, endpoints: upstream.endpoints() }
-    }
-
     /// Flushes what is under way and ends the upstream's tasks.
     async fn close(&self, name: &str) {
         if timeout(CLOSE, self.upstream.close()).await.is_err() {

@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     gateway::REQUEST_ID,
     invocation::Response,
+    observe::Reshaped,
     policy::{Policies, Reason},
     request_id::RequestId,
     respond::{self, Code},
@@ -123,7 +124,7 @@ pub(super) async fn judge(
     edge::strip_response(head.status, &mut head.headers);
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(REQUEST_ID, id.to_header());
-    let error = head.extensions.get::<Code>().copied();
+    let error = head.extensions.get::<Reshaped>().map(|reshaped| reshaped.code);
     let reply = Reply { status: head.status, headers: head.headers, body, error };
     if reply.status.is_success() { Outcome::Done(reply) } else { Outcome::Failed(Box::new(Failed::functions(reply))) }
 }
