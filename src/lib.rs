@@ -10,10 +10,12 @@
 //! }
 //! ```
 
+mod access_log;
 mod admin;
 mod cli;
 mod log;
 pub mod server;
+mod telemetry;
 
 use std::process::ExitCode;
 

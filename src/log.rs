@@ -1,8 +1,13 @@
 //! The log: whole sentences with structured fields, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Registry, filter::ParseError, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,7 +18,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Why there is no log.
+/// Why there is no log, or not the one that was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The filter is malformed.
@@ -24,14 +29,64 @@ pub(crate) enum LogError {
     /// A log is running already.
     #[error("the log was started twice: {0}")]
     Started(#[from] tracing_subscriber::util::TryInitError),
+    /// The process ends.
+    #[error("the log has ended: {0}")]
+    Ended(#[from] reload::Error),
+}
+
+/// A log that runs. Clones change the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+    initial: Arc<str>,
+    current: Arc<Mutex<String>>,
+}
+
+impl Log {
+    /// What the process was started with.
+    pub(crate) fn initial(&self) -> &str {
+        &self.initial
+    }
+
+    /// What is logged now.
+    pub(crate) fn current(&self) -> String {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is logged.
+    ///
+    /// # Errors
+    /// A malformed filter.
+    pub(crate) fn set(&self, filter: &str) -> Result<(), LogError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        self.filter.reload(parse(filter)?)?;
+        filter.clone_into(&mut current);
+        Ok(())
+    }
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
+}
+
+/// A log that is not started: for tests of what changes one.
+#[cfg(test)]
+pub(crate) fn unstarted(filter: &str) -> (Log, reload::Layer<EnvFilter, Registry>) {
+    prepared(filter).unwrap()
+}
+
+fn prepared(filter: &str) -> Result<(Log, reload::Layer<EnvFilter, Registry>), LogError> {
+    let (layer, handle) = reload::Layer::new(parse(filter)?);
+    let log = Log { filter: handle, initial: filter.into(), current: Arc::new(Mutex::new(filter.to_owned())) };
+    Ok((log, layer))
 }
 
 /// Starts the process's log. Without a format it is text on a terminal and JSON elsewhere.
 ///
 /// # Errors
 /// A malformed filter; a log that runs already.
-pub(crate) fn start(filter: &str, format: Option<LogFormat>) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
+pub(crate) fn start(filter: &str, format: Option<LogFormat>) -> Result<Log, LogError> {
+    let (log, filter) = prepared(filter)?;
     let terminal = io::stderr().is_terminal();
     let default = if terminal { LogFormat::Text } else { LogFormat::Json };
     let registry = tracing_subscriber::registry().with(filter);
@@ -40,7 +95,7 @@ pub(crate) fn start(filter: &str, format: Option<LogFormat>) -> Result<(), LogEr
         LogFormat::Text => registry.with(lines.with_ansi(terminal)).try_init()?,
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
     }
-    Ok(())
+    Ok(log)
 }
 
 #[cfg(test)]
@@ -52,5 +107,13 @@ mod tests {
         let error = start("info,callgate::access=loud", None).unwrap_err().to_string();
         assert!(error.contains("`info,callgate::access=loud`"), "{error}");
         assert!(error.contains("write a level"), "{error}");
+    }
+
+    #[test]
+    fn a_malformed_filter_leaves_the_one_in_force() {
+        let (log, _layer) = unstarted("info");
+        log.set("debug").unwrap();
+        assert!(log.set("callgate=loud").is_err());
+        assert_eq!((log.current().as_str(), log.initial()), ("debug", "info"));
     }
 }

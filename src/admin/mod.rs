@@ -1,10 +1,19 @@
-//! The admin address, for operators and load balancers: health, readiness, routes, triggers and
-//! configuration.
+//! The admin address, for operators and load balancers: health, readiness, metrics, routes, upstreams, triggers,
+//! configuration and the log's level.
 //!
 //! It has a listener of its own, never a public one, and runs on the background runtime, so that it answers also while
 //! the workers are busy. What it shows holds no secret.
 
+mod attempt;
+mod dashboard;
 mod health;
+mod level;
+mod listing;
+mod metrics;
+mod options;
+mod process;
+mod token;
+mod traffic;
 
 use std::{
     future::IntoFuture,
@@ -14,19 +23,18 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
-    extract::State,
-    http::{HeaderValue, header},
-    middleware::map_response,
-    response::Response,
-    routing::get,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware::{from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
+    routing::{get, post},
     serve::Listener,
 };
 use callgate_core::{
-    Gateway,
-    plan::Address,
-    trigger::{Tally, TriggerState},
+    Gateway, Secret,
+    plan::{Address, Plan},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -35,7 +43,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::server::{Readiness, ServerError, remove_stale};
+pub(crate) use metrics::gather;
+use options::Options;
+
+use crate::{
+    log::Log,
+    server::{Readiness, ServerError, Traffic, remove_stale},
+};
 
 /// What the admin shows of the configuration in force.
 #[derive(Debug)]
@@ -44,6 +58,26 @@ pub(crate) struct AdminState {
     pub(crate) routes: Vec<[String; 4]>,
     /// The effective document, secrets masked.
     pub(crate) config: Value,
+}
+
+impl AdminState {
+    /// What is shown of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self { routes: plan.route_list(), config: plan.effective().clone() }
+    }
+}
+
+/// What the admin tells of, and changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) readiness: Readiness,
+    pub(crate) gateway: Gateway,
+    pub(crate) traffic: Traffic,
+    /// Of the configuration in force; whoever puts another in force replaces it.
+    pub(crate) state: Arc<ArcSwap<AdminState>>,
+    pub(crate) log: Log,
+    /// What is demanded of who asks.
+    pub(crate) token: Option<Secret>,
 }
 
 /// An admin listener that is bound but does not answer yet.
@@ -67,13 +101,6 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-#[derive(Clone)]
-struct Shared {
-    readiness: Readiness,
-    gateway: Gateway,
-    state: Arc<AdminState>,
 }
 
 impl Admin {
@@ -103,8 +130,8 @@ impl Admin {
     ///
     /// # Errors
     /// The runtime can't watch the socket.
-    pub(crate) fn serve(self, readiness: Readiness, gateway: Gateway, state: Arc<AdminState>) -> io::Result<Serving> {
-        let router = router(Shared { readiness, gateway, state });
+    pub(crate) fn serve(self, shared: Shared) -> io::Result<Serving> {
+        let router = router(shared);
         let task = match self.socket {
             Socket::Tcp(socket) => spawn(TcpListener::from_std(socket)?, router),
             Socket::Unix(socket) => spawn(UnixListener::from_std(socket)?, router),
@@ -130,36 +157,60 @@ where
 
 fn router(shared: Shared) -> Router {
     Router::new()
+        .route("/", get(dashboard::page))
+        .route("/dashboard.css", get(dashboard::style))
+        .route("/dashboard.js", get(dashboard::script))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
-        .route("/routes", get(routes))
-        .route("/triggers", get(triggers))
-        .route("/config", get(config))
+        .route("/metrics", get(metrics::metrics))
+        .route("/routes", get(listing::routes))
+        .route("/upstreams", get(listing::upstreams))
+        .route("/triggers", get(listing::triggers))
+        .route("/config", get(listing::config))
+        .route("/traffic", get(traffic::traffic))
+        .route("/failures", get(traffic::failures))
+        .route("/try", post(attempt::attempt))
+        .route("/log", get(level::log).put(level::log).delete(level::log))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(shared.clone(), token::guard))
         .layer(map_response(uncached))
         .with_state(shared)
 }
 
-async fn routes(State(shared): State<Shared>) -> Json<Vec<Value>> {
-    let shown =
-        |[host, matcher, to, name]: &[String; 4]| json!({"host": host, "match": matcher, "to": to, "name": name});
-    Json(shared.state.routes.iter().map(shown).collect())
+/// What there is, with its options, for whoever asks for something else.
+const ENDPOINTS: [(&str, &str); 12] = [
+    ("GET /", "the dashboard"),
+    ("GET /live", "whether the process runs"),
+    ("GET /ready", "whether the gateway wants traffic, and why not"),
+    ("GET /metrics", "metrics, as Prometheus reads them"),
+    ("GET /routes?format=json|text", "the routes in the order in which they are tried"),
+    ("GET /upstreams", "the upstreams, whether they are ready, and what discovery found"),
+    ("GET /triggers", "the triggers, and what became of their messages"),
+    ("GET /traffic", "counters and histograms of each route, for the dashboard"),
+    ("GET /failures", "the last hundred requests that the gateway answered for a failure"),
+    ("POST /try", "sends a request through the gateway, and shows each of its steps"),
+    ("GET /config?format=json|yaml", "the configuration in force, secrets masked"),
+    (
+        "GET, PUT, DELETE /log?level=debug|filter=info,callgate=debug",
+        "what is logged: show it, change it, take it back",
+    ),
+];
+
+async fn unknown(uri: Uri) -> Response {
+    let endpoints: serde_json::Map<_, _> =
+        ENDPOINTS.iter().map(|(endpoint, what)| ((*endpoint).to_owned(), json!(what))).collect();
+    let error = format!("there is no `{}` here", uri.path());
+    (StatusCode::NOT_FOUND, Json(json!({"error": error, "endpoints": endpoints}))).into_response()
 }
 
-/// What each trigger does at the moment, and what became of its messages so far.
-async fn triggers(State(shared): State<Shared>) -> Json<Vec<Value>> {
-    let shown = |state: TriggerState| {
-        let Tally { received, succeeded, retried, dead_lettered, dropped, returned, .. } = state.tally;
-        json!({
-            "name": &*state.name, "source": state.kind, "to": state.to, "running": state.running, "waiting": state.waiting,
-            "received": received, "succeeded": succeeded, "retried": retried, "dead_lettered": dead_lettered,
-            "dropped": dropped, "returned": returned,
-        })
-    };
-    Json(shared.gateway.snapshot().triggers().into_iter().map(shown).collect())
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    refused(StatusCode::METHOD_NOT_ALLOWED, &format!("`{}` is not asked by {method}", uri.path()))
 }
 
-async fn config(State(shared): State<Shared>) -> Json<Value> {
-    Json(shared.state.config.clone())
+/// A refusal with its reason.
+fn refused(status: StatusCode, reason: &str) -> Response {
+    (status, Json(json!({"error": reason}))).into_response()
 }
 
 /// What is shown is of this moment.
@@ -169,62 +220,4 @@ async fn uncached(mut response: Response) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use callgate_core::{
-        Registry, Snapshot,
-        document::{Document, System},
-        plan::Plan,
-    };
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
-    };
-
-    use super::*;
-
-    async fn get(path: &str, readiness: &Readiness) -> (String, Value) {
-        let text = "upstreams: {e: {echo: {}}}\nroutes: [{name: pong, match: GET /pong, to: e}]";
-        let document = Document::parse("test.yaml", text, &System).unwrap_or_else(|report| panic!("{report}"));
-        let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
-        let state = AdminState { routes: plan.route_list(), config: plan.effective().clone() };
-        let gateway = Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap());
-        let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
-        let Address::Tcp(address) = *admin.address() else { unreachable!() };
-        let _serving = admin.serve(readiness.clone(), gateway, Arc::new(state)).unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), serde_json::from_str(body).unwrap())
-    }
-
-    #[tokio::test]
-    async fn says_why_it_is_not_ready() {
-        let readiness = Readiness::starting();
-        let (head, body) = get("/ready", &readiness).await;
-        assert!(head.starts_with("HTTP/1.1 503"), "{head}");
-        assert_eq!((&body["ready"], &body["reason"]), (&json!(false), &json!("the gateway is starting")));
-        let (head, _) = get("/live", &readiness).await;
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    }
-
-    #[tokio::test]
-    async fn shows_upstreams_beside_readiness_and_lets_nobody_cache_it() {
-        let readiness = Readiness::starting();
-        readiness.serves();
-        let (head, body) = get("/ready", &readiness).await;
-        assert!(head.starts_with("HTTP/1.1 200") && head.contains("cache-control: no-store"), "{head}");
-        assert_eq!(body, json!({"ready": true, "upstreams": {"e": "ready"}}));
-    }
-
-    #[tokio::test]
-    async fn shows_routes_and_the_configuration() {
-        let readiness = Readiness::starting();
-        let (_, routes) = get("/routes", &readiness).await;
-        assert_eq!((&routes[0]["name"], &routes[0]["host"]), (&json!("pong"), &json!("any")));
-        let (_, config) = get("/config", &readiness).await;
-        assert!(config["routes"].is_array() && config["listeners"].is_object(), "{config}");
-    }
-}
+mod tests;

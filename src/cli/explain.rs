@@ -8,15 +8,18 @@ use http::{HeaderName, HeaderValue, Request, Uri};
 use super::{Failed, load};
 
 pub(super) fn routes(config: &Path, registry: &Registry) -> Result<String, Failed> {
-    let plan = load::plan(config, registry)?;
-    let rows: Vec<_> = plan.route_list();
+    Ok(table(&load::plan(config, registry)?.route_list()))
+}
+
+/// Host, match, destination and name of routes, for people.
+pub(crate) fn table(rows: &[[String; 4]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (host, matches) = (width(0), width(1));
     let lines = rows.iter().map(|[h, m, to, name]| {
         let name = if name == m || *name == format!("{h} {m}") { "" } else { name };
         format!("{h:<host$}  {m:<matches$}  -> {to}  {name}").trim_end().to_owned() + "\n"
     });
-    Ok(lines.collect())
+    lines.collect()
 }
 
 pub(super) fn explain(

@@ -21,6 +21,8 @@ use std::{
 use callgate_core::{Registry, plan::schema};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use explain::table as route_table;
+
 use crate::log::LogFormat;
 
 /// The configuration is invalid, or the gateway could not end cleanly.

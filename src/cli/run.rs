@@ -2,8 +2,9 @@
 
 use std::{num::NonZeroUsize, path::Path, process::ExitCode, sync::Arc};
 
+use arc_swap::ArcSwap;
 use callgate_core::{
-    Gateway, Registry, Snapshot,
+    Context, Gateway, Registry, Snapshot,
     document::Report,
     plan::{Plan, Shutdown},
 };
@@ -12,9 +13,11 @@ use tracing::{error, info, warn};
 
 use super::{FAILED, Failed, USAGE, fail, load};
 use crate::{
-    admin::{Admin, AdminState},
-    log::{self, LogFormat},
+    access_log::AccessWriter,
+    admin::{self, Admin, AdminState, Shared},
+    log::{self, Log, LogFormat},
     server::{Ending, Limits, Readiness, Server, ServerError, Signals, background},
+    telemetry::Telemetry,
 };
 
 /// Serves until a signal ends it.
@@ -25,15 +28,16 @@ pub(super) fn run(
     filter: &str,
     format: Option<LogFormat>,
 ) -> ExitCode {
-    if let Err(wrong) = log::start(filter, format) {
-        return fail(wrong, USAGE);
-    }
+    let log = match log::start(filter, format) {
+        Ok(log) => log,
+        Err(wrong) => return fail(wrong, USAGE),
+    };
     let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
         Ok(plan) => plan,
         Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
     };
     warn_of(plan.warnings());
-    match serve(plan, workers) {
+    match serve(plan, workers, log) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -62,13 +66,22 @@ fn warn_of(report: &Report) {
 }
 
 /// Serves a plan; gives what had to be cut at the end.
-fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<Cut, Box<dyn std::error::Error>> {
+fn serve(plan: Plan, workers: Option<NonZeroUsize>, log: Log) -> Result<Cut, Box<dyn std::error::Error>> {
     let runtime = background()?;
     let (listeners, shutdown) = (plan.listeners().to_vec(), plan.shutdown());
-    let admin_at = plan.admin().cloned();
+    let (admin_at, token) = (plan.admin().cloned(), plan.admin_token().cloned());
     let summary = plan.summary();
-    let state = AdminState { routes: plan.route_list(), config: plan.effective().clone() };
-    let snapshot = runtime.block_on(Snapshot::load(plan, runtime.handle()))?;
+    let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&plan)));
+    let access = plan.access_log().cloned().map(AccessWriter::start).transpose()?.map(Arc::new);
+    let context = Context::new("telemetry", Path::new("."), runtime.handle().clone());
+    let telemetry = plan.collector().cloned().map(|to| Telemetry::new(to, &context)).transpose()?;
+    let mut snapshot = runtime.block_on(Snapshot::load(plan, runtime.handle()))?;
+    if let Some(sink) = &access {
+        snapshot = snapshot.logging_to(Arc::<AccessWriter>::clone(sink));
+    }
+    if let Some(telemetry) = &telemetry {
+        snapshot = snapshot.tracing_to(telemetry.spans());
+    }
     let gateway = Gateway::new(snapshot);
     let readiness = Readiness::starting();
     let admin = admin_at.map(|address| Admin::bind(&address)).transpose()?;
@@ -77,11 +90,19 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<Cut, Box<dyn std::
         info!(listener = &*bound.listener, address = %bound.address, "Listening.");
     }
     info!("Serving {summary}.");
+    let traffic = server.traffic().clone();
+    let shared = Shared { readiness, gateway: gateway.clone(), traffic, state, log, token };
     let drained = runtime.block_on(async {
+        let gathered = shared.clone();
+        let gather = move || {
+            let shared = gathered.clone();
+            async move { admin::gather(&shared).await }
+        };
+        let sending = telemetry.map(|telemetry| telemetry.start(&context, gather));
         let serving = match admin {
             Some(admin) => {
                 info!(address = %admin.address(), "The admin listens.");
-                Some(admin.serve(readiness.clone(), gateway.clone(), Arc::new(state))?)
+                Some(admin.serve(shared)?)
             }
             None => None,
         };
@@ -89,9 +110,15 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>) -> Result<Cut, Box<dyn std::
         snapshot.start_triggers();
         let drained = until_signalled(server, shutdown, &snapshot).await?;
         drop(serving);
+        if let Some(sending) = sending {
+            sending.end().await;
+        }
         Ok::<_, Box<dyn std::error::Error>>(drained)
     })?;
     runtime.block_on(gateway.snapshot().close());
+    if let Some(sink) = access {
+        sink.flush();
+    }
     info!("Ended.");
     Ok(drained)
 }

@@ -48,15 +48,20 @@ impl Python {
     /// # Errors
     /// [`PeerError::Missing`] when it was not installed.
     pub fn package(&self, folder: &'static str) -> Result<(), PeerError> {
+        self.package_file(folder).map(drop)
+    }
+
+    /// The path of a file, or a folder, that a package brings.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when the package was not installed.
+    pub fn package_file(&self, name: &'static str) -> Result<PathBuf, PeerError> {
         let libraries = std::fs::read_dir(self.environment.join("lib")).into_iter().flatten().flatten();
-        let mut found = libraries.map(|library| library.path().join("site-packages").join(folder));
-        match found.find(|path| path.is_dir()) {
-            Some(_) => Ok(()),
-            None => Err(PeerError::Missing {
-                what: folder,
-                path: self.environment.join("lib/*/site-packages").join(folder),
-            }),
-        }
+        let mut found = libraries.map(|library| library.path().join("site-packages").join(name));
+        found.find(|path| path.exists()).ok_or_else(|| PeerError::Missing {
+            what: name,
+            path: self.environment.join("lib/*/site-packages").join(name),
+        })
     }
 
     /// A command of the environment's interpreter, its programs first on the path.

@@ -1,0 +1,120 @@
+//! `/metrics`, as Prometheus scrapes it.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use callgate_core::{
+    CircuitState, EndpointHealth, UpstreamError, UpstreamState,
+    metrics::{Exposition, Type},
+};
+
+use super::{Options, Shared, process::Process};
+
+/// How long upstreams and triggers may take to say whether they are ready. A scrape has little time.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) async fn metrics(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {
+    options.among(&[])?;
+    let plain = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((plain, gather(&shared).await.to_text()).into_response())
+}
+
+/// All metrics of the gateway and its process.
+pub(crate) async fn gather(shared: &Shared) -> Exposition {
+    let mut metrics = Exposition::default();
+    let version = env!("CARGO_PKG_VERSION");
+    metrics.family("callgate_build_info", Type::Gauge, "The build.").value(&[("version", version)], 1);
+    let ready = u64::from(shared.readiness.reason().is_none());
+    metrics.family("callgate_ready", Type::Gauge, "Whether the gateway wants traffic.").value(&[], ready);
+    shared.gateway.expose(&mut metrics);
+    remotes(shared, &mut metrics).await;
+    connections(shared, &mut metrics);
+    // Reading /proc may block for a moment.
+    if let Ok(process) = tokio::task::spawn_blocking(Process::read).await {
+        process.expose(&mut metrics);
+    }
+    metrics
+}
+
+/// Whether upstreams and triggers are ready. Those that don't say it in time are left out.
+async fn remotes(shared: &Shared, metrics: &mut Exposition) {
+    let snapshot = shared.gateway.snapshot();
+    let (upstreams, triggers) = tokio::join!(asked(snapshot.ready()), asked(snapshot.triggers_ready()));
+    let help = "Whether calls can be expected to succeed.";
+    let family = metrics.family("callgate_upstream_ready", Type::Gauge, help);
+    let states = snapshot.upstreams();
+    for (name, state) in &states {
+        if let Some(ready) = upstreams.get(name) {
+            family.value(&[("upstream", name), ("kind", state.kind)], u64::from(ready.is_ok()));
+        }
+    }
+    guards(&states, metrics);
+    if triggers.is_empty() {
+        return;
+    }
+    let family = metrics.family("callgate_trigger_ready", Type::Gauge, "Whether messages can be expected to come.");
+    for (name, ready) in &triggers {
+        family.value(&[("trigger", name)], u64::from(ready.is_ok()));
+    }
+}
+
+/// What keeps calls from upstreams. Of circuits and places an upstream has one for each set of settings of its routes.
+fn guards(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
+    let mut each = |name, kind, help, of: fn(&UpstreamState) -> Vec<u64>| {
+        let family = metrics.family(name, kind, help);
+        for (upstream, state) in states {
+            for (number, value) in of(state).into_iter().enumerate() {
+                family.value(&[("upstream", upstream), ("set", &number.to_string())], value);
+            }
+        }
+    };
+    let open = "Whether a circuit lets calls through: 0 closed, 1 a few to try the upstream, 2 open.";
+    each("callgate_circuit_state", Type::Gauge, open, |state| {
+        let number = |circuit: &CircuitState| match circuit {
+            CircuitState::Closed => 0,
+            CircuitState::Open { .. } => 2,
+            _ => 1,
+        };
+        state.circuits.iter().map(number).collect()
+    });
+    each("callgate_concurrency_running", Type::Gauge, "Calls that have one of the places of `concurrency`.", |state| {
+        state.concurrency.iter().map(|places| places.running.into()).collect()
+    });
+    each("callgate_concurrency_waiting", Type::Gauge, "Calls that wait for a place.", |state| {
+        state.concurrency.iter().map(|places| places.waiting.into()).collect()
+    });
+    each("callgate_concurrency_refused_total", Type::Counter, "Calls for which there was no place.", |state| {
+        state.concurrency.iter().map(|places| places.refused).collect()
+    });
+    let family =
+        metrics.family("callgate_endpoint_healthy", Type::Gauge, "Whether an endpoint gets its share of calls.");
+    for (upstream, state) in states {
+        for endpoint in &state.endpoints {
+            let healthy = u64::from(endpoint.health == EndpointHealth::Healthy);
+            family.value(&[("upstream", upstream), ("endpoint", &endpoint.address)], healthy);
+        }
+    }
+}
+
+type Ready = BTreeMap<String, Result<(), UpstreamError>>;
+
+async fn asked(asked: impl Future<Output = Ready>) -> Ready {
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_default()
+}
+
+fn connections(shared: &Shared, metrics: &mut Exposition) {
+    let carried = shared.traffic.carried();
+    let help = "Connections of clients that are open.";
+    metrics.family("callgate_connections", Type::Gauge, help).value(&[], carried.open);
+    for (name, help, value) in [
+        ("callgate_connections_accepted_total", "Connections that were accepted.", carried.accepted),
+        ("callgate_received_bytes_total", "Bytes from clients, as HTTP has them.", carried.received),
+        ("callgate_sent_bytes_total", "Bytes to clients, as HTTP has them.", carried.sent),
+    ] {
+        metrics.family(name, Type::Counter, help).value(&[], value);
+    }
+}

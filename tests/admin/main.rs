@@ -1,0 +1,11 @@
+//! The admin address, metrics, logs and the dashboard, through the real binary.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod access_log;
+mod dashboard;
+mod endpoints;
+mod exposition;
+mod gateway;
+mod metrics;
+mod telemetry;
