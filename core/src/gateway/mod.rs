@@ -22,7 +22,7 @@ use crate::{
     invocation::{Invocation, Origin, Response},
     metrics::spending,
     observe::Observation,
-    policy::{self, Asked},
+    policy,
     request_id::RequestId,
     respond,
     routing::{self, Found, MalformedCapture, RequestLine},
@@ -79,8 +79,7 @@ impl Gateway {
             let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection, &snapshot);
             observation.recorder = recorder;
-            let mut asked = None;
-            let work = serve(&snapshot, parts, body, origin, id, &connection, &mut observation, &mut asked);
+            let work = serve(&snapshot, parts, body, origin, id, &connection, &mut observation);
             let (served, spent) = spending(work).await;
             let answered = match served {
                 Ok(response) => response,
@@ -91,7 +90,7 @@ impl Gateway {
             };
             let mut response = answered;
             conclude(&mut response, id);
-            if let Some(asked) = asked {
+            if let Some(asked) = observation.asked.take() {
                 response = asked.answer(response, head_only);
             }
             if head_only {
@@ -117,23 +116,23 @@ async fn serve<'s>(
     id: RequestId,
     connection: &Connection,
     observation: &mut Observation<'s>,
-    asked: &mut Option<Asked>,
 ) -> Result<Response, Failure> {
     edge::check(&parts)?;
     normalize(&mut parts)?;
     let host = origin.host.as_ref().and_then(|host| host.to_str().ok());
+    let preflights = policy::is_preflight(&parts);
+    if preflights && let Some(answer) = preflight(snapshot, host, &parts) {
+        return Ok(answer);
+    }
     let (route, captures) = match snapshot.table.find(&line(host, &parts.method, &parts)) {
         Ok(Found::Route { value, captures }) => (snapshot.route(*value)?, captures),
-        unmatched => return preflight(snapshot, host, &parts).ok_or_else(|| self::unmatched(unmatched)),
+        unmatched => return Err(self::unmatched(unmatched)),
     };
     let destination = route.destination().ok_or(Failure::NoRoute)?;
     observation.matched(route, destination);
     prepare(&mut parts, &origin, id, connection);
     if let Some(answering) = &destination.policies.answering {
-        if let Some(answer) = answering.preflight(&parts) {
-            return Ok(answer);
-        }
-        *asked = Some(answering.ask(&mut parts.headers));
+        observation.asked = Some(answering.ask(&mut parts.headers, preflights));
     }
     let mut context = destination.context(&route.info, origin, id, &parts.uri, captures);
     context.recorder = observation.recorder.take();
@@ -151,11 +150,9 @@ fn line<'a>(host: Option<&'a str>, method: &'a Method, parts: &'a Parts) -> Requ
     RequestLine { host, method, path, query, headers: &parts.headers }
 }
 
-/// Answers a preflight request that no route serves in the name of the route that it asks for.
+/// Answers a preflight request in the name of the route that it asks for, if that one lets other origins in. What another
+/// route lets in, one that takes OPTIONS, says nothing about it.
 fn preflight(snapshot: &Snapshot, host: Option<&str>, parts: &Parts) -> Option<Response> {
-    if !policy::is_preflight(parts) {
-        return None;
-    }
     let wanted = parts.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let method = Method::from_bytes(wanted.as_bytes()).ok()?;
     let Ok(Found::Route { value, .. }) = snapshot.table.find(&line(host, &method, parts)) else { return None };

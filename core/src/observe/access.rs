@@ -21,6 +21,7 @@ use crate::{
     gateway::{Destination, Recorder, Route},
     invocation::{Origin, Response, RouteInfo},
     metrics::{Meter, Metrics, RecentFailure, Series},
+    policy::Asked,
     request_id::RequestId,
     respond::Code,
     snapshot::Snapshot,
@@ -39,6 +40,8 @@ pub(crate) struct Observation<'s> {
     logged: Option<Box<Logged>>,
     /// Notes the calls, if an operator tries the request.
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// What the route's policies do to the answer.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// A request that is counted as under way.
@@ -90,7 +93,7 @@ impl<'s> Observation<'s> {
             Box::new(Logged { line, traced, sink: access.clone(), span })
         });
         let open = Open { started: origin.started, series: None };
-        Self { id, metrics, route: None, open, error: None, logged, recorder: None }
+        Self { id, metrics, route: None, open, error: None, logged, recorder: None, asked: None }
     }
 
     pub(crate) fn matched(&mut self, route: &'s Route, destination: &'s Destination) {

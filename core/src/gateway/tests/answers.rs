@@ -13,6 +13,8 @@ routes:
 - {match: POST /open, to: e, cors: {origins: ["https://app.test"], methods: [POST]}}
 - {match: GET /closed, to: e}
 - {match: /any, to: e, cors: {origins: ["*"]}}
+- {match: "/all/{*rest}", to: e, cors: {origins: ["*"]}}
+- {match: DELETE /all/closed, to: e}
 - {match: GET /broken, to: {upstream: e, fail: upstream_timeout}, cors: {origins: ["https://app.test"]}}
 - {match: GET /long, respond: {body: {text: "{{ 'hello ' * 1000 }}"}}, compression: true}
 - {match: GET /plain, respond: {body: {text: "{{ 'hello ' * 1000 }}"}}}
@@ -41,7 +43,10 @@ async fn a_preflight_is_answered_for_the_route_that_it_asks_for() {
     assert_eq!(preflight("/open", "DELETE").await.status(), 405);
     assert_eq!(preflight("/closed", "GET").await.status(), 405);
     assert_eq!(preflight("/nowhere", "GET").await.status(), 404);
-    // A route of all methods has preflights too, and they are not the function's.
+    // A route of all methods has preflights too, and they are not the function's. What it lets in is not for others.
+    assert_eq!(preflight("/all/closed", "DELETE").await.status(), 200);
+    assert!(!preflight("/all/closed", "DELETE").await.headers().contains_key("access-control-allow-origin"));
+    assert_eq!(preflight("/all/else", "DELETE").await.status(), 204);
     assert_eq!(preflight("/any", "PUT").await.status(), 204);
     let options = asked(&gateway, "OPTIONS", "/any", &[]).await;
     assert_eq!(options.status(), 200);

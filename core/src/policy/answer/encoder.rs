@@ -23,6 +23,8 @@ const BROTLI_WINDOW: u32 = 20;
 const BROTLI_BUFFER: usize = 8 << 10;
 /// How much is handed on at once, at least, while more is there already.
 const BLOCK: usize = 16 << 10;
+/// How much is compressed before others have their turn.
+const STEP: usize = 64 << 10;
 
 /// Compresses a whole body.
 pub(super) fn whole(coding: Coding, bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -34,7 +36,7 @@ pub(super) fn whole(coding: Coding, bytes: &[u8]) -> io::Result<Vec<u8>> {
 /// Compresses a body as it comes.
 pub(super) fn stream(coding: Coding, body: Body) -> io::Result<Body> {
     let encoder = Some(Encoder::new(coding)?);
-    Ok(Body::new(Encoded { body, encoder, pending: false, trailers: None }))
+    Ok(Body::new(Encoded { body, rest: Bytes::new(), encoder, pending: false, trailers: None }))
 }
 
 enum Encoder {
@@ -93,6 +95,8 @@ impl Encoder {
 
 struct Encoded {
     body: Body,
+    /// What has come and is not compressed yet.
+    rest: Bytes,
     /// `None` once the body has ended.
     encoder: Option<Encoder>,
     /// Whether something went in that may not have come out.
@@ -120,8 +124,23 @@ impl HttpBody for Encoded {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        let mut left = STEP;
         loop {
             let Some(encoder) = &mut this.encoder else { return this.finish() };
+            if !this.rest.is_empty() {
+                if left == 0 {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                let part = this.rest.split_to(this.rest.len().min(left));
+                left -= part.len();
+                encoder.write(&part).map_err(cut)?;
+                this.pending = true;
+                if encoder.output().len() >= BLOCK {
+                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(encoder.output()).into()))));
+                }
+                continue;
+            }
             let frame = match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Pending if this.pending => {
                     encoder.flush().map_err(cut)?;
@@ -141,13 +160,7 @@ impl HttpBody for Encoded {
                     return Poll::Ready(Some(Err(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        encoder.write(&data).map_err(cut)?;
-                        this.pending = true;
-                        if encoder.output().len() >= BLOCK {
-                            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(encoder.output()).into()))));
-                        }
-                    }
+                    Ok(data) => this.rest = data,
                     Err(frame) => this.trailers = frame.into_trailers().ok(),
                 },
             }
@@ -214,6 +227,25 @@ mod tests {
             assert_eq!(decoded(coding, &bytes), b"one\ntwo\nthree\n", "{coding:?}");
             assert_eq!(last, Some(trailers));
             assert!(body.is_end_stream());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_body_leaves_others_their_turn() {
+        let text = vec![b'x'; 10 * STEP];
+        for coding in ALL {
+            let mut body = stream(coding, Body::from(text.clone())).unwrap();
+            let (mut bytes, mut turns) = (Vec::new(), 0);
+            while let Some(frame) = std::future::poll_fn(|cx| {
+                turns += 1;
+                Pin::new(&mut body).poll_frame(cx)
+            })
+            .await
+            {
+                bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+            }
+            assert_eq!(decoded(coding, &bytes), text, "{coding:?}");
+            assert!(turns >= 10, "{coding:?}: {turns}");
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Answering {
 #[derive(Debug)]
 pub(crate) struct Asked {
     answering: Arc<Answering>,
+    /// Nothing is said of origins in an answer to a preflight that is the function's own.
+    marks: bool,
     origin: Option<HeaderValue>,
     accepts: Option<HeaderValue>,
 }
@@ -68,10 +70,11 @@ impl Answering {
     }
 
     /// Changes the request's headers, and keeps of them what the answer needs.
-    pub(crate) fn ask(self: &Arc<Self>, request: &mut HeaderMap) -> Asked {
+    pub(crate) fn ask(self: &Arc<Self>, request: &mut HeaderMap, preflights: bool) -> Asked {
         let of = |name: HeaderName, wanted: bool, from: &HeaderMap| from.get(name).filter(|_| wanted).cloned();
         let asked = Asked {
             answering: Arc::clone(self),
+            marks: !preflights,
             origin: of(header::ORIGIN, self.cors.is_some(), request),
             accepts: of(header::ACCEPT_ENCODING, self.compression.is_some(), request),
         };
@@ -89,7 +92,7 @@ impl Asked {
         if let Some(edits) = headers {
             edits.response(response.headers_mut());
         }
-        if let Some(cors) = cors {
+        if let Some(cors) = cors.as_ref().filter(|_| self.marks) {
             cors.mark(self.origin.as_ref(), response.headers_mut());
         }
         match compression {
