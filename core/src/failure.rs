@@ -3,12 +3,12 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use callgate_transform::{Side, TransformError};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use crate::{
     body::BodyError,
     document::{Sources, Span},
-    error::UpstreamError,
+    error::{ErrorKind, UpstreamError},
 };
 
 /// Why the gateway itself has to answer. What it answers is decided in [`respond`](crate::respond) alone.
@@ -94,6 +94,14 @@ impl Failure {
         match self.cause() {
             Self::Upstream(error) => error.retry_after(),
             Self::Refused { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// The status by which the function itself said that it failed, in a protocol whose statuses stand for those of HTTP.
+    pub(crate) fn chosen_status(&self) -> Option<StatusCode> {
+        match self.cause() {
+            Self::Upstream(error) if error.kind() == ErrorKind::GrpcStatus => error.status(),
             _ => None,
         }
     }

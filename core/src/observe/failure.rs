@@ -2,7 +2,13 @@
 
 use tracing::{debug, error, warn};
 
-use crate::{error::chain, failure::Failure, invocation::RouteInfo, request_id::RequestId, respond::Code};
+use crate::{
+    error::chain,
+    failure::Failure,
+    invocation::RouteInfo,
+    request_id::RequestId,
+    respond::{self, Code},
+};
 
 /// Logs a failure with its whole chain of causes: a client's mistake quietly, the gateway's and an upstream's aloud.
 pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&RouteInfo>) {
@@ -21,6 +27,10 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
         Failure::Template { error: reason, .. } if Failure::is_clients(reason) => {
+            debug!(request_id = %id, route, code, error, "A request was refused.");
+        }
+        // What a kind or the function itself holds against the request.
+        Failure::Upstream(_) if respond::status(failure).is_client_error() => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
         Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {

@@ -68,7 +68,10 @@ impl Reason {
     pub(crate) fn is_end(self, reply: &Result<Response, Failure>) -> bool {
         match reply {
             Ok(response) => self.is_status(response.status()),
-            Err(failure @ (Failure::TimedOut | Failure::Upstream(_))) => self.is_failure(failure.into()),
+            Err(failure @ (Failure::TimedOut | Failure::Upstream(_))) => match failure.chosen_status() {
+                Some(status) => self.is_status(status),
+                None => self.is_failure(failure.into()),
+            },
             Err(_) => false,
         }
     }
@@ -164,6 +167,7 @@ mod tests {
     use serde_json::{from_value, json};
 
     use super::*;
+    use crate::error::{ErrorKind, UpstreamError};
 
     #[test]
     fn words_statuses_and_classes_are_read_and_written_back() {
@@ -173,6 +177,21 @@ mod tests {
         }
         assert_eq!(from_value::<Reason>(json!("503")).unwrap(), Reason::Status(503));
         assert_eq!(from_value::<Reason>(json!("upstream_timeout")).unwrap(), Reason::Failure(Code::UpstreamTimeout));
+    }
+
+    #[test]
+    fn a_status_of_grpc_counts_as_that_of_http_for_which_it_stands() {
+        let ended = |status: Option<StatusCode>| {
+            let error = UpstreamError::new(ErrorKind::GrpcStatus, "x");
+            let error = match status {
+                Some(status) => error.with_status(status),
+                None => error,
+            };
+            let reply = Err(Failure::from(error));
+            Reason::of_attempts().into_iter().any(|reason| reason.is_end(&reply))
+        };
+        assert!(ended(Some(StatusCode::SERVICE_UNAVAILABLE)) && ended(Some(StatusCode::GATEWAY_TIMEOUT)));
+        assert!(!ended(Some(StatusCode::NOT_FOUND)) && !ended(Some(StatusCode::INTERNAL_SERVER_ERROR)) && !ended(None));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Failed {
         let (head, body) = respond::respond(failure, id, false).into_parts();
         let body = body.as_bytes().unwrap_or_default().to_vec().into();
         let reply = Reply { status: head.status, headers: head.headers, body, error: Some(code) };
-        Self { code, status: None, detail, error: chain(failure), retry_after, reply }
+        Self { code, status: failure.chosen_status(), detail, error: chain(failure), retry_after, reply }
     }
 
     fn functions(reply: Reply) -> Self {

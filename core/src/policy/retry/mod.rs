@@ -130,12 +130,16 @@ where
 /// tried again. A status is the function's own word; those by which something on the way says that it does not know are
 /// none.
 fn did_nothing(reply: &Reply) -> bool {
-    match reply {
-        Ok(response) => !matches!(
-            response.status(),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
-        ),
-        Err(failure) => !matches!(Code::from(failure), Code::UpstreamTimeout | Code::BadUpstreamReply),
+    let chosen = match reply {
+        Ok(response) => Some(response.status()),
+        Err(failure) => failure.chosen_status(),
+    };
+    match (chosen, reply) {
+        (Some(status), _) => {
+            !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+        }
+        (None, Err(failure)) => !matches!(Code::from(failure), Code::UpstreamTimeout | Code::BadUpstreamReply),
+        (None, Ok(_)) => false,
     }
 }
 
