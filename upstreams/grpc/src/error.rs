@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use callgate_core::{BodyError, Code as Failure, ErrorKind, Invalid, UpstreamError, excerpt};
-use callgate_http::{EndpointError, SetupError};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use callgate_http::{EndpointError, SetupError, kind_of, retry_after};
+use http::{HeaderMap, StatusCode};
 
 use crate::{
     details,
@@ -54,8 +54,7 @@ pub(crate) enum Refused {
 impl Refused {
     /// What a status of HTTP says that is not 200.
     pub(crate) fn status(status: StatusCode, headers: &HeaderMap) -> Self {
-        let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Self::Status { status, retry_after: wait.map(Duration::from_secs) }
+        Self::Status { status, retry_after: retry_after(headers) }
     }
 
     /// What broke a reply's body. The cause goes into the message, not the source, so that nobody takes it for the error
@@ -68,14 +67,8 @@ impl Refused {
     }
 
     fn kind(&self) -> ErrorKind {
-        let Self::Status { status, .. } = self else { return ErrorKind::BadReply };
-        match status.as_u16() {
-            401 | 403 | 404 | 407 => ErrorKind::Denied,
-            413 => ErrorKind::BodyTooLarge,
-            429 => ErrorKind::Throttled,
-            504 => ErrorKind::Timeout,
-            502 | 503 => ErrorKind::Unavailable,
-            500.. => ErrorKind::FunctionError,
+        match self {
+            Self::Status { status, .. } => kind_of(*status),
             _ => ErrorKind::BadReply,
         }
     }
@@ -106,7 +99,7 @@ pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
         .with_detail(format!("The body is no JSON: {error}."))
 }
 
-/// A body of a kind that is not read.
+/// A request that is for no method.
 pub(crate) fn no_method(method: &http::Method, path: &str) -> UpstreamError {
     let code = Code::NOT_FOUND;
     UpstreamError::new(ErrorKind::GrpcStatus, format!("no method of the services is for {method} {}", excerpt(path)))

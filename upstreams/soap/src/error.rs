@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt};
-use callgate_http::SetupError;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use callgate_http::{SetupError, kind_of, retry_after};
+use http::{HeaderMap, StatusCode};
 
 use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
 
@@ -54,19 +54,12 @@ impl Refused {
         if status.is_success() {
             return otherwise;
         }
-        let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Self::Status { status, retry_after: wait.map(Duration::from_secs) }
+        Self::Status { status, retry_after: retry_after(headers) }
     }
 
     fn kind(&self) -> ErrorKind {
-        let Self::Status { status, .. } = self else { return ErrorKind::BadReply };
-        match status.as_u16() {
-            401 | 403 | 404 | 407 => ErrorKind::Denied,
-            413 => ErrorKind::BodyTooLarge,
-            429 => ErrorKind::Throttled,
-            504 => ErrorKind::Timeout,
-            502 | 503 => ErrorKind::Unavailable,
-            500.. => ErrorKind::FunctionError,
+        match self {
+            Self::Status { status, .. } => kind_of(*status),
             _ => ErrorKind::BadReply,
         }
     }
