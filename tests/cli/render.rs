@@ -171,7 +171,7 @@ fn secrets_are_not_shown() {
     }
 }
 
-/// An OpenAPI document and a WSDL, with an upstream and routes for each.
+/// An OpenAPI document, a WSDL and a source of protobuf, with an upstream and routes for each.
 fn described() -> tempfile::TempDir {
     let folder = configured(
         r#"
@@ -181,7 +181,9 @@ upstreams:
   shop:
     soap:
       {url: "http://shop.test/soap", wsdl: shop.wsdl, credentials: {username_token: {user: me, password: s3cret}}}
+  greeter: {grpc: {url: "http://greeter.test", descriptors: greeter.proto}}
 routes:
+  - {name: greet, match: "GET /greet/{name}", to: greeter/shop.v1.Greeter/Greet}
   - {name: pet, match: "GET /pets/{id}", to: pets/pet}
   - {name: total, match: POST /totals, to: shop/total}
 "#,
@@ -206,6 +208,11 @@ paths:
         - {name: fields, in: query, required: true, explode: false, schema: {type: array, items: {type: string}}}
       responses: {"200": {description: ok}}
 "#,
+    );
+    write(
+        "greeter.proto",
+        "syntax = \"proto3\"; package shop.v1; message Greet { string name = 1; repeated int64 at = 2; }
+        service Greeter { rpc Greet(Greet) returns (Greet); }",
     );
     write(
         "shop.wsdl",
@@ -241,6 +248,9 @@ fn the_request_of_an_operation_is_shown_without_its_credentials() {
     let shown = rendered(folder.path(), total, &[]);
     assert_eq!(shown.code, Some(0), "{}", shown.err);
     insta::assert_snapshot!("envelope", shown.out);
+    let shown = rendered(folder.path(), "GET /greet/Ann%20B?at=7&at=8\nx-request-id: r1\n\n", &[]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    insta::assert_snapshot!("message", shown.out);
 }
 
 #[test]
@@ -253,4 +263,7 @@ fn what_an_operation_does_not_take_is_answered_as_the_gateway_would() {
     let wrong = "POST /totals\nx-request-id: r1\ncontent-type: application/json\n\n{\"sku\": \"a\"}";
     let shown = rendered(folder.path(), wrong, &[]);
     assert!(shown.out.contains("quantity"), "{}", shown.out);
+    let shown = rendered(folder.path(), "GET /greet/Ann?at=noon\nx-request-id: r1\n\n", &[]);
+    assert!(shown.out.contains("400 with the error bad_template_input"), "{}", shown.out);
+    assert!(shown.out.contains("`at` has to be a whole number of 64 bits."), "{}", shown.out);
 }

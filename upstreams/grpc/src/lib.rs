@@ -24,7 +24,8 @@ use std::{
 };
 
 use callgate_core::{
-    Context, Description, Discovered, ErrorKind, Invalid, Invocation, Lease, Renewed, Response, Upstream, UpstreamError,
+    Context, Description, Discovered, ErrorKind, Invalid, Invocation, Lease, Renewed, Response, Upstream,
+    UpstreamError, upstream::is_idempotent,
 };
 use callgate_http::{Endpoint, HttpClient};
 
@@ -136,6 +137,26 @@ impl Upstream for Grpc {
             }
         };
         call::pass(&self.service, function.path.as_ref(), web, request, &context).await
+    }
+
+    fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
+        let says = match function.bound.get() {
+            Some(Ok(Bound::Method(method, _))) => method.is_idempotent,
+            _ => {
+                let path = function.path.as_ref().map_or(invocation.request.uri().path(), |path| path.as_str());
+                self.contract().is_some_and(|contract| contract.at(path).is_some_and(|method| method.is_idempotent))
+            }
+        };
+        says || is_idempotent(invocation)
+    }
+
+    fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
+        let Invocation { request, context } = invocation;
+        let (Some(contract), Client::Other) = (&config.contract, Client::of(request.headers())) else {
+            return Ok(None);
+        };
+        let Ok(bound) = Bound::new(target, contract, config.json) else { return Ok(None) };
+        call::preview(&bound, contract, config.json, request, &context)
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {

@@ -7,15 +7,19 @@ mod web;
 
 use std::time::{Duration, Instant};
 
-use callgate_core::{Body, CallContext, ErrorKind, Response, UpstreamError};
-use http::{HeaderMap, HeaderValue, Request, header};
+use callgate_core::{Body, CallContext, ErrorKind, Response, UpstreamError, written};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
+use prost_reflect::DynamicMessage;
 
 use crate::{
     config::Json,
     contract::{Contract, Method},
-    error, frame,
+    error::{self, Refused},
+    frame,
     function::Bound,
     input::{Input, Source},
+    json,
     reply::Messages,
     service::Service,
     shape,
@@ -65,14 +69,8 @@ pub(crate) async fn json(
     request: Request<Body>,
     context: &CallContext,
 ) -> Result<Response, UpstreamError> {
-    let (method, input) = chosen(bound, contract, &request)?;
-    let (parts, body) = request.into_parts();
-    let rule = method.rules.iter().find_map(|rule| Some((rule, rule.matches(&parts.method, parts.uri.path())?)));
-    let response_body = rule.as_ref().and_then(|(rule, _)| rule.response_body.as_deref());
-    let message = input.read(method, Source { parts: &parts, context, rule }, body).await?;
-    // A stream of replies may take longer than its head.
-    let deadline = if method.streams_replies { context.stream_deadline() } else { context.deadline() };
-    let headers = shape::request(&parts.headers, deadline.map(left))?;
+    let Made { method, parts, message, headers, deadline, response_body } =
+        made(bound, contract, request, context).await?;
     let answered = async {
         let reply = service.call(method.path.clone(), headers, Body::from(frame::encode(&message))).await?;
         let (head, messages) = Messages::open(reply, context.max_body())?;
@@ -84,6 +82,54 @@ pub(crate) async fn json(
         }
     };
     answered.await.map_err(|error| in_time(error, deadline))
+}
+
+/// What a method would be called with: its path, the metadata, and the message as JSON.
+pub(crate) fn preview(
+    bound: &Bound,
+    contract: &Contract,
+    settings: Json,
+    request: Request<Body>,
+    context: &CallContext,
+) -> Result<Option<String>, UpstreamError> {
+    // The body is in memory, so that nothing has to be waited for.
+    let Some(made) = made(bound, Some(contract), request, context).now_or_never() else { return Ok(None) };
+    let made = made?;
+    let message = json::write(&made.message, settings.writing()).map_err(Refused::from)?;
+    let mut shown = Request::new(Body::from(message));
+    *shown.method_mut() = http::Method::POST;
+    *shown.uri_mut() = made.method.path.clone().into();
+    *shown.headers_mut() = made.headers;
+    // How much time is left says nothing about another call.
+    shown.headers_mut().remove(shape::TIMEOUT);
+    Ok(Some(written(&shown)))
+}
+
+/// A call that is ready to be made.
+struct Made<'a> {
+    method: &'a Method,
+    parts: Parts,
+    message: DynamicMessage,
+    headers: HeaderMap,
+    deadline: Option<Instant>,
+    response_body: Option<&'a str>,
+}
+
+async fn made<'a>(
+    bound: &'a Bound,
+    contract: Option<&'a Contract>,
+    request: Request<Body>,
+    context: &CallContext,
+) -> Result<Made<'a>, UpstreamError> {
+    let (method, input) = chosen(bound, contract, &request)?;
+    let (parts, body) = request.into_parts();
+    let rule = method.rules.iter().find_map(|rule| Some((rule, rule.matches(&parts.method, parts.uri.path())?)));
+    let response_body = rule.as_ref().and_then(|(rule, _)| rule.response_body.as_deref());
+    let message = input.read(method, Source { parts: &parts, context, rule }, body).await?;
+    // A stream of replies may take longer than its head.
+    let deadline = if method.streams_replies { context.stream_deadline() } else { context.deadline() };
+    let headers = shape::request(&parts.headers, deadline.map(left))?;
+    Ok(Made { method, parts, message, headers, deadline, response_body })
 }
 
 /// The method that a request is for.

@@ -10,6 +10,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use callgate_core::{Invalid, document::nearest};
 use http::{Method as HttpMethod, uri::PathAndQuery};
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use prost_types::method_options::IdempotencyLevel;
 
 use crate::rule::{self, Rule};
 
@@ -42,6 +43,8 @@ pub(crate) struct Method {
     pub(crate) streams_requests: bool,
     pub(crate) streams_replies: bool,
     pub(crate) rules: Vec<Rule>,
+    /// Whether it may be called twice without harm, as its `idempotency_level` says.
+    pub(crate) is_idempotent: bool,
     /// What it does, in a line.
     pub(crate) summary: Option<String>,
 }
@@ -92,6 +95,11 @@ impl Contract {
             streams_requests: method.is_client_streaming(),
             streams_replies: method.is_server_streaming(),
             rules,
+            is_idempotent: method
+                .method_descriptor_proto()
+                .options
+                .as_ref()
+                .is_some_and(|options| options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown),
             summary: summary(method),
             name,
         }));
@@ -150,4 +158,71 @@ fn summary(method: &MethodDescriptor) -> Option<String> {
     let location = locations.iter().find(|location| location.path == method.path())?;
     let line = location.leading_comments().lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract(service: &str) -> Contract {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "syntax = \"proto3\"; package a.b; import \"google/api/annotations.proto\";\n\
+             message M {{ string name = 1; M inner = 2; repeated M many = 3; }}\nservice S {{\n{service}\n}}"
+        );
+        std::fs::write(folder.path().join("s.proto"), text).unwrap();
+        read_files(&["s.proto".into()], &[], folder.path()).unwrap()
+    }
+
+    #[test]
+    fn what_a_method_says_of_itself_is_known() {
+        let contract = contract(
+            "// Looks.\n// Far and wide.\nrpc Look(M) returns (stream M) { option idempotency_level = NO_SIDE_EFFECTS; }\n\
+             rpc Take(stream M) returns (M);",
+        );
+        let look = contract.at("/a.b.S/Look").unwrap();
+        assert_eq!((look.name.as_str(), look.summary.as_deref()), ("a.b.S/Look", Some("Looks.")));
+        assert_eq!((look.is_idempotent, look.streams_requests, look.streams_replies), (true, false, true));
+        let take = contract.method("a.b.S/Take").unwrap();
+        assert_eq!((take.is_idempotent, take.streams_requests, take.streams_replies), (false, true, false));
+        assert!(format!("{contract:?}").contains("a.b.S/Look"), "a message that lies in itself has no end to be shown");
+    }
+
+    #[test]
+    fn a_rule_that_can_not_be_is_told_and_the_method_stays() {
+        let contract = contract(
+            "rpc A(M) returns (M) { option (google.api.http) = {get: \"/a/{nmae}\" additional_bindings {get: \"/b/{name}\"}}; }\n\
+             rpc B(M) returns (M) { option (google.api.http) = {post: \"/c/{many.name}\" body: \"*\"}; }\n\
+             rpc C(M) returns (M) { option (google.api.http) = {post: \"/d\" body: \"boby\"}; }\n\
+             rpc D(M) returns (M) { option (google.api.http) = {get: \"no/slash\"}; }",
+        );
+        let problems = contract.problems.join("\n");
+        for told in [
+            "`a.b.S/A`, its rule `/a/{nmae}`: `nmae` is no field of `a.b.M`; did you mean `name`?",
+            "`a.b.S/B`, its rule `/c/{many.name}`: `many` has no fields that could be named.",
+            "`a.b.S/C`, its rule `/d`: `a.b.M` has no field `boby`",
+            "`a.b.S/D`, its rule `no/slash`: a path begins with `/`",
+        ] {
+            assert!(problems.contains(told), "{problems}");
+        }
+        assert_eq!(contract.methods().count(), 4);
+        assert_eq!(contract.ruled(&HttpMethod::GET, "/b/x").unwrap().name, "a.b.S/A");
+        assert!(contract.ruled(&HttpMethod::GET, "/a/x").is_none());
+    }
+
+    #[test]
+    fn the_more_specific_rule_is_taken() {
+        let contract = contract(
+            "rpc Any(M) returns (M) { option (google.api.http) = {get: \"/v1/{name=**}\"}; }\n\
+             rpc One(M) returns (M) { option (google.api.http) = {get: \"/v1/{name}\"}; }\n\
+             rpc Own(M) returns (M) { option (google.api.http) = {get: \"/v1/own\"}; }\n\
+             rpc All(M) returns (M) { option (google.api.http) = {custom: {kind: \"*\" path: \"/v2\"}}; }",
+        );
+        let name = |method: HttpMethod, path: &str| contract.ruled(&method, path).map(|method| method.name.clone());
+        assert_eq!(name(HttpMethod::GET, "/v1/own").as_deref(), Some("a.b.S/Own"));
+        assert_eq!(name(HttpMethod::HEAD, "/v1/other").as_deref(), Some("a.b.S/One"));
+        assert_eq!(name(HttpMethod::GET, "/v1/a/b").as_deref(), Some("a.b.S/Any"));
+        assert_eq!(name(HttpMethod::PUT, "/v2").as_deref(), Some("a.b.S/All"));
+        assert_eq!(name(HttpMethod::POST, "/v1/own"), None);
+    }
 }
