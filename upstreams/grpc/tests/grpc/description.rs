@@ -34,6 +34,7 @@ async fn a_method_is_described_with_an_example_that_it_takes() {
         plan(&options, ROUTES).unwrap().describe(&format!("shop/{name}"), &Handle::current()).await.unwrap()
     };
     let echo = describe("shop.v1.Shop/Echo").await;
+    assert_eq!(echo.to_string().trim_end(), include_str!("golden/kinds.json").trim_end());
     let echo = echo.description();
     assert_eq!(echo.summary.as_deref(), Some("Answers with what it was sent."));
     let schema = echo.input();
