@@ -66,8 +66,8 @@ function share(part, whole) {
 function time(seconds) {
   if (seconds === null) return "–";
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
-  if (seconds < 1) return `${(seconds * 1e3).toPrecision(3).replace(/\.?0+$/, "")} ms`;
-  return `${seconds.toPrecision(3)} s`;
+  const short = (number) => String(Number(number.toPrecision(3)));
+  return seconds < 1 ? `${short(seconds * 1e3)} ms` : `${short(seconds)} s`;
 }
 
 // The quantile of a histogram, its bucket taken as evenly filled.
