@@ -154,7 +154,8 @@ impl Balancer {
         }
     }
 
-    fn fail(&self, member: &Member) {
+    /// The member failed, and may do so again.
+    pub(crate) fn fail(&self, member: &Member) {
         // Half of the endpoints at least go on: rather than the endpoints it is what they all need that fails.
         let now = self.now();
         let out = || self.members.iter().filter(|member| !member.standing.is_in(now)).count();

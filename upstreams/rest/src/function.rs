@@ -73,12 +73,12 @@ impl Ready {
     pub(crate) async fn call(&self, service: &Service, invocation: Invocation) -> Result<Response, UpstreamError> {
         let Some(operation) = &self.operation else {
             let Invocation { request, context } = invocation;
-            return service.send(&self.balancer, request, context.tried()).await;
+            return service.send(&self.balancer, request, &context).await;
         };
-        let (limit, tried) = (invocation.context.max_body(), invocation.context.tried().cloned());
+        let context = Arc::clone(&invocation.context);
         let request = operation.request(invocation).await?;
-        let reply = service.send(&self.balancer, request, tried.as_ref()).await?;
-        operation.reply(reply, limit).await
+        let reply = service.send(&self.balancer, request, &context).await?;
+        operation.reply(reply, context.max_body()).await
     }
 }
 

@@ -3,15 +3,16 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
-use callgate_core::{Body, EndpointState, Response, Tried, UpstreamError};
+use callgate_core::{Body, CallContext, EndpointState, Response, UpstreamError};
 use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
 use futures_util::future::select_ok;
 use http::{Request, header};
 
 use crate::{
-    balance::Balancer,
+    balance::{Balancer, Member},
     config::Balance,
     error::{self, Unusable},
     in_flight,
@@ -50,12 +51,12 @@ impl Service {
     }
 
     /// Sends a request to one of the endpoints; to the next one where one takes no connection, and to another one than
-    /// those that its `former` attempts used.
+    /// those that its former attempts used.
     pub(crate) async fn send(
         &self,
         balancer: &Balancer,
         mut request: Request<Body>,
-        former: Option<&Tried>,
+        context: &CallContext,
     ) -> Result<Response, UpstreamError> {
         if let Some(only) = balancer.only() {
             let wanted = std::mem::take(request.uri_mut());
@@ -64,6 +65,9 @@ impl Service {
         }
         // Another endpoint may have another base path.
         let uri = request.uri().clone();
+        let former = context.tried();
+        // While a body comes from the client, the time may be lost with the client.
+        let deadline = context.deadline().filter(|_| request.body().as_bytes().is_some());
         let mut tries = balancer.choose();
         let mut member = balancer.member(&mut tries, former).ok_or_else(error::unhealthy)?;
         loop {
@@ -74,7 +78,10 @@ impl Service {
             {
                 request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
             }
-            let failure = match self.client.try_send(&member.endpoint, request).await {
+            let mut answer = Answer { balancer, member, deadline };
+            let sent = self.client.try_send(&member.endpoint, request).await;
+            answer.deadline = None;
+            let failure = match sent {
                 Ok(reply) => {
                     balancer.answered(member, reply.status());
                     return Ok(match call {
@@ -115,5 +122,21 @@ impl Service {
         let members = balancers.into_iter().flat_map(|balancer| balancer.members());
         let probes = members.map(|member| Box::pin(self.client.probe(&member.endpoint)));
         select_ok(probes).await.map(drop).map_err(UpstreamError::from)
+    }
+}
+
+/// An answer that is waited for. That the time is over when nobody waits any more speaks against the endpoint; a client
+/// that leaves does not.
+struct Answer<'a> {
+    balancer: &'a Balancer,
+    member: &'a Member,
+    deadline: Option<Instant>,
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.balancer.fail(self.member);
+        }
     }
 }

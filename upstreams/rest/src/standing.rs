@@ -17,8 +17,8 @@ const DEFAULT_MAX: Period = Period::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ejection {
-    /// So many failures one after the other: an answer of 502, 503 or 504, or a connection that breaks before one. An
-    /// endpoint that takes no connection is left out at once. 0: never for an answer.
+    /// So many failures one after the other: an answer of 502, 503 or 504, none in time, or a connection that breaks before
+    /// one. An endpoint that takes no connection is left out at once. 0: only that.
     pub failures: u32,
     /// How long it is left out the first time. Each time that it is left out again without an answer in between it is twice as
     /// long.

@@ -107,6 +107,20 @@ async fn an_endpoint_that_keeps_failing_is_left_out_for_a_while() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_does_not_answer_in_time_is_left_out_too() {
+    let hanging = Raw::start(|mut peer| while peer.head().is_some() {});
+    let good = Raw::named("good");
+    let ejection = "ejection: {failures: 2, initial: 1h, max: 1h}";
+    let options = format!("{{endpoints: [\"{}\", \"{}\"], {ejection}}}", hanging.url, good.url);
+    let policies = "timeout: {attempt: 1s}\n    retry: {attempts: 2, backoff: {initial: 0ms}}";
+    let stage = Stage::new(&format!("{options}\n    {policies}")).await;
+    for _ in 0..10 {
+        assert_eq!(stage.get("/").await.status(), StatusCode::OK);
+    }
+    assert_eq!(hanging.requests(), 2);
+}
+
+#[tokio::test]
 async fn another_attempt_goes_to_another_endpoint() {
     let (bad, good) = (failing(&Arc::new(AtomicBool::new(true))), Raw::named("good"));
     let endpoints = format!("{{endpoints: [\"{}\", \"{}\"], ejection: {{failures: 0}}}}", bad.url, good.url);
