@@ -3,11 +3,13 @@
 
 mod broker;
 mod consumer;
+mod endpoints;
 mod functions;
 mod gateway;
 mod jetstream;
 mod kind;
 mod load;
+mod open_loop;
 mod options;
 mod publish;
 mod rabbitmq;
@@ -35,6 +37,8 @@ async fn main() -> ExitCode {
     let measured = match options.command {
         Command::Publish => publish::run(&options).await,
         Command::Triggers => triggers::run(&options).await,
+        Command::Endpoints => endpoints::run(&options).await,
+        Command::Serve(port) => endpoints::serve(port).await.map(|()| true),
     };
     match measured {
         Ok(true) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: reliability publish|triggers [--broker NAME]... [--messages N] [--kills N] [--connections N] \
+                     [--gateway FILE] [--write FILE]\n       reliability endpoints [--rate N] [--seconds N] [--kills N] [--attempts N] \
                      [--gateway FILE] [--write FILE]";
 
 /// What is measured.
@@ -12,6 +13,10 @@ pub(crate) enum Command {
     Publish,
     /// Triggers, while the gateway is killed.
     Triggers,
+    /// A constant load, while endpoints of the service are killed.
+    Endpoints,
+    /// Is one of these endpoints, at this port.
+    Serve(u16),
 }
 
 /// What was asked for.
@@ -23,6 +28,11 @@ pub(crate) struct Options {
     pub(crate) messages: u64,
     pub(crate) kills: u64,
     pub(crate) connections: usize,
+    /// Requests a second.
+    pub(crate) rate: u32,
+    pub(crate) seconds: u64,
+    /// How often the gateway tries a request.
+    pub(crate) attempts: u64,
     pub(crate) gateway: Option<PathBuf>,
     pub(crate) write: Option<PathBuf>,
 }
@@ -33,10 +43,22 @@ impl Options {
         let (command, messages, kills) = match arguments.next().as_deref() {
             Some("publish") => (Command::Publish, 100_000, 5),
             Some("triggers") => (Command::Triggers, 20_000, 3),
+            Some("endpoints") => (Command::Endpoints, 0, 10),
+            Some("serve") => (Command::Serve(Self::port(arguments.next())?), 0, 0),
             _ => return Err(USAGE.to_owned()),
         };
-        let mut options =
-            Self { command, brokers: Vec::new(), messages, kills, connections: 64, gateway: None, write: None };
+        let mut options = Self {
+            command,
+            brokers: Vec::new(),
+            messages,
+            kills,
+            connections: 64,
+            rate: 400,
+            seconds: 60,
+            attempts: 3,
+            gateway: None,
+            write: None,
+        };
         while let Some(option) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{option} needs a value\n{USAGE}"))?;
             let number = || value.parse().map_err(|_| format!("{option} is a number, and `{value}` is none"));
@@ -44,6 +66,9 @@ impl Options {
                 "--broker" => options.brokers.push(value),
                 "--messages" => options.messages = number()?,
                 "--kills" => options.kills = number()?,
+                "--rate" => options.rate = u32::try_from(number()?).unwrap_or(u32::MAX).max(1),
+                "--seconds" => options.seconds = number()?,
+                "--attempts" => options.attempts = number()?,
                 "--connections" => options.connections = usize::try_from(number()?).unwrap_or(1).max(1),
                 "--gateway" => options.gateway = Some(value.into()),
                 "--write" => options.write = Some(value.into()),
@@ -51,6 +76,10 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    fn port(given: Option<String>) -> Result<u16, String> {
+        given.and_then(|port| port.parse().ok()).ok_or_else(|| "serve needs a port".to_owned())
     }
 
     /// Fails when nothing was measured, or not what was asked for by name.
@@ -76,6 +105,8 @@ mod tests {
         assert_eq!((options.messages, options.kills, options.brokers.len()), (7, 5, 1));
         let options = read("triggers --kills 1").unwrap();
         assert_eq!((options.command, options.messages, options.kills), (Command::Triggers, 20_000, 1));
+        let options = read("endpoints --rate 50 --seconds 3").unwrap();
+        assert_eq!((options.rate, options.seconds, options.kills), (50, 3, 10));
         for wrong in ["", "consume", "publish --messages", "publish --messages x", "publish --speed 1"] {
             read(wrong).unwrap_err();
         }
