@@ -39,7 +39,7 @@ pub(crate) struct DestinationPlan {
     pub(crate) pipelines: Pipelines,
     pub(crate) policies: Policies,
     /// Where a copy of requests goes.
-    pub(crate) mirror: Option<Box<DestinationPlan>>,
+    pub(crate) mirror: Option<Box<Self>>,
 }
 
 /// Where a destination leads.

@@ -69,8 +69,11 @@ mod tests {
 
     #[test]
     fn attempts_remember_together() {
-        let tried = Tried::default();
-        tried.clone().add(3);
-        assert!(tried.has(3) && !tried.has(4));
+        let one = Tried::default();
+        let other = one.clone();
+        one.add(3);
+        assert!(other.has(3) && !other.has(4));
+        drop(one);
+        assert!(other.has(3));
     }
 }
