@@ -9,6 +9,7 @@ use crate::{
     body::BodyError,
     document::{Sources, Span},
     error::{ErrorKind, UpstreamError},
+    policy::Denial,
 };
 
 /// Why the gateway itself has to answer. What it answers is decided in [`respond`](crate::respond) alone.
@@ -40,6 +41,8 @@ pub(crate) enum Failure {
     ReplyBody(#[source] BodyError),
     #[error("no answer within the route's timeout")]
     TimedOut,
+    #[error("a policy lets it no further")]
+    Denied(#[source] Box<Denial>),
     #[error(transparent)]
     Upstream(UpstreamError),
     /// A policy keeps the call from its upstream.

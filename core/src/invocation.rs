@@ -47,7 +47,14 @@ pub struct CallContext {
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// The request as a span, if it is recorded.
     pub(crate) span: Option<Arc<Traced>>,
+    /// Whether it was let in before it came here: a trigger's message, which the document itself sends.
+    pub(crate) trusted: bool,
+    pub(crate) principal: Option<Arc<str>>,
 }
+
+/// Who a request came from, in the extensions of its reply.
+#[derive(Debug, Clone)]
+pub(crate) struct Principal(pub(crate) Arc<str>);
 
 /// The tail capture as it stands in the path that was matched.
 #[derive(Debug, Clone)]
@@ -140,6 +147,11 @@ impl CallContext {
     /// several endpoints adds the one that it takes, and prefers those that were not used.
     pub fn tried(&self) -> Option<&Tried> {
         self.tried.as_ref()
+    }
+
+    /// Who the client is, where `auth` found out: the name of a key or user, or the `sub` of a token.
+    pub fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
     }
 
     /// The values that templates of a target see: captures, extracted values, claims.

@@ -16,6 +16,7 @@ mod observe;
 pub mod plan;
 mod policy;
 mod registry;
+pub mod remote;
 mod request_id;
 mod respond;
 pub mod routing;

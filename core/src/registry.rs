@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use crate::{
     builtin::Echo,
+    policy::Memory,
+    remote::{NoRemotes, Remotes},
     trigger::{AnyTriggerKind, Trigger, TriggerKind},
     upstream::{AnyKind, Kind, Upstream},
 };
@@ -20,12 +22,15 @@ use crate::{
 pub struct Registry {
     kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
     triggers: BTreeMap<&'static str, Arc<dyn AnyTriggerKind>>,
+    remotes: Arc<dyn Remotes>,
+    memory: Memory,
 }
 
 impl Registry {
     /// The kinds that need no crate of their own: `echo`.
     pub fn new() -> Self {
-        Self { kinds: BTreeMap::new(), triggers: BTreeMap::new() }.with::<Echo>()
+        let remotes = Arc::new(NoRemotes);
+        Self { kinds: BTreeMap::new(), triggers: BTreeMap::new(), remotes, memory: Memory::default() }.with::<Echo>()
     }
 
     /// Adds a kind; one of the same name is replaced.
@@ -40,6 +45,22 @@ impl Registry {
     pub fn with_trigger<T: Trigger>(mut self) -> Self {
         self.triggers.insert(T::KIND, Arc::new(TriggerKind::<T>(PhantomData)));
         self
+    }
+
+    /// Gives policies the clients by which they ask services beside the upstreams.
+    #[must_use]
+    pub fn with_remotes(mut self, remotes: impl Remotes) -> Self {
+        self.remotes = Arc::new(remotes);
+        self
+    }
+
+    pub(crate) fn remotes(&self) -> &Arc<dyn Remotes> {
+        &self.remotes
+    }
+
+    /// What policies remember over reloads.
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Name and one-line summary of every kind of source of messages, by name.

@@ -107,6 +107,16 @@ impl Exchange {
         &self.known.facts
     }
 
+    /// Says what authentication found out, before anything was rendered.
+    pub fn set_claims(&mut self, claims: Arc<serde_json::Value>) {
+        if let Some(known) = Arc::get_mut(&mut self.known) {
+            (known.facts.claims, known.claims) = (Some(claims), OnceLock::new());
+        } else {
+            let facts = Facts { claims: Some(claims), ..self.known.facts.clone() };
+            self.known = Arc::new(Known { facts, claims: OnceLock::new() });
+        }
+    }
+
     /// Keeps the client's request for response steps that read it (`ResponsePipeline::reads_request`).
     pub fn keep_request(&mut self, parts: &http::request::Parts, payload: &Payload) {
         self.request = Some(Arc::new(Message::of_request(parts, payload.clone())));

@@ -90,6 +90,8 @@ pub(crate) fn context(
         tried: None,
         recorder: None,
         span: None,
+        trusted: false,
+        principal: None,
         origin,
     }
 }

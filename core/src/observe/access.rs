@@ -19,7 +19,7 @@ use crate::{
     error::chain,
     failure::Failure,
     gateway::{Destination, Recorder, Route},
-    invocation::{Origin, Response, RouteInfo},
+    invocation::{Origin, Principal, Response, RouteInfo},
     metrics::{Meter, Metrics, RecentFailure, Series},
     policy::Asked,
     request_id::RequestId,
@@ -137,6 +137,7 @@ impl<'s> Observation<'s> {
         let logged = self.logged.take().map(|mut logged| {
             let line = &mut logged.line;
             line.status = response.status();
+            line.principal = response.extensions_mut().remove::<Principal>().map(|principal| principal.0);
             line.error = self.error.map_or("", Code::as_str);
             line.route_path = self.route.map(|route| Arc::clone(&route.path));
             line.labels = self.open.series.map(|series| series.labels().clone());
@@ -227,6 +228,7 @@ fn trace(line: &AccessLine) {
         path = line.path,
         status = line.status.as_u16(),
         route = line.labels.as_ref().map_or("", |labels| &labels.route),
+        principal = line.principal.as_deref().unwrap_or_default(),
         error = line.error,
         bytes = line.bytes,
         complete = line.complete,

@@ -33,6 +33,10 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
         Failure::Upstream(_) if respond::status(failure).is_client_error() => {
             debug!(request_id = %id, route, code, error, "A request was refused.");
         }
+        Failure::Denied(denial) if !denial.is_clients() => {
+            warn!(request_id = %id, route, code, error, "A request could not be let in.");
+        }
+        Failure::Denied(_) => debug!(request_id = %id, route, code, error, "A request was refused."),
         Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
             error!(request_id = %id, route, code, error, "A reply could not be used.");
         }

@@ -36,6 +36,8 @@ pub struct AccessLine {
     pub(super) labels: Option<Labels>,
     /// The path of the route's match.
     pub(super) route_path: Option<Arc<str>>,
+    /// Who came, where `auth` found out.
+    pub(super) principal: Option<Arc<str>>,
     pub(super) status: StatusCode,
     pub(super) error: &'static str,
     pub(super) bytes: u64,
@@ -59,6 +61,7 @@ struct Record<'l> {
     route: &'l str,
     upstream: &'l str,
     kind: &'l str,
+    principal: &'l str,
     bytes: u64,
     complete: bool,
     duration_ms: f64,
@@ -69,7 +72,7 @@ struct Record<'l> {
 
 impl AccessLine {
     /// The names of its values.
-    pub(crate) const NAMES: [&str; 18] = [
+    pub(crate) const NAMES: [&str; 19] = [
         "time",
         "listener",
         "client",
@@ -82,6 +85,7 @@ impl AccessLine {
         "route",
         "upstream",
         "kind",
+        "principal",
         "bytes",
         "complete",
         "duration_ms",
@@ -104,6 +108,7 @@ impl AccessLine {
             request_id: id,
             labels: None,
             route_path: None,
+            principal: None,
             status: StatusCode::OK,
             error: "",
             bytes: 0,
@@ -133,6 +138,7 @@ impl AccessLine {
             route: labels.map_or("", |labels| &labels.route),
             upstream: labels.map_or("", |labels| &labels.upstream),
             kind: labels.map_or("", |labels| labels.kind),
+            principal: self.principal.as_deref().unwrap_or_default(),
             bytes: self.bytes,
             complete: self.complete,
             duration_ms: millis(self.duration),

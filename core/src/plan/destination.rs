@@ -1,6 +1,6 @@
 //! What a route does with a request: `to`, `respond` or `redirect`.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use callgate_transform::{RequestPipeline, RequestSteps, ResponsePipeline, ResponseSteps};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     builtin::{OpenapiSettings, Redirect},
     document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
-    policy::{MirrorSettings, Pipelines, Policies, PolicySettings},
+    policy::{AccessPlan, MirrorSettings, Pipelines, Policies, PolicySettings},
     routing::HostPattern,
     upstream::AnySettings,
 };
@@ -27,6 +27,11 @@ pub(super) struct Surroundings<'a> {
     pub(super) group: &'a Group<'a>,
     pub(super) steps: &'a Steps,
     pub(super) policies: &'a PolicySettings,
+    /// The route itself, for what is found wrong with its policies.
+    pub(super) node: &'a Node,
+    pub(super) path: &'a DocPath,
+    /// The folder of the document.
+    pub(super) directory: &'a Path,
     /// The files of the document.
     pub(super) sources: &'a Arc<Sources>,
 }
@@ -40,6 +45,7 @@ pub(crate) struct DestinationPlan {
     pub(crate) policies: Policies,
     /// Where a copy of requests goes.
     pub(crate) mirror: Option<Box<Self>>,
+    pub(crate) access: Option<Arc<AccessPlan>>,
 }
 
 /// Where a destination leads.
@@ -123,11 +129,11 @@ pub(super) fn read_all(
         "respond" => answer(node, &path, around, flaws).into_iter().collect(),
         "openapi" => keep(openapi(node, &path), flaws)
             .map(|settings| Box::new((settings, around.group.host.clone())))
-            .map(|openapi| own(Action::Openapi(openapi), &Steps::default(), around))
+            .map(|openapi| own(Action::Openapi(openapi), &Steps::default(), around, flaws))
             .into_iter()
             .collect(),
         "redirect" => keep(redirect::read(node, &path), flaws)
-            .map(|redirect| own(Action::Redirect(redirect), &Steps::default(), around))
+            .map(|redirect| own(Action::Redirect(redirect), &Steps::default(), around, flaws))
             .into_iter()
             .collect(),
         _ => to(node, &path, around, upstreams, flaws),
@@ -144,16 +150,18 @@ fn answer(step: &Node, path: &DocPath, around: &Surroundings<'_>, flaws: &mut Ve
     let steps: ResponseSteps = keep(from_node(step, path), flaws)?;
     let compiled = keep(steps.compile().map_err(|found| placed_steps(found, Some(step), path)), flaws)?;
     let own = Steps { request: None, response: Some(compiled) };
-    Some(self::own(Action::Respond, &own, around))
+    Some(self::own(Action::Respond, &own, around, flaws))
 }
 
 /// A destination that is the gateway itself.
-fn own(action: Action, steps: &Steps, around: &Surroundings<'_>) -> DestinationPlan {
+fn own(action: Action, steps: &Steps, around: &Surroundings<'_>, flaws: &mut Vec<Flaw>) -> DestinationPlan {
+    let policies = around.policies.clone().or(&around.group.policies);
     DestinationPlan {
         weight: 1,
         action,
         pipelines: pipelines(around, None, steps),
-        policies: around.policies.clone().or(&around.group.policies).resolve(),
+        access: policies.access(around.node, around.path, around.directory, flaws),
+        policies: policies.resolve(),
         mirror: None,
     }
 }
@@ -231,11 +239,14 @@ pub(super) fn call(
     let here = Steps::compile(form.request, form.response, (node, path), flaws);
     own.request = here.request.or(own.request);
     own.response = here.response.or(own.response);
-    let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies).resolve();
+    let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
+    let access = policies.access(around.node, around.path, around.directory, flaws);
+    let policies = policies.resolve();
     let mirror = policies.mirror.as_ref().map(|copies| mirror(&copies.to, node, path, around, upstreams, flaws));
     Some(DestinationPlan {
         weight: form.weight.unwrap_or(1),
         pipelines: pipelines(around, Some(&upstream.steps), &own),
+        access,
         policies,
         mirror: mirror.flatten(),
         action: Action::Call(Box::new(Call {
@@ -266,7 +277,8 @@ fn mirror(
     for flaw in flaws.iter_mut().skip(before) {
         flaw.message = format!("the mirror of this destination: {}", flaw.message);
     }
-    plan.map(Box::new)
+    // A copy is made of a request that was let in.
+    plan.map(|plan| Box::new(DestinationPlan { access: None, ..plan }))
 }
 
 fn find<'a>(

@@ -100,6 +100,7 @@ fn reached(fields: &mut Map<String, Value>, destinations: &[DestinationPlan]) {
     };
     if let Some(first) = destinations.first() {
         merge(fields, &first.policies.effective());
+        fields.extend(first.access.iter().flat_map(|access| access.effective().clone()));
     }
 }
 

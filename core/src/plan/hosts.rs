@@ -66,7 +66,7 @@ pub(super) fn groups<'d>(document: &'d Node, defaults: &PolicySettings, flaws: &
         seen.push((host.clone(), key.at));
         let settings: HostSettings = keep(from_node(node, &path), flaws).unwrap_or_default();
         let effective = Arc::new(serde_json::to_value(&settings).unwrap_or_default());
-        let policies = settings.policies().or(defaults);
+        let policies = settings.policies().placed(&format!("host {host}")).or(defaults);
         let routes = path.key("routes");
         groups.push(Group {
             host: Some(host),

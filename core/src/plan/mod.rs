@@ -54,7 +54,9 @@ pub(crate) use yaml::scalar;
 
 use crate::{
     document::{DocPath, Document, Flaw, Masks, Node, References, Report, Secret, Sources, Span},
+    policy::Memory,
     registry::Registry,
+    remote::Remotes,
     routing::RouteTable,
 };
 
@@ -72,6 +74,8 @@ pub struct Plan {
     pub(crate) triggers: Vec<TriggerPlan>,
     pub(crate) table: RouteTable<usize>,
     pub(crate) directory: PathBuf,
+    pub(crate) remotes: Arc<dyn Remotes>,
+    pub(crate) memory: Memory,
     pub(crate) effective: serde_json::Value,
     /// The tests at the top of the document.
     tests: Vec<trial::Trial>,
@@ -147,6 +151,8 @@ impl Plan {
             triggers,
             table,
             directory,
+            remotes: Arc::clone(registry.remotes()),
+            memory: registry.memory().clone(),
             effective,
             tests,
             report,

@@ -1,6 +1,6 @@
 //! `routes`, one by one: their match, what they do, and the policies and steps that hold for them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use callgate_transform::{RequestSteps, ResponseSteps};
 
@@ -106,7 +106,8 @@ pub(super) fn read_all(
     let mut routes = Vec::new();
     for group in hosts::groups(document.root(), &top.defaults, flaws) {
         for (index, node) in group.routes.iter().enumerate() {
-            let around = Around { group: &group, upstreams, sources: document.sources() };
+            let directory = document.folder(Span::default());
+            let around = Around { group: &group, upstreams, directory, sources: document.sources() };
             routes.extend(read(node, &group.path.index(index), &around, flaws));
         }
     }
@@ -118,11 +119,12 @@ pub(super) fn read_all(
 struct Around<'a> {
     group: &'a Group<'a>,
     upstreams: &'a destination::Known<'a>,
+    directory: &'a Path,
     sources: &'a Arc<Sources>,
 }
 
 fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
-    let Around { group, upstreams, sources } = *around;
+    let Around { group, upstreams, directory, sources } = *around;
     let (settings, sound) = match from_node::<RouteSettings>(node, path) {
         Ok(settings) => (settings, true),
         Err(found) => {
@@ -134,9 +136,10 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
         }
     };
     let effective = effective(&settings, node, path);
-    let policies = settings.policies();
+    let policies = settings.policies().placed(&scope(&settings, group));
     let steps = Steps::compile(settings.request, settings.response, (node, path), flaws);
-    let surroundings = destination::Surroundings { group, steps: &steps, policies: &policies, sources };
+    let surroundings =
+        destination::Surroundings { group, steps: &steps, policies: &policies, node, path, directory, sources };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
     let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
     if !sound {
@@ -147,11 +150,7 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
         flaws.push(flaw.with_hint("write `match: GET /orders/{id}`, or `match: /{*rest}` for everything"));
         return None;
     };
-    let shown = matcher.to_string();
-    let name = settings.name.unwrap_or_else(|| match &group.host {
-        Some(host) => format!("{host} {shown}"),
-        None => shown,
-    });
+    let name = settings.name.unwrap_or_else(|| default_name(&matcher, group));
     let tail = match &matcher.path {
         PathMatch::Pattern(pattern) => pattern.tail().map(Arc::from),
         PathMatch::Regex(_) => None,
@@ -168,6 +167,18 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
         at: node.at,
         path: path.clone(),
     })
+}
+
+/// The host and the match: what a route is called that has no name.
+fn default_name(matcher: &Match, group: &Group<'_>) -> String {
+    let host = group.host.as_ref().map(|host| format!("{host} ")).unwrap_or_default();
+    format!("{host}{matcher}")
+}
+
+/// What a route's own limits are limits of.
+fn scope(settings: &RouteSettings, group: &Group<'_>) -> String {
+    let matched = || settings.matches.as_ref().map(|MatchSettings(matcher)| default_name(matcher, group));
+    format!("route {}", settings.name.clone().or_else(matched).unwrap_or_default())
 }
 
 /// What of a route can be read, so that a wrong field does not hide what is wrong with the others.

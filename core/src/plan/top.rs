@@ -110,7 +110,7 @@ impl Root {
             admin_token,
             access_log: settings.access_log,
             telemetry: settings.telemetry,
-            defaults: settings.defaults,
+            defaults: settings.defaults.placed("defaults"),
             shutdown: Shutdown { lame_duck: settings.shutdown.lame_duck.into(), grace: settings.shutdown.grace.into() },
         }
     }

@@ -141,7 +141,7 @@ fn read(
     let settings: CommonSettings = keep(from_node(&beside, path), flaws).unwrap_or_default();
     let config = keep(kind.config(&given(config), &path.key(&key.text), directory), flaws);
     let functions = functions(node, &**kind, config.as_ref(), path, flaws);
-    let policies = settings.policies();
+    let policies = settings.policies().placed(&path.to_string());
     let discovery = settings.discover.selection();
     if discovery.is_some() && !kind.discovers() {
         flaws.push(no_discovery(node, path, kind.name(), registry));

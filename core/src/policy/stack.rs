@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tower::{Service, ServiceBuilder, layer::layer_fn};
 
 use super::{
+    admission::{Admission, Admitted},
     circuit_breaker::{CircuitBreaker, Guarded},
     concurrency::{Bounded, Gate},
     dispatch::Dispatch,
@@ -45,7 +46,7 @@ where
 /// have is no layer of it.
 pub(crate) fn stack(
     policies: Policies,
-    pipelines: Pipelines,
+    pipelines: &Arc<Pipelines>,
     function: Arc<dyn Function>,
     series: Arc<Series>,
     guards: Option<&Guards>,
@@ -83,8 +84,14 @@ pub(crate) fn stack(
     Destination { policies, series, stack }
 }
 
+/// Puts what lets requests in around all other layers: a copy of a request is made of one that was let in.
+pub(crate) fn admitted(destination: Destination, admission: Arc<Admission>, pipelines: Arc<Pipelines>) -> Destination {
+    let Destination { policies, stack, series } = destination;
+    Destination { policies, stack: Box::new(Admitted { inner: Arc::from(stack), admission, pipelines }), series }
+}
+
 /// Puts the steps around the layers. A route without steps has no transformation layer at all.
-fn shaped<S>(inner: S, pipelines: Pipelines) -> Box<dyn Stack>
+fn shaped<S>(inner: S, pipelines: &Arc<Pipelines>) -> Box<dyn Stack>
 where
     S: Service<Invocation, Response = Response, Error = Failure> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -92,7 +99,7 @@ where
     if pipelines.is_empty() {
         Box::new(inner)
     } else {
-        Box::new(Transformation { inner, pipelines: Arc::new(pipelines) })
+        Box::new(Transformation { inner, pipelines: Arc::clone(pipelines) })
     }
 }
 

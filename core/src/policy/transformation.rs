@@ -64,6 +64,26 @@ impl Pipelines {
     }
 }
 
+impl Pipelines {
+    /// Shapes the answer to a request that was refused before the steps, as they would shape a failure behind them.
+    pub(super) async fn refused(
+        &self,
+        failure: Failure,
+        invocation: Invocation,
+        grpc: bool,
+    ) -> Result<Response, Failure> {
+        if !self.response.reshapes_errors() {
+            return Err(failure);
+        }
+        let mut context = Arc::unwrap_or_clone(invocation.context);
+        if self.response.reads_request() {
+            let (parts, _) = invocation.request.into_parts();
+            context.exchange.keep_request(&parts, &Payload::Streaming);
+        }
+        shape_reply(self, Err(failure), context, grpc).await
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Transformation<S> {
     pub(super) inner: S,

@@ -14,6 +14,9 @@ pub enum Code {
     BadRequest,
     BadTemplateInput,
     BodyTooLarge,
+    Unauthenticated,
+    Forbidden,
+    RateLimited,
     UpstreamUnreachable,
     UpstreamTimeout,
     UpstreamThrottled,
@@ -28,12 +31,15 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
         Self::BadTemplateInput,
         Self::BodyTooLarge,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
         Self::UpstreamUnreachable,
         Self::UpstreamTimeout,
         Self::UpstreamThrottled,
@@ -68,6 +74,21 @@ impl Code {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Body too large",
                 "The request's body is larger than this route allows.",
+            ),
+            Self::Unauthenticated => (
+                "unauthenticated",
+                StatusCode::UNAUTHORIZED,
+                "Unauthenticated",
+                "This needs credentials; the header `www-authenticate` says which.",
+            ),
+            Self::Forbidden => {
+                ("forbidden", StatusCode::FORBIDDEN, "Forbidden", "The credentials do not allow this request.")
+            }
+            Self::RateLimited => (
+                "rate_limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests",
+                "This is more than is allowed here; `retry-after` says when to come again.",
             ),
             Self::UpstreamUnreachable => (
                 "upstream_unreachable",
@@ -159,6 +180,7 @@ impl From<&Failure> for Code {
             Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => Self::BadUpstreamReply,
             Failure::RequestTooLarge { .. } => Self::BodyTooLarge,
             Failure::TimedOut => Self::UpstreamTimeout,
+            Failure::Denied(denial) => denial.code,
             Failure::Upstream(error) => error.kind().into(),
         }
     }

@@ -28,7 +28,9 @@ const fn status(code: Code) -> &'static str {
     match code {
         Code::NoRoute | Code::MethodNotAllowed => "12",
         Code::BadRequest | Code::BadTemplateInput => "3",
-        Code::BodyTooLarge => "8",
+        Code::BodyTooLarge | Code::RateLimited => "8",
+        Code::Unauthenticated => "16",
+        Code::Forbidden => "7",
         Code::UpstreamTimeout => "4",
         Code::UpstreamUnreachable | Code::UpstreamThrottled | Code::UpstreamUnavailable => "14",
         Code::GrpcStatus => "2",

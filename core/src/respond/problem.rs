@@ -72,6 +72,9 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
     if let Failure::MethodNotAllowed { allow } = failure {
         headers.insert(header::ALLOW, allow.clone());
     }
+    if let Failure::Denied(denial) = failure {
+        headers.extend(denial.headers.clone());
+    }
     let asked = failure.retry_after();
     let wait = match code {
         Code::UpstreamThrottled | Code::UpstreamUnavailable => Some(asked.unwrap_or(RETRY_AFTER)),
@@ -102,6 +105,7 @@ pub(crate) fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         }
         Failure::Template { error, .. } if Failure::is_clients(error) => error.public_detail().into(),
         Failure::Upstream(error) => UpstreamError::detail(error).unwrap_or(code.detail()).into(),
+        Failure::Denied(denial) => (&*denial.detail).into(),
         Failure::NoRoute
         | Failure::MethodNotAllowed { .. }
         | Failure::Template { .. }

@@ -23,7 +23,7 @@ use crate::{
     metrics::{Labels, Metrics},
     observe::Observers,
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
-    policy::{Copies, Guards, Mirror, stack},
+    policy::{Copies, Entrance, Guards, Mirror, admitted, stack},
     upstream::{Context, Function, flaw},
 };
 
@@ -50,17 +50,20 @@ impl Snapshot {
         let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
         let selections = plan.upstreams.iter().filter_map(selected).collect();
         let upstreams = connect(plan.upstreams, &plan.directory, background, &mut flaws).await;
+        let policies = Context::new("policies", &plan.directory, background.clone());
         let mut snapshot = Self {
             table: plan.table,
             routes: Vec::new(),
             observers: Observers::default(),
             upstreams,
             triggers: Vec::new(),
+            policies: policies.clone(),
             discoveries: BTreeMap::new(),
             sources: Arc::clone(&sources),
             masks,
         };
-        let mut bound = Bindings { metrics: Arc::clone(&snapshot.observers.metrics), ..Bindings::default() };
+        let entrance = Entrance::new(&plan.remotes, &policies, &plan.memory);
+        let mut bound = Bindings::new(entrance, Arc::clone(&snapshot.observers.metrics));
         let published: Vec<_> = plan.routes.iter().filter_map(Published::of).collect();
         for route in plan.routes {
             snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut bound, &mut flaws).map(Arc::new));
@@ -83,8 +86,9 @@ impl Snapshot {
 }
 
 /// What binding finds out beside the routes themselves.
-#[derive(Default)]
-pub(super) struct Bindings {
+pub(super) struct Bindings<'a> {
+    /// What lets requests in to the routes.
+    entrance: Entrance<'a>,
     /// Functions by the names of discovery.
     named: Vec<Named>,
     /// The functions of each route, by its name.
@@ -95,7 +99,11 @@ pub(super) struct Bindings {
     metrics: Arc<Metrics>,
 }
 
-impl Bindings {
+impl<'a> Bindings<'a> {
+    fn new(entrance: Entrance<'a>, metrics: Arc<Metrics>) -> Self {
+        Self { entrance, named: Vec::new(), functions: Vec::new(), published: Arc::default(), metrics }
+    }
+
     /// Gives the routes that publish the document what they show: every route with the first of its functions.
     fn publish(&self, routes: Vec<Published>) {
         if Arc::strong_count(&self.published) == 1 {
@@ -163,7 +171,7 @@ pub(super) async fn connect_one(
 fn bind(
     plan: RoutePlan,
     upstreams: &BTreeMap<String, Connected>,
-    bound: &mut Bindings,
+    bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
     destinations_of(plan.destinations, &plan.info, upstreams, bound, flaws)
@@ -174,7 +182,7 @@ pub(super) fn destinations_of(
     plans: Vec<DestinationPlan>,
     info: &Arc<RouteInfo>,
     upstreams: &BTreeMap<String, Connected>,
-    bound: &mut Bindings,
+    bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
     let mut sum = 0;
@@ -194,7 +202,7 @@ pub(super) fn destination_of(
     plan: DestinationPlan,
     route: &Arc<str>,
     upstreams: &BTreeMap<String, Connected>,
-    bound: &mut Bindings,
+    bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
     let mut guards = None;
@@ -237,7 +245,16 @@ pub(super) fn destination_of(
         _ => None,
     };
     let series = bound.metrics.series(Labels { route: Arc::clone(route), upstream, kind });
-    Some(stack(plan.policies, plan.pipelines, function, series, guards, mirror))
+    let pipelines = Arc::new(plan.pipelines);
+    let destination = stack(plan.policies, &pipelines, function, series, guards, mirror);
+    match bound.entrance.admission(plan.access.as_deref()) {
+        Ok(Some(admission)) => Some(admitted(destination, admission, pipelines)),
+        Ok(None) => Some(destination),
+        Err(invalid) => {
+            flaws.push(invalid);
+            None
+        }
+    }
 }
 
 /// Binds where the copies of a destination's requests go.
@@ -246,7 +263,7 @@ fn mirror_of(
     copies: Copies,
     route: &Arc<str>,
     upstreams: &BTreeMap<String, Connected>,
-    bound: &mut Bindings,
+    bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Mirror> {
     let Action::Call(call) = &plan.action else { return None };

@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub(crate) observers: Observers,
     upstreams: BTreeMap<String, Connected>,
     triggers: Vec<Arc<Runner>>,
+    /// What runs for the policies: the keys of issuers, connections to services that are asked.
+    policies: Context,
     discoveries: BTreeMap<String, Discovery>,
     sources: Arc<Sources>,
     pub(crate) masks: Masks,
@@ -102,6 +104,7 @@ impl Snapshot {
         futures_util::future::join_all(self.triggers.iter().map(|trigger| trigger.close())).await;
         let closed = self.upstreams.iter().map(|(name, connected)| connected.close(name));
         futures_util::future::join_all(closed).await;
+        self.policies.end().await;
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) struct Around<'a> {
 pub(super) async fn load(
     plans: Vec<TriggerPlan>,
     around: &Around<'_>,
-    bindings: &mut Bindings,
+    bindings: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Vec<Arc<Runner>> {
     // What could not be bound was told, and is not connected.
@@ -89,7 +89,12 @@ struct Bound {
     dead_letter: Option<DeadLetter>,
 }
 
-fn bind(mut plan: TriggerPlan, around: &Around<'_>, bindings: &mut Bindings, flaws: &mut Vec<Flaw>) -> Option<Bound> {
+fn bind(
+    mut plan: TriggerPlan,
+    around: &Around<'_>,
+    bindings: &mut Bindings<'_>,
+    flaws: &mut Vec<Flaw>,
+) -> Option<Bound> {
     let to = plan.shown();
     let info = Arc::new(RouteInfo { name: Arc::clone(&plan.name), path: "/".into(), tail: None });
     let entry = match plan.target.take() {

@@ -81,6 +81,7 @@ impl<'m> Try<'m> {
         };
         let mut context = destination.context(&route.info, origin, id, &head.uri, captures);
         context.carries_all_headers = carries_all_headers;
+        context.trusted = true;
         if any_size {
             // Steps may make it larger.
             context.max_body = context.max_body.max((message.payload.len() as u64).saturating_mul(2));

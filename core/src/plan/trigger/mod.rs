@@ -16,10 +16,10 @@ use super::{
     DestinationPlan, RoutePlan, destination, hosts::Group, keep, opaque::Opaque, root, steps::Steps, top::Root,
 };
 use crate::{
-    document::{DocPath, Document, Flaw, Node, Value, from_node},
+    document::{DocPath, Document, Flaw, Node, Rate, Span, Value, from_node},
     policy::{LimitSettings, PolicySettings, Timeout},
     registry::Registry,
-    trigger::{AnyTriggerKind, Concurrency, Rate, Retry, RetrySettings},
+    trigger::{AnyTriggerKind, Concurrency, Retry, RetrySettings},
     upstream::AnySettings,
 };
 
@@ -110,7 +110,7 @@ pub(super) fn read_all(
     }
     let group = Group {
         host: None,
-        policies: top.defaults.clone(),
+        policies: top.defaults.clone().without_access(),
         steps: Steps::default(),
         routes: &[],
         path: root(),
@@ -186,6 +186,9 @@ fn dead_letter(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec
         group: &around.group,
         steps: &steps,
         policies: &policies,
+        node,
+        path,
+        directory: around.document.folder(Span::default()),
         sources: around.document.sources(),
     };
     destination::call(to, &path.key("to"), &around_it, around.upstreams, flaws)

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Around;
 use crate::{
-    document::{DocPath, Flaw, Node, from_node, nearest},
+    document::{DocPath, Flaw, Node, Span, from_node, nearest},
     plan::{DestinationPlan, RoutePlan, destination, keep, steps::Steps, upstream::list},
     policy::{Pipelines, PolicySettings},
     routing::PathMatch,
@@ -75,8 +75,15 @@ pub(super) fn read(
         }
         return named(to, &at, makes_path, &steps, around, flaws).map(|named| TargetPlan::Route(Box::new(named)));
     }
-    let surroundings =
-        destination::Surroundings { group: &around.group, steps: &steps, policies, sources: around.document.sources() };
+    let surroundings = destination::Surroundings {
+        group: &around.group,
+        steps: &steps,
+        policies,
+        node,
+        path,
+        directory: around.document.folder(Span::default()),
+        sources: around.document.sources(),
+    };
     let destinations = destination::to(to, &at, &surroundings, around.upstreams, flaws);
     (!destinations.is_empty()).then_some(TargetPlan::Functions(destinations))
 }

@@ -26,7 +26,7 @@ use tracing::{error, warn};
 use again::{Again, next};
 
 use super::{
-    DeadLetter, Delivery, Entry, Message, Rate, Retry, TriggerState,
+    DeadLetter, Delivery, Entry, Message, Retry, TriggerState,
     call::Try,
     dead_letter,
     erased::{AnyReceipt, AnyTrigger},
@@ -39,6 +39,7 @@ use super::{
     told::Told,
 };
 use crate::{
+    document::Rate,
     error::{ErrorKind, UpstreamError},
     upstream::Context,
 };

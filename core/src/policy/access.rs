@@ -1,0 +1,146 @@
+//! Who may come in and how often, from the settings of a route to its [`Admission`].
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    admission::Admission,
+    auth::{Auth, AuthPlan, LastKeys, Sources},
+    rate_limit::{Buckets, RateLimit, RateLimitPlan, Shared},
+    settings::PolicySettings,
+};
+use crate::{
+    document::{DocPath, Flaw, Node, Secret},
+    remote::Remotes,
+    upstream::{Context, Invalid, flaw},
+};
+
+/// What policies remember over reloads: counts, and the last keys of issuers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    buckets: Buckets,
+    last_keys: LastKeys,
+}
+
+/// Who may come in and how often, checked.
+#[derive(Debug)]
+pub(crate) struct AccessPlan {
+    auth: Option<AuthPlan>,
+    rate_limit: Option<RateLimitPlan>,
+    /// The settings with their defaults, for `callgate config`.
+    effective: Map<String, Value>,
+    /// Where the route stands, for what loading finds wrong.
+    node: Node,
+    path: DocPath,
+}
+
+impl PolicySettings {
+    /// Says on which level these settings are written: a limit is one of all requests that reach it.
+    pub(crate) fn placed(mut self, scope: &str) -> Self {
+        if let Some(limit) = &mut self.rate_limit {
+            limit.place(scope);
+        }
+        self
+    }
+
+    /// These settings for messages of triggers, which the document itself lets in.
+    pub(crate) fn without_access(mut self) -> Self {
+        (self.auth, self.rate_limit) = (None, None);
+        self
+    }
+
+    /// Checks the settings of a route, which `node` is at `path`; `None` when everyone may come in as often as they
+    /// like. What is wrong in a level around it is told once.
+    pub(crate) fn access(
+        &self,
+        node: &Node,
+        path: &DocPath,
+        directory: &Path,
+        flaws: &mut Vec<Flaw>,
+    ) -> Option<Arc<AccessPlan>> {
+        if self.auth.is_none() && self.rate_limit.is_none() {
+            return None;
+        }
+        let mut told = |name: &str, invalid: Invalid| {
+            if node.lacks_reference() || flaws.iter().any(|flaw| flaw.message == invalid.message) {
+                return;
+            }
+            let own = node.get(name);
+            flaws.push(flaw(own.unwrap_or(node), &path.key(name), invalid));
+        };
+        let mut effective = Map::new();
+        let mut resolved = |name: &str, settings: Value| effective.insert(name.to_owned(), settings);
+        let auth = self.auth.as_ref().and_then(|auth| {
+            resolved("auth", serde_json::to_value(auth.effective()).unwrap_or_default());
+            auth.resolve(directory).unwrap_or_else(|invalid| {
+                told("auth", invalid);
+                None
+            })
+        });
+        let rate_limit = self.rate_limit.as_ref().and_then(|limit| {
+            let plan = limit.resolve().unwrap_or_else(|invalid| {
+                told("rate_limit", invalid);
+                None
+            });
+            if plan.is_some() {
+                resolved("rate_limit", serde_json::to_value(limit.effective()).unwrap_or_default());
+            }
+            plan
+        });
+        Some(Arc::new(AccessPlan { auth, rate_limit, effective, node: node.clone(), path: path.clone() }))
+    }
+}
+
+impl AccessPlan {
+    /// The settings in force, by policy.
+    pub(crate) const fn effective(&self) -> &Map<String, Value> {
+        &self.effective
+    }
+}
+
+/// What builds the admissions of a configuration, and what they share.
+pub(crate) struct Entrance<'a> {
+    sources: Sources<'a>,
+    buckets: &'a Buckets,
+    shared: HashMap<(Secret, std::time::Duration), Arc<Shared>>,
+}
+
+impl<'a> Entrance<'a> {
+    pub(crate) fn new(remotes: &'a Arc<dyn Remotes>, context: &'a Context, memory: &'a Memory) -> Self {
+        let sources = Sources::new(remotes, context, &memory.last_keys);
+        Self { sources, buckets: &memory.buckets, shared: HashMap::new() }
+    }
+
+    /// The admission of a route; `None` when it has nothing to say.
+    pub(crate) fn admission(&mut self, plan: Option<&AccessPlan>) -> Result<Option<Arc<Admission>>, Flaw> {
+        let Some(plan) = plan else { return Ok(None) };
+        let wrong = |name: &str, invalid: Invalid| {
+            let own = plan.node.get(name);
+            flaw(own.unwrap_or(&plan.node), &plan.path.key(name), invalid)
+        };
+        let auth = plan.auth.as_ref().map(|auth| Auth::new(auth, &self.sources)).transpose();
+        let auth = auth.map_err(|invalid| wrong("auth", invalid))?;
+        let limit = plan.rate_limit.as_ref().map(|limit| self.rate_limit(limit)).transpose();
+        let rate_limit = limit.map_err(|invalid| wrong("rate_limit", invalid))?;
+        let any = auth.is_some() || rate_limit.is_some();
+        Ok(any.then(|| Arc::new(Admission { auth, rate_limit })))
+    }
+
+    fn rate_limit(&mut self, plan: &RateLimitPlan) -> Result<RateLimit, Invalid> {
+        let shared = plan.shared().map(|(url, timeout)| self.shared(url, timeout)).transpose()?;
+        Ok(RateLimit::new(plan.clone(), shared, self.buckets))
+    }
+
+    fn shared(&mut self, url: &Secret, timeout: std::time::Duration) -> Result<Arc<Shared>, Invalid> {
+        let key = (url.clone(), timeout);
+        if let Some(shared) = self.shared.get(&key) {
+            return Ok(Arc::clone(shared));
+        }
+        let counters =
+            self.sources.remotes.counters(url, self.sources.context).map_err(|invalid| invalid.at("shared"))?;
+        let shared = Arc::new(Shared::new(counters, timeout));
+        self.shared.insert(key, Arc::clone(&shared));
+        Ok(shared)
+    }
+}
