@@ -14,6 +14,7 @@ mod access_log;
 mod admin;
 mod cli;
 mod log;
+mod remotes;
 pub mod server;
 mod telemetry;
 
@@ -22,9 +23,10 @@ use std::process::ExitCode;
 pub use callgate_core as core;
 use callgate_core::Registry;
 
-/// The kinds that this build brings: one for each Cargo feature, and those of the core.
+/// The kinds that this build brings: one for each Cargo feature, and those of the core; with the clients that policies
+/// ask services by.
 pub fn registry() -> Registry {
-    let registry = Registry::new();
+    let registry = Registry::new().with_remotes(remotes::Clients);
     #[cfg(feature = "amqp")]
     let registry = registry.with::<callgate_amqp::Amqp>().with_trigger::<callgate_amqp::AmqpTrigger>();
     #[cfg(feature = "azure")]

@@ -35,6 +35,7 @@ fn rule(member: &Member) -> Option<Rule> {
                 "aws-*",
                 "async-nats",
                 "lapin",
+                "redis",
                 "tonic",
                 "clap",
                 "tracing-subscriber",
