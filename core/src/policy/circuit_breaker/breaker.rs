@@ -17,6 +17,9 @@ const TIME_BITS: u32 = 40;
 /// How many bits the number of calls that try the circuit has.
 const TRIAL_BITS: u32 = 16;
 
+/// The bits of a generation, which begins anew after the last one.
+const GENERATIONS: u64 = (1 << (u64::BITS - TIME_BITS)) - 1;
+
 /// A circuit, shared by all who call an upstream.
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -185,13 +188,13 @@ impl Breaker {
 
     /// Goes over to the next generation, unless somebody else just did.
     fn change(&self, (generation, until): (u64, u64), next: u64) -> bool {
-        let following = (generation + 1) & ((1 << (u64::BITS - TIME_BITS)) - 1);
+        let following = (generation + 1) & GENERATIONS;
         let (from, to) = (generation << TIME_BITS | until, following << TIME_BITS | next);
         self.state.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
     }
 
     fn try_trial(&self, generation: u64, next: impl Fn(Trial) -> Option<Trial>) -> Option<Trial> {
-        let is_over = |word: u64| word >> (2 * TRIAL_BITS) > generation;
+        let is_over = |word: u64| is_later(word >> (2 * TRIAL_BITS), generation);
         let step = |word: u64| {
             let trial = if is_over(word) { None } else { next(Trial::of(generation, word)) };
             trial.map(|trial| trial.word(generation))
@@ -199,6 +202,12 @@ impl Breaker {
         let former = self.trial.fetch_update(SeqCst, SeqCst, step).ok()?;
         next(Trial::of(generation, former))
     }
+}
+
+/// Whether a generation comes after another one: the next half of them do.
+fn is_later(one: u64, other: u64) -> bool {
+    let ahead = one.wrapping_sub(other) & GENERATIONS;
+    ahead != 0 && ahead <= GENERATIONS / 2
 }
 
 #[cfg(test)]
@@ -269,6 +278,25 @@ mod tests {
         let trial = breaker.admit(1_000).unwrap();
         assert_eq!((breaker.succeeded(late, 1_001), breaker.failed(later, 1_001)), (None, None));
         assert_eq!(breaker.succeeded(trial, 1_002), Some(Change::Closed));
+    }
+
+    #[test]
+    fn it_closes_after_the_last_generation_too() {
+        let last = GENERATIONS - 1;
+        let breaker = Breaker {
+            state: AtomicU64::new(last << TIME_BITS),
+            trial: AtomicU64::new(Trial { begun: 1, succeeded: 1 }.word(last - 1)),
+            ..breaker(json!({"failures": 1, "open": "1s"}))
+        };
+        let mut now = 1;
+        for _ in 0..4 {
+            let late = breaker.admit(now).unwrap();
+            assert_eq!(fail(&breaker, now), Some(Change::Opened));
+            now += 1_000;
+            assert_eq!(breaker.succeeded(breaker.admit(now).unwrap(), now), Some(Change::Closed), "{now}");
+            assert_eq!(breaker.failed(late, now), None);
+        }
+        assert!(breaker.read().0 < last, "it began anew");
     }
 
     #[derive(Debug, Clone, Copy)]
