@@ -6,14 +6,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::body::{Body, BodyError};
 
+/// A frame below this size, in bytes, is copied: by reference it may hold a buffer many times as large.
+const SMALL: usize = 1024;
+
 /// The body of a request, for one attempt after the other. The first one reads it as it comes; what was read is kept
-/// for the next ones, by reference and not as a copy.
+/// for the next ones, by reference and not as a copy, except for small frames.
 pub(super) enum Replay {
     /// It is in memory.
     Whole(Bytes),
@@ -24,6 +27,8 @@ pub(super) enum Replay {
 pub(super) struct Tape {
     rest: Body,
     kept: Vec<Kept>,
+    /// The small frames behind those that are kept.
+    small: BytesMut,
     /// The length of what is kept, in bytes.
     length: u64,
     /// How much may be kept, in bytes.
@@ -47,6 +52,7 @@ impl Replay {
             None => Self::Streamed(Arc::new(Mutex::new(Tape {
                 rest: body,
                 kept: Vec::new(),
+                small: BytesMut::new(),
                 length: 0,
                 limit,
                 spent: false,
@@ -102,15 +108,29 @@ impl Tape {
             if self.length > self.limit {
                 return self.spend();
             }
-            self.kept.push(Kept::Data(data.clone()));
+            if data.len() < SMALL {
+                self.small.extend_from_slice(data);
+            } else {
+                self.join();
+                self.kept.push(Kept::Data(data.clone()));
+            }
         } else if let Some(trailers) = frame.trailers_ref() {
+            self.join();
             self.kept.push(Kept::Trailers(trailers.clone()));
+        }
+    }
+
+    /// Makes one frame of the small ones.
+    fn join(&mut self) {
+        if !self.small.is_empty() {
+            self.kept.push(Kept::Data(self.small.split().freeze()));
         }
     }
 
     fn spend(&mut self) {
         self.spent = true;
         self.kept = Vec::new();
+        self.small = BytesMut::new();
     }
 }
 
@@ -136,6 +156,9 @@ impl HttpBody for Reader {
             let over = std::io::Error::other("the attempt is over");
             return Poll::Ready(Some(Err(BodyError::Cut(over.into()))));
         }
+        if this.at == tape.kept.len() && this.sent < tape.length {
+            tape.join();
+        }
         match tape.kept.get(this.at).cloned() {
             Some(kept) => {
                 this.at += 1;
@@ -158,7 +181,7 @@ impl HttpBody for Reader {
 
     fn is_end_stream(&self) -> bool {
         let tape = lock(&self.tape);
-        self.at >= tape.kept.len() && tape.rest.is_end_stream()
+        self.at >= tape.kept.len() && self.sent >= tape.length && tape.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -199,6 +222,28 @@ mod tests {
             assert_eq!((bytes, trailers.map(|trailers| trailers.len())), ("abcde".into(), Some(1)));
         }
         assert!(replay.is_complete());
+    }
+
+    #[tokio::test]
+    async fn small_frames_are_kept_together_and_in_their_order() {
+        let large = "l".repeat(SMALL).leak() as &'static str;
+        let parts = ["a", "b", "", large, "c", "d"].repeat(100).leak() as &'static [&'static str];
+        let replay = Replay::new(streamed(parts, true), 1 << 20);
+        let whole = parts.concat();
+        for _ in 0..3 {
+            assert_eq!(replay.next().collect(1 << 20).await.unwrap(), whole);
+        }
+        let Replay::Streamed(tape) = &replay else { panic!("it is in memory") };
+        assert_eq!(lock(tape).kept.len(), 100 + 101 + 1);
+        let many = vec!["x"; 5000].leak() as &'static [&'static str];
+        let replay = Replay::new(streamed(many, false), 5000);
+        let mut first = replay.next();
+        for _ in 0..2500 {
+            first.frame().await.unwrap().unwrap();
+        }
+        assert_eq!(replay.next().collect(1 << 20).await.unwrap().len(), 5000);
+        let Replay::Streamed(tape) = &replay else { panic!("it is in memory") };
+        assert_eq!(lock(tape).kept.len(), 1, "the second reader joined the first half and read the rest");
     }
 
     #[tokio::test]
