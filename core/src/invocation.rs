@@ -50,6 +50,8 @@ pub struct CallContext {
     /// Whether it was let in before it came here: a trigger's message, which the document itself sends.
     pub(crate) trusted: bool,
     pub(crate) principal: Option<Arc<str>>,
+    /// Whether a policy of `auth` let it in.
+    pub(crate) authenticated: bool,
 }
 
 /// Who a request came from, in the extensions of its reply.

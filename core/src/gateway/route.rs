@@ -92,6 +92,7 @@ pub(crate) fn context(
         span: None,
         trusted: false,
         principal: None,
+        authenticated: false,
         origin,
     }
 }

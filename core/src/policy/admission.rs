@@ -92,6 +92,7 @@ impl Admission {
         let identity = auth.admit(parts, context).await?;
         self.count(Turn::AfterAuth, parts, context, Some(&identity), &mut told).await?;
         let context = Arc::make_mut(context);
+        context.authenticated = true;
         if let Some(claims) = identity.shared_claims() {
             context.exchange.set_claims(Arc::clone(claims));
         }

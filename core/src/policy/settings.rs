@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Answering,
+    cache::{CacheSettings, Keeping},
     circuit_breaker::{BreakerSettings, Circuit},
     concurrency::{ConcurrencySettings, Places},
     mirror::{Copies, MirrorSettings},
@@ -44,6 +45,8 @@ macro_rules! policies {
             headers: $crate::policy::HeaderSettings,
             /// Which pages of other origins may call. Default: none.
             cors: $crate::policy::CorsSettings,
+            /// Replies are kept and given again, by HTTP's own rules: `true`, or how. Default: they are not.
+            cache: $crate::policy::CacheSettings,
             /// Answers are compressed for clients that take it: `true`, or how. Default: they are passed on as they are.
             compression: $crate::policy::CompressionSettings,
             /// Who may come in: one of `api_key`, `basic`, `jwt`, `oidc` and `external`, several of them by `any` or `all`,
@@ -152,6 +155,7 @@ impl PolicySettings {
             circuit_breaker: self.circuit_breaker.as_ref().map(BreakerSettings::resolve),
             concurrency: self.concurrency.as_ref().and_then(ConcurrencySettings::resolve),
             mirror: self.mirror.as_ref().and_then(MirrorSettings::resolve),
+            cache: self.cache.as_ref().and_then(CacheSettings::resolve),
             answering: Answering::new(self.headers.as_ref(), self.cors.as_ref(), self.compression.as_ref()),
         }
     }
@@ -166,6 +170,7 @@ pub(crate) struct Policies {
     pub(crate) circuit_breaker: Option<Circuit>,
     pub(crate) concurrency: Option<Places>,
     pub(crate) mirror: Option<Copies>,
+    pub(crate) cache: Option<Keeping>,
     /// What every answer gets.
     pub(crate) answering: Option<Arc<Answering>>,
 }
@@ -180,6 +185,7 @@ impl Policies {
             "circuit_breaker": self.circuit_breaker.as_ref().map(Circuit::effective),
             "concurrency": self.concurrency.as_ref().map(Places::effective),
             "mirror": self.mirror.as_ref().map(Copies::effective),
+            "cache": self.cache.as_ref().map(Keeping::effective),
         });
         if let (Some(fields), Some(answering)) = (effective.as_object_mut(), &self.answering) {
             fields.extend(answering.effective().clone());

@@ -6,6 +6,7 @@ use tower::{Service, ServiceBuilder, layer::layer_fn};
 
 use super::{
     admission::{Admission, Admitted},
+    cache::{Cached, Replies},
     circuit_breaker::{CircuitBreaker, Guarded},
     concurrency::{Bounded, Gate},
     dispatch::Dispatch,
@@ -79,6 +80,10 @@ pub(crate) fn stack(
     };
     let stack = match mirror {
         Some(mirror) => Box::new(Mirrored { inner: stack, mirror: Arc::new(mirror) }),
+        None => stack,
+    };
+    let stack = match policies.cache {
+        Some(keeping) => Box::new(Cached { inner: Arc::from(stack), cache: Arc::new(Replies::new(keeping)) }),
         None => stack,
     };
     Destination { policies, series, stack }
