@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::{Options, Shared, refused};
+use super::{Options, Refusal, Shared, refused};
 
 /// GET shows the filter; PUT changes it, by `?level=debug` or as a whole by `?filter=info,callgate=debug`; DELETE takes
 /// the one that the process was started with.
@@ -37,11 +37,11 @@ pub(super) async fn log(
 }
 
 /// A filter with another level for all that it does not name.
-fn with_level(filter: &str, level: &str) -> Result<String, Response> {
+fn with_level(filter: &str, level: &str) -> Result<String, Refusal> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     if !LEVELS.contains(&level) {
         let message = format!("`level` is one of {}, and not `{level}`", LEVELS.join(", "));
-        return Err(refused(StatusCode::BAD_REQUEST, &message));
+        return Err(refused(StatusCode::BAD_REQUEST, &message).into());
     }
     let named = filter.split(',').filter(|directive| directive.contains('='));
     Ok([level].into_iter().chain(named).collect::<Vec<_>>().join(","))

@@ -42,9 +42,9 @@ pub(super) async fn config(State(shared): State<Shared>, options: Options) -> Re
 pub(super) async fn upstreams(State(shared): State<Shared>, options: Options) -> Result<Json<Vec<Value>>, Response> {
     options.among(&[])?;
     let snapshot = shared.gateway.snapshot();
-    let mut ready = tokio::time::timeout(PATIENCE, snapshot.ready()).await.unwrap_or_default();
+    let ready = tokio::time::timeout(PATIENCE, snapshot.ready()).await.unwrap_or_default();
     let shown = |(name, state): (String, UpstreamState)| {
-        let mut shown = told(&name, "kind", state.kind, ready.remove(&name));
+        let mut shown = told(&name, "kind", state.kind, ready.get(&name));
         guards(&state, &mut shown);
         match state.discovery {
             None => {}
@@ -106,10 +106,10 @@ pub(super) async fn triggers(State(shared): State<Shared>, options: Options) -> 
     options.among(&[])?;
     let snapshot = shared.gateway.snapshot();
     let ready = tokio::time::timeout(PATIENCE, snapshot.triggers_ready()).await;
-    let mut ready: BTreeMap<_, _> = ready.unwrap_or_default();
+    let ready: BTreeMap<_, _> = ready.unwrap_or_default();
     let shown = |state: TriggerState| {
         let Tally { received, succeeded, retried, dead_lettered, dropped, returned, .. } = state.tally;
-        let mut shown = told(&state.name, "source", state.kind, ready.remove(&*state.name));
+        let mut shown = told(&state.name, "source", state.kind, ready.get(&*state.name));
         let counts = json!({
             "to": state.to, "running": state.running, "waiting": state.waiting, "received": received,
             "succeeded": succeeded, "retried": retried, "dead_lettered": dead_lettered, "dropped": dropped,
@@ -124,12 +124,12 @@ pub(super) async fn triggers(State(shared): State<Shared>, options: Options) -> 
 }
 
 /// A name, a kind and whether it is ready; `null` where that was not said in time.
-fn told(name: &str, of: &str, kind: &str, ready: Option<Result<(), UpstreamError>>) -> Map<String, Value> {
+fn told(name: &str, of: &str, kind: &str, ready: Option<&Result<(), UpstreamError>>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("name".to_owned(), json!(name));
     told.insert(of.to_owned(), json!(kind));
-    told.insert("ready".to_owned(), json!(ready.as_ref().map(Result::is_ok)));
-    let reason = match &ready {
+    told.insert("ready".to_owned(), json!(ready.map(Result::is_ok)));
+    let reason = match ready {
         Some(Ok(())) => None,
         Some(Err(error)) => Some(chain(error)),
         None => Some("it did not say in time whether it is ready".to_owned()),

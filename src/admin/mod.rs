@@ -208,6 +208,22 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     refused(StatusCode::METHOD_NOT_ALLOWED, &format!("`{}` is not asked by {method}", uri.path()))
 }
 
+/// A refusal on its way to who asked; small, as it goes through results.
+#[derive(Debug)]
+struct Refusal(Box<Response>);
+
+impl From<Response> for Refusal {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        *refusal.0
+    }
+}
+
 /// A refusal with its reason.
 fn refused(status: StatusCode, reason: &str) -> Response {
     (status, Json(json!({"error": reason}))).into_response()

@@ -5,10 +5,9 @@ use std::{collections::BTreeMap, convert::Infallible};
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
-    response::Response,
 };
 
-use super::refused;
+use super::{Refusal, refused};
 
 /// The options of a request.
 #[derive(Debug)]
@@ -25,13 +24,14 @@ impl<S: Sync> FromRequestParts<S> for Options {
 
 impl Options {
     /// The options, if the endpoint has no others than these.
-    pub(super) fn among(self, known: &[&str]) -> Result<Self, Response> {
+    pub(super) fn among(self, known: &[&str]) -> Result<Self, Refusal> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(self),
             Some(unknown) => {
                 let known =
                     if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-                Err(refused(StatusCode::BAD_REQUEST, &format!("this endpoint has no option `{unknown}`; {known}")))
+                Err(refused(StatusCode::BAD_REQUEST, &format!("this endpoint has no option `{unknown}`; {known}"))
+                    .into())
             }
         }
     }
@@ -41,11 +41,11 @@ impl Options {
     }
 
     /// One of several words; the first one without the option.
-    pub(super) fn one_of<'w>(&self, name: &str, words: &[&'w str]) -> Result<&'w str, Response> {
+    pub(super) fn one_of<'w>(&self, name: &str, words: &[&'w str]) -> Result<&'w str, Refusal> {
         let given = self.get(name).unwrap_or(words[0]);
         words.iter().copied().find(|word| *word == given).ok_or_else(|| {
             let message = format!("`{name}` is one of {}, and not `{given}`", words.join(", "));
-            refused(StatusCode::BAD_REQUEST, &message)
+            refused(StatusCode::BAD_REQUEST, &message).into()
         })
     }
 }
