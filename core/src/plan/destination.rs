@@ -124,6 +124,9 @@ pub(super) fn read_all(
             return Vec::new();
         }
     };
+    if &*key.text != "to" {
+        flaws.extend(idle(route, path, &key.text));
+    }
     let path = path.key(&key.text);
     match &*key.text {
         "respond" => answer(node, &path, around, flaws).into_iter().collect(),
@@ -138,6 +141,16 @@ pub(super) fn read_all(
             .collect(),
         _ => to(node, &path, around, upstreams, flaws),
     }
+}
+
+/// The policies of a call, which stand on a route that calls nobody.
+fn idle(route: &Node, path: &DocPath, action: &str) -> Vec<Flaw> {
+    let written = PolicySettings::OF_CALLS.iter().filter_map(|name| route.entry(name));
+    let flaw = |(key, _): &(Key, Node)| {
+        let message = format!("`{}` does nothing here: `{action}` is answered by the gateway itself", key.text);
+        Flaw::error(key.at, &path.key(&key.text), message).with_hint("leave it out, or name a function with `to`")
+    };
+    written.map(flaw).collect()
 }
 
 /// The settings of a published document; `openapi:` alone has them all by default.
@@ -161,7 +174,7 @@ fn own(action: Action, steps: &Steps, around: &Surroundings<'_>, flaws: &mut Vec
         action,
         pipelines: pipelines(around, None, steps),
         access: policies.access(around.node, around.path, around.directory, flaws),
-        policies: policies.resolve(),
+        policies: policies.resolve().without_calls(),
         mirror: None,
     }
 }

@@ -105,6 +105,9 @@ macro_rules! policy_settings {
             /// The names of all policies.
             pub(crate) const NAMES: &[&str] = &[$(stringify!($policy)),*];
 
+            /// The names of those that are for calls of an upstream, and for nothing that the gateway answers itself.
+            pub(crate) const OF_CALLS: [&str; 4] = ["retry", "circuit_breaker", "concurrency", "mirror"];
+
             /// These settings, and where they are silent the `outer` ones, field by field.
             pub(crate) fn or(self, outer: &Self) -> Self {
                 Self { $($policy: self.$policy.inherit(&outer.$policy),)* }
@@ -176,6 +179,11 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
+    /// Those that are in force where no upstream is called.
+    pub(crate) fn without_calls(self) -> Self {
+        Self { retry: None, circuit_breaker: None, concurrency: None, mirror: None, ..self }
+    }
+
     /// The policies as they could stand in the document, for `callgate config`.
     pub(crate) fn effective(&self) -> Value {
         let mut effective = json!({

@@ -60,3 +60,27 @@ fn what_is_wrong_with_a_policy_is_told_at_its_field() {
         assert_eq!(flaw.path, path, "{report}");
     }
 }
+
+#[test]
+fn what_is_for_calls_is_no_policy_of_what_the_gateway_answers_itself() {
+    let policies = ["retry: {}", "circuit_breaker: {}", "concurrency: 3", "mirror: {to: e}"];
+    let actions = ["respond: {body: {text: pong}}", "redirect: {path: /b}", "openapi: {}"];
+    for action in actions {
+        for policy in policies {
+            let yaml = format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{match: /, {action}, {policy}}}]\n");
+            let report = plan(&yaml, &Given("", "")).unwrap_err();
+            let [flaw] = report.flaws() else { panic!("{report}") };
+            assert_eq!(flaw.path, format!("routes[0].{}", policy.split(':').next().unwrap()), "{report}");
+            assert!(report.to_string().contains("does nothing here"), "{report}");
+        }
+        let (around, yaml) =
+            (policies.join(", "), format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{match: /, {action}}}]"));
+        let plan = plan(&format!("defaults: {{timeout: 9s, {around}}}\n{yaml}\n"), &Given("", ""));
+        let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+        let route = &plan.effective()["routes"][0];
+        assert_eq!(route["timeout"], "9s");
+        for policy in ["retry", "circuit_breaker", "concurrency", "mirror"] {
+            assert!(route.get(policy).is_none(), "{route}");
+        }
+    }
+}
