@@ -18,7 +18,8 @@ pub enum ErrorKind {
     Timeout,
     /// The platform throttles, or a broker refuses to take more.
     Throttled,
-    /// Nothing is there to serve the request now: no healthy endpoint, no responder, a pool that is full.
+    /// Nothing is there to serve the request now: no healthy endpoint, no responder, a pool that is full. Only
+    /// [`UpstreamError::not_executed`] says that nothing was done.
     Unavailable,
     /// The gateway's own credentials, or the function's name, are refused.
     Denied,
@@ -49,6 +50,8 @@ pub struct UpstreamError {
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     status: Option<StatusCode>,
+    not_executed: bool,
+    counted_as: Option<ErrorKind>,
     members: Option<Box<Map<String, Value>>>,
     source: Option<BoxError>,
 }
@@ -62,6 +65,8 @@ impl UpstreamError {
             detail: None,
             retry_after: None,
             status: None,
+            not_executed: kind == ErrorKind::Unreachable,
+            counted_as: None,
             members: None,
             source: None,
         }
@@ -111,6 +116,23 @@ impl UpstreamError {
         self
     }
 
+    /// Certainly nothing was done for the call: it was not sent, or it was refused before the function could have begun.
+    /// Then even a call that must not be made twice may be tried again. Without this the outcome is unknown, except for
+    /// [`ErrorKind::Unreachable`].
+    #[must_use]
+    pub fn not_executed(mut self) -> Self {
+        self.not_executed = true;
+        self
+    }
+
+    /// What retries, circuits and triggers take it for beside its own kind: for what a protocol of a service's own calls
+    /// an overload or an absence, such as a status of gRPC.
+    #[must_use]
+    pub fn counted_as(mut self, kind: ErrorKind) -> Self {
+        self.counted_as = Some(kind);
+        self
+    }
+
     /// A member that the problem document has beside its own, for clients to read.
     #[must_use]
     pub fn with_member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -141,6 +163,16 @@ impl UpstreamError {
     /// The status that is answered, where it is not the one of the failure's code.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
+    }
+
+    /// Whether nothing was done for the call, for certain.
+    pub fn is_not_executed(&self) -> bool {
+        self.not_executed
+    }
+
+    /// The kind that it counts as beside its own.
+    pub fn counts_as(&self) -> Option<ErrorKind> {
+        self.counted_as
     }
 
     /// What the problem document has beside its own members.

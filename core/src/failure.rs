@@ -43,6 +43,9 @@ pub(crate) enum Failure {
     TimedOut,
     #[error("a policy lets it no further")]
     Denied(#[source] Box<Denial>),
+    /// Nobody can tell whether the client or the service was waited for: the client has not ended its own stream.
+    #[error("no answer within the route's timeout, while the client's own stream was open")]
+    Undecided,
     #[error(transparent)]
     Upstream(UpstreamError),
     /// A policy keeps the call from its upstream.

@@ -21,7 +21,7 @@ use crate::{
     gateway::{Destination, Recorder, Route},
     invocation::{Origin, Principal, Response, RouteInfo},
     metrics::{Meter, Metrics, RecentFailure, Series},
-    policy::Asked,
+    policy::{Asked, End},
     request_id::RequestId,
     respond::Code,
     snapshot::Snapshot,
@@ -74,6 +74,8 @@ struct Logged {
 #[derive(Debug, Clone)]
 pub(crate) struct Reshaped {
     pub(crate) code: Code,
+    /// For who decides whether it is tried again.
+    pub(crate) end: End,
     pub(crate) reason: String,
 }
 
@@ -130,7 +132,7 @@ impl<'s> Observation<'s> {
     /// too.
     pub(crate) fn finish(mut self, mut response: Response, spent: Duration) -> Response {
         // A failure that a response step reshaped is a failure still.
-        if let Some(Reshaped { code, reason }) = response.extensions_mut().remove() {
+        if let Some(Reshaped { code, reason, .. }) = response.extensions_mut().remove() {
             self.error = Some(code);
             self.keep(code, || reason);
         }

@@ -40,7 +40,7 @@ pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&Route
         Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => {
             error!(request_id = %id, route, code, error, "A reply could not be used.");
         }
-        Failure::TimedOut | Failure::Upstream(_) | Failure::Retried(_) => {
+        Failure::TimedOut | Failure::Undecided | Failure::Upstream(_) | Failure::Retried(_) => {
             warn!(request_id = %id, route, code, error, "An upstream failed.");
         }
     }

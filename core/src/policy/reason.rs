@@ -9,10 +9,9 @@ use serde::{
     de::{Error, Visitor},
 };
 
+use super::end::End;
 use crate::{
     document::{HELP, nearest},
-    failure::Failure,
-    invocation::Response,
     respond::Code,
 };
 
@@ -64,16 +63,10 @@ impl Reason {
         }
     }
 
-    /// Whether a call came to this end. What is not the upstream's doing is no end of a call.
-    pub(crate) fn is_end(self, reply: &Result<Response, Failure>) -> bool {
-        match reply {
-            Ok(response) => self.is_status(response.status()),
-            Err(failure @ (Failure::TimedOut | Failure::Upstream(_))) => match failure.chosen_status() {
-                Some(status) => self.is_status(status),
-                None => self.is_failure(failure.into()),
-            },
-            Err(_) => false,
-        }
+    /// Whether a call came to this end.
+    pub(crate) fn is_end(self, end: End) -> bool {
+        let is_failure = |code: Option<Code>| code.is_some_and(|code| self.is_failure(code));
+        is_failure(end.code) || is_failure(end.counted_as) || end.status.is_some_and(|status| self.is_status(status))
     }
 
     fn word(text: &str) -> Option<Self> {
@@ -167,7 +160,6 @@ mod tests {
     use serde_json::{from_value, json};
 
     use super::*;
-    use crate::error::{ErrorKind, UpstreamError};
 
     #[test]
     fn words_statuses_and_classes_are_read_and_written_back() {
@@ -177,21 +169,6 @@ mod tests {
         }
         assert_eq!(from_value::<Reason>(json!("503")).unwrap(), Reason::Status(503));
         assert_eq!(from_value::<Reason>(json!("upstream_timeout")).unwrap(), Reason::Failure(Code::UpstreamTimeout));
-    }
-
-    #[test]
-    fn a_status_of_grpc_counts_as_that_of_http_for_which_it_stands() {
-        let ended = |status: Option<StatusCode>| {
-            let error = UpstreamError::new(ErrorKind::GrpcStatus, "x");
-            let error = match status {
-                Some(status) => error.with_status(status),
-                None => error,
-            };
-            let reply = Err(Failure::from(error));
-            Reason::of_attempts().into_iter().any(|reason| reason.is_end(&reply))
-        };
-        assert!(ended(Some(StatusCode::SERVICE_UNAVAILABLE)) && ended(Some(StatusCode::GATEWAY_TIMEOUT)));
-        assert!(!ended(Some(StatusCode::NOT_FOUND)) && !ended(Some(StatusCode::INTERNAL_SERVER_ERROR)) && !ended(None));
     }
 
     #[test]

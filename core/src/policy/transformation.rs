@@ -14,6 +14,7 @@ use http_body::Body as _;
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
+use super::end::End;
 use crate::{
     body::{Body, BodyError},
     document::Sources,
@@ -181,7 +182,7 @@ async fn shape_reply(
                     last
                 }
             };
-            answer.extensions_mut().insert(Reshaped { code, reason: chain(&failure) });
+            answer.extensions_mut().insert(Reshaped { code, end: End::of_failure(&failure), reason: chain(&failure) });
             Ok(answer)
         }
         Err(failure) => Err(failure),

@@ -179,7 +179,7 @@ impl From<&Failure> for Code {
             Failure::Template { error, .. } if Failure::is_clients(error) => Self::BadTemplateInput,
             Failure::Template { .. } | Failure::ReplyTooLarge { .. } | Failure::ReplyBody(_) => Self::BadUpstreamReply,
             Failure::RequestTooLarge { .. } => Self::BodyTooLarge,
-            Failure::TimedOut => Self::UpstreamTimeout,
+            Failure::TimedOut | Failure::Undecided => Self::UpstreamTimeout,
             Failure::Denied(denial) => denial.code,
             Failure::Upstream(error) => error.kind().into(),
         }

@@ -1,6 +1,6 @@
 //! Failures for gRPC clients: HTTP 200 with the status in the headers ("Trailers-Only" in the gRPC protocol).
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Code;
@@ -21,6 +21,24 @@ pub(super) fn respond(code: Code, detail: &str) -> Response {
         headers.insert(MESSAGE, message);
     }
     response
+}
+
+/// By `google.rpc.Code`; what nobody has defined is `UNKNOWN`.
+pub(super) fn told(response: &Response) -> Option<(StatusCode, Option<Code>)> {
+    let code = response.headers().get(STATUS).filter(|_| response.status() == StatusCode::OK)?;
+    Some(match code.as_bytes() {
+        b"0" => return None,
+        b"1" | b"3" | b"9" | b"11" => (StatusCode::BAD_REQUEST, None),
+        b"4" => (StatusCode::GATEWAY_TIMEOUT, Some(Code::UpstreamTimeout)),
+        b"5" => (StatusCode::NOT_FOUND, None),
+        b"6" | b"10" => (StatusCode::CONFLICT, None),
+        b"7" => (StatusCode::FORBIDDEN, None),
+        b"8" => (StatusCode::TOO_MANY_REQUESTS, Some(Code::UpstreamThrottled)),
+        b"12" => (StatusCode::NOT_IMPLEMENTED, None),
+        b"14" => (StatusCode::SERVICE_UNAVAILABLE, Some(Code::UpstreamUnavailable)),
+        b"16" => (StatusCode::UNAUTHORIZED, None),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
+    })
 }
 
 /// The gRPC status codes of <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>.

@@ -112,6 +112,7 @@ pub(crate) fn detail(failure: &Failure, code: Code) -> Cow<'_, str> {
         | Failure::ReplyTooLarge { .. }
         | Failure::ReplyBody(_)
         | Failure::TimedOut
+        | Failure::Undecided
         | Failure::Refused { .. }
         | Failure::Retried(_) => code.detail().into(),
     }

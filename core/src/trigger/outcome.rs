@@ -15,7 +15,7 @@ use crate::{
     gateway::REQUEST_ID,
     invocation::Response,
     observe::Reshaped,
-    policy::{Policies, Reason},
+    policy::{End, Policies, Reason},
     request_id::RequestId,
     respond::{self, Code},
 };
@@ -38,6 +38,8 @@ pub(super) struct Failed {
     pub(super) code: Code,
     /// The status, where the function itself chose it.
     pub(super) status: Option<StatusCode>,
+    /// What decides whether it is tried again.
+    end: End,
     /// What anybody may read.
     pub(super) detail: String,
     /// What happened, for the log.
@@ -49,10 +51,7 @@ pub(super) struct Failed {
 impl Failed {
     /// Whether another try is wanted for it.
     pub(super) fn is_one_of(&self, reasons: &[Reason]) -> bool {
-        reasons.iter().any(|reason| match self.status {
-            Some(status) => reason.is_status(status),
-            None => reason.is_failure(self.code),
-        })
+        reasons.iter().any(|reason| reason.is_end(self.end))
     }
 
     pub(super) fn gateways(failure: &Failure, id: RequestId) -> Self {
@@ -62,10 +61,11 @@ impl Failed {
         let (head, body) = respond::respond(failure, id, false).into_parts();
         let body = body.as_bytes().unwrap_or_default().to_vec().into();
         let reply = Reply { status: head.status, headers: head.headers, body, error: Some(code) };
-        Self { code, status: failure.chosen_status(), detail, error: chain(failure), retry_after, reply }
+        let end = End::of_failure(failure);
+        Self { code, status: failure.chosen_status(), end, detail, error: chain(failure), retry_after, reply }
     }
 
-    fn functions(reply: Reply) -> Self {
+    fn functions(reply: Reply, end: Option<End>) -> Self {
         let status = reply.status;
         let detail = format!("The function answered with the status {status}.");
         let after = reply.headers.get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
@@ -75,7 +75,8 @@ impl Failed {
             None => (Code::FunctionError, Some(status)),
         };
         let retry_after = after.map(Duration::from_secs);
-        Self { code, status, error: detail.clone(), detail, retry_after, reply }
+        let end = end.unwrap_or(End { status, ..End::default() });
+        Self { code, status, end, error: detail.clone(), detail, retry_after, reply }
     }
 
     /// The gateway's own code broke down.
@@ -124,9 +125,14 @@ pub(super) async fn judge(
     edge::strip_response(head.status, &mut head.headers);
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(REQUEST_ID, id.to_header());
-    let error = head.extensions.get::<Reshaped>().map(|reshaped| reshaped.code);
+    let reshaped = head.extensions.get::<Reshaped>();
+    let (error, end) = (reshaped.map(|reshaped| reshaped.code), reshaped.map(|reshaped| reshaped.end));
     let reply = Reply { status: head.status, headers: head.headers, body, error };
-    if reply.status.is_success() { Outcome::Done(reply) } else { Outcome::Failed(Box::new(Failed::functions(reply))) }
+    if reply.status.is_success() {
+        Outcome::Done(reply)
+    } else {
+        Outcome::Failed(Box::new(Failed::functions(reply, end)))
+    }
 }
 
 async fn in_time<T>(limit: Duration, read: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {

@@ -239,7 +239,7 @@ impl<U: Upstream> AnyUpstream for U {
 
 /// Settings of one kind were handed to another: the core's own mistake, told instead of a panic.
 fn foreign() -> UpstreamError {
-    UpstreamError::new(crate::ErrorKind::Unavailable, "the settings belong to another kind")
+    UpstreamError::new(crate::ErrorKind::Unavailable, "the settings belong to another kind").not_executed()
 }
 
 struct Bound<U: Upstream> {

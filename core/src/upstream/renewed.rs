@@ -97,10 +97,10 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             if let Outcome::Failed { kind, reason, again } = last {
                 let message = format!("there is no {}: {reason}", self.what);
                 let wait = again.saturating_duration_since(Instant::now());
-                return Err(UpstreamError::new(kind, message).with_retry_after(wait));
+                return Err(UpstreamError::new(kind, message).not_executed().with_retry_after(wait));
             }
             if outcome.changed().await.is_err() {
-                return Err(UpstreamError::new(ErrorKind::Unavailable, "the gateway stops"));
+                return Err(UpstreamError::new(ErrorKind::Unavailable, "the gateway stops").not_executed());
             }
         }
     }

@@ -85,6 +85,20 @@ impl AmqpError {
         }
     }
 
+    /// Whether nobody has the message, for certain. One that a queue refuses ([`Nacked`](Self::Nacked)) another queue may
+    /// have.
+    fn is_unsent(&self) -> bool {
+        matches!(
+            self,
+            Self::Settings(_)
+                | Self::Tls(_)
+                | Self::Disconnected { .. }
+                | Self::Channel(_)
+                | Self::Blocked
+                | Self::Busy { .. }
+        )
+    }
+
     /// What clients may know.
     fn detail(&self) -> Option<&'static str> {
         match self {
@@ -116,10 +130,13 @@ impl AmqpError {
 
 impl From<AmqpError> for UpstreamError {
     fn from(error: AmqpError) -> Self {
-        let (kind, detail) = (error.kind(), error.detail());
+        let (kind, detail, unsent) = (error.kind(), error.detail(), error.is_unsent());
         let mut told = Self::new(kind, error.to_string()).with_source(error);
         if let Some(detail) = detail {
             told = told.with_detail(detail);
+        }
+        if unsent {
+            told = told.not_executed();
         }
         match kind {
             ErrorKind::Unavailable | ErrorKind::Throttled => told.with_retry_after(SOON),
@@ -147,6 +164,7 @@ mod tests {
             let error = UpstreamError::from(error);
             assert_eq!(error.kind(), ErrorKind::Timeout);
             assert!(error.detail().unwrap().contains("unknown") && !error.detail().unwrap().contains('`'));
+            assert!(!error.is_not_executed());
         }
     }
 
@@ -168,8 +186,10 @@ mod tests {
     fn who_is_throttled_is_told_when_to_come_back() {
         for error in [AmqpError::Blocked, AmqpError::Busy { target: target() }, AmqpError::Nacked { target: target() }]
         {
+            // Another queue than the one that is full may have taken it.
+            let is_unsent = !matches!(error, AmqpError::Nacked { .. });
             let error = UpstreamError::from(error);
-            assert_eq!(error.kind(), ErrorKind::Throttled);
+            assert_eq!((error.kind(), error.is_not_executed()), (ErrorKind::Throttled, is_unsent));
             assert!(error.retry_after().is_some() && error.detail().is_some());
         }
     }

@@ -65,7 +65,7 @@ impl From<NoToken> for UpstreamError {
                 (ErrorKind::Unavailable, None)
             }
         };
-        let text = Self::new(kind, chain(&error));
+        let text = Self::new(kind, chain(&error)).not_executed();
         match wait {
             Some(wait) => text.with_retry_after(wait),
             None => text,

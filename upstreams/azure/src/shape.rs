@@ -97,7 +97,7 @@ pub(crate) fn refusal(function: &str, status: StatusCode, headers: &HeaderMap) -
         return None;
     }
     let text = format!("the Functions host has too many requests to run the function {function}");
-    let error = UpstreamError::new(ErrorKind::Throttled, text);
+    let error = UpstreamError::new(ErrorKind::Throttled, text).not_executed();
     Some(match retry_after(headers) {
         Some(wait) => error.with_retry_after(wait),
         None => error,

@@ -144,6 +144,11 @@ fn by_page(head: &Parts, page: &[u8], carried: Carried, function: &str) -> Optio
     let status = head.status.as_u16();
     let message = format!("Google answered {status} for the function {function}: {}", found.means);
     let error = UpstreamError::new(found.kind, message);
+    // No instance had it.
+    let error = match found.kind {
+        ErrorKind::Throttled | ErrorKind::Unavailable => error.not_executed(),
+        _ => error,
+    };
     let wait = text(&head.headers, RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
     Some(match wait.map(Duration::from_secs) {
         Some(wait) => error.with_retry_after(wait),

@@ -143,7 +143,11 @@ impl Refusal {
             text.push_str(&self.message);
         }
         request_id(&mut text, &self.request_id);
-        let error = UpstreamError::new(self.class(), text);
+        let mut error = UpstreamError::new(self.class(), text);
+        // It says so before the function begins. After a failure of the service itself the function may have run.
+        if matches!(self.status.as_u16(), 409 | 429) {
+            error = error.not_executed();
+        }
         match self.retry_after {
             Some(wait) => error.with_retry_after(wait),
             None => error,
@@ -251,6 +255,10 @@ mod tests {
         assert_eq!(kind(415, "UnsupportedMediaTypeException"), ErrorKind::BadReply);
         for status in [500, 502, 503] {
             assert_eq!(kind(status, "ServiceException"), ErrorKind::Unavailable);
+        }
+        for (status, refused) in [(409, true), (429, true), (500, false), (502, false), (503, false)] {
+            let error = refusal(status, "x", "{}").into_error(About::Function("f"));
+            assert_eq!(error.is_not_executed(), refused, "{status}");
         }
         assert_eq!(kind(302, ""), ErrorKind::BadReply);
     }

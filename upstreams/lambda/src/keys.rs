@@ -96,10 +96,10 @@ impl Keys {
             }
             if let Outcome::Failed(kind, reason) = &*outcome.borrow_and_update() {
                 let message = format!("there are no AWS credentials from {}: {reason}", self.source);
-                return Err(UpstreamError::new(*kind, message));
+                return Err(UpstreamError::new(*kind, message).not_executed());
             }
             if outcome.changed().await.is_err() {
-                return Err(UpstreamError::new(ErrorKind::Unavailable, "the gateway stops"));
+                return Err(UpstreamError::new(ErrorKind::Unavailable, "the gateway stops").not_executed());
             }
         }
     }

@@ -50,6 +50,7 @@ pub(crate) fn timed_out(message: impl Into<Cow<'static, str>>) -> UpstreamError 
 /// All processes are busy and the queue is full.
 pub(crate) fn busy() -> UpstreamError {
     UpstreamError::new(ErrorKind::Unavailable, "all processes of the function are busy and its queue is full")
+        .not_executed()
         .with_retry_after(Duration::from_secs(1))
 }
 

@@ -64,7 +64,7 @@ impl Pool {
     pub(crate) fn submit(&self, job: Job) -> Result<(), UpstreamError> {
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => error::busy(),
-            mpsc::error::TrySendError::Closed(_) => error::closed(),
+            mpsc::error::TrySendError::Closed(_) => error::closed().not_executed(),
         })
     }
 }

@@ -73,6 +73,21 @@ impl NatsError {
         }
     }
 
+    /// Whether nobody has the message, for certain. A task that ends ([`Closed`](Self::Closed)) may end after it was sent.
+    fn is_unsent(&self) -> bool {
+        match self {
+            Self::Settings(_)
+            | Self::Credentials { .. }
+            | Self::Connect(_)
+            | Self::Subscribe(_)
+            | Self::Disconnected { .. }
+            | Self::NoResponder { .. }
+            | Self::Publish { .. } => true,
+            Self::StreamRefused { kind, .. } => *kind == ErrorKind::Throttled,
+            _ => false,
+        }
+    }
+
     /// What clients may know.
     fn detail(&self) -> Option<&'static str> {
         match self {
@@ -96,10 +111,13 @@ impl NatsError {
 
 impl From<NatsError> for UpstreamError {
     fn from(error: NatsError) -> Self {
-        let (kind, detail) = (error.kind(), error.detail());
+        let (kind, detail, unsent) = (error.kind(), error.detail(), error.is_unsent());
         let mut told = Self::new(kind, error.to_string()).with_source(error);
         if let Some(detail) = detail {
             told = told.with_detail(detail);
+        }
+        if unsent {
+            told = told.not_executed();
         }
         if kind == ErrorKind::Unavailable { told.with_retry_after(SOON) } else { told }
     }
@@ -150,5 +168,7 @@ mod tests {
         let error = UpstreamError::from(NatsError::Unknown { subject: "a".into() });
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.detail().unwrap().contains("unknown") && !error.detail().unwrap().contains('`'));
+        assert!(!error.is_not_executed() && !UpstreamError::from(NatsError::Closed).is_not_executed());
+        assert!(UpstreamError::from(NatsError::NoResponder { subject: "a".into() }).is_not_executed());
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn out_of_time(name: &str) -> UpstreamError {
     )
 }
 
-/// No replica of the function took the call.
+/// No replica of the function answered: there is none, or it broke off, so that the call may have been worked on.
 pub(crate) fn no_replica(name: &str) -> UpstreamError {
     UpstreamError::new(ErrorKind::Unavailable, format!("no replica of the function {name} answered: an empty 502 came"))
 }
@@ -75,7 +75,11 @@ fn class(status: StatusCode) -> ErrorKind {
     }
 }
 
-fn waiting(error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
+/// With the time that it asks to wait. A call that is throttled was not handed to a replica; nothing else says so.
+fn waiting(mut error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
+    if error.kind() == ErrorKind::Throttled {
+        error = error.not_executed();
+    }
     let wait = text(headers, RETRY_AFTER.as_str()).and_then(|value| value.trim().parse().ok());
     match wait.map(Duration::from_secs) {
         Some(wait) => error.with_retry_after(wait),
@@ -124,6 +128,15 @@ mod tests {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"))]);
         let error = refused("the call", StatusCode::TOO_MANY_REQUESTS, &headers, b"");
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, None));
+    }
+
+    #[test]
+    fn only_a_call_that_is_throttled_was_certainly_not_executed() {
+        for (status, refused) in [(429, true), (500, false), (502, false), (503, false), (504, false)] {
+            let error = platform("f", StatusCode::from_u16(status).unwrap(), &HeaderMap::new()).unwrap();
+            assert_eq!(error.is_not_executed(), refused, "{status}");
+        }
+        assert!(!no_replica("f").is_not_executed());
     }
 
     #[test]

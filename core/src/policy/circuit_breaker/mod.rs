@@ -21,6 +21,7 @@ use crate::{
     error::{ErrorKind, chain},
     failure::{Failure, Refusal},
     invocation::{Invocation, Response},
+    policy::end::End,
     upstream::BoxFuture,
 };
 
@@ -73,7 +74,8 @@ impl Call {
         let Some(passed) = self.passed.take() else { return };
         let CircuitBreaker { upstream, breaker, .. } = &*self.circuit;
         let now = self.circuit.now();
-        let change = if breaker.circuit().on.iter().any(|reason| reason.is_end(reply)) {
+        let end = End::of(reply);
+        let change = if breaker.circuit().on.iter().any(|reason| reason.is_end(end)) {
             breaker.failed(passed, now)
         } else if says_nothing(reply) {
             breaker.unknown(passed);

@@ -20,10 +20,10 @@ pub(crate) use settings::{Retry, RetrySettings};
 
 use self::{budget::Budget, replay::Replay};
 use crate::{
-    error::chain,
+    error::{ErrorKind, chain},
     failure::{Failure, Retried},
     invocation::{Invocation, Response},
-    respond::Code,
+    policy::end::End,
     upstream::{BoxFuture, Function, Tried},
 };
 
@@ -50,9 +50,16 @@ impl Retries {
     }
 
     /// How long to wait before another attempt; `None` where there must not be one.
-    fn wait(&self, failures: u32, reply: &Reply, harmless: bool, left: Option<Duration>) -> Option<Duration> {
+    fn wait(
+        &self,
+        failures: u32,
+        (reply, end): (&Reply, End),
+        harmless: bool,
+        left: Option<Duration>,
+    ) -> Option<Duration> {
         let Retry { attempts, on, backoff, .. } = &self.retry;
-        if failures >= *attempts || !on.iter().any(|reason| reason.is_end(reply)) || !(harmless || did_nothing(reply)) {
+        let is_listed = on.iter().any(|reason| reason.is_end(end));
+        if failures >= *attempts || !is_listed || !(harmless || did_nothing(reply, end)) {
             return None;
         }
         let wait = backoff.pause(failures).max(asked(reply).unwrap_or_default());
@@ -106,10 +113,10 @@ where
         let reply = inner.clone().oneshot(Invocation { request, context: Arc::clone(&context) }).await;
         failures += 1;
         let left = context.deadline.map(|deadline| Instant::from_std(deadline).duration_since(Instant::now()));
-        let wait = match &reply {
-            Ok(response) if response.status().as_u16() < 300 => None,
-            _ if !replay.is_complete() => None,
-            reply => retries.wait(failures, reply, harmless, left),
+        let end = End::of(&reply);
+        let wait = match end.is_good() || !replay.is_complete() {
+            true => None,
+            false => retries.wait(failures, (&reply, end), harmless, left),
         };
         let Some(wait) = wait else {
             return reply.map_err(|last| match before.is_empty() {
@@ -126,20 +133,22 @@ where
     }
 }
 
-/// Whether the upstream says that it has not done what was asked, so that even a call that must not be made twice may be
-/// tried again. A status is the function's own word; those by which something on the way says that it does not know are
-/// none.
-fn did_nothing(reply: &Reply) -> bool {
-    let chosen = match reply {
-        Ok(response) => Some(response.status()),
-        Err(failure) => failure.chosen_status(),
-    };
-    match (chosen, reply) {
-        (Some(status), _) => {
-            !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+/// Whether what was asked has not been done, so that even a call that must not be made twice may be tried again: the
+/// upstream's kind is certain of it, or the function chose to fail. A status is the function's own word; those by which
+/// something on the way says that it does not know are none, and a status of gRPC may have been told by any of both.
+fn did_nothing(reply: &Reply, end: End) -> bool {
+    match reply {
+        Ok(response) => {
+            let unknown = [StatusCode::REQUEST_TIMEOUT, StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
+            end.status == Some(response.status()) && !unknown.contains(&response.status())
         }
-        (None, Err(failure)) => !matches!(Code::from(failure), Code::UpstreamTimeout | Code::BadUpstreamReply),
-        (None, Ok(_)) => false,
+        Err(failure) => match failure.cause() {
+            Failure::Upstream(error) => {
+                let refused = [ErrorKind::FunctionError, ErrorKind::Denied, ErrorKind::Unroutable];
+                error.is_not_executed() || refused.contains(&error.kind())
+            }
+            _ => false,
+        },
     }
 }
 

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
+use http_body_util::StreamBody;
 use tokio::time::advance;
 
 use super::{Act, Stage, streamed};
-use crate::{CircuitState, ErrorKind};
+use crate::{Body, BodyError, CircuitState, ErrorKind};
 
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_answers_at_once_and_a_success_closes_it() {
@@ -46,6 +47,33 @@ async fn the_time_of_the_whole_exchange_speaks_against_the_upstream_and_a_client
     stage.act([Act::Hang, Act::Hang]);
     for _ in 0..2 {
         assert_eq!(stage.get().await.error, "upstream_timeout");
+    }
+    assert_eq!(stage.get().await.error, "upstream_unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_end_its_own_stream_says_nothing() {
+    let stage = Stage::with("timeout: 2s, circuit_breaker: {failures: 1}").await;
+    for (kind, status, grpc_status) in [("text/plain", 400, ""), ("application/grpc", 200, "4")] {
+        let never = stream::pending::<Result<http_body::Frame<bytes::Bytes>, BodyError>>().boxed();
+        let request = http::Request::post("/").header("content-type", kind);
+        let request = request.header("host", "any.test").body(Body::new(StreamBody::new(never))).unwrap();
+        let answer = tower::ServiceExt::oneshot(stage.gateway.clone(), request).await.unwrap();
+        let told = answer.headers().get("grpc-status").map_or("", |status| status.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), told), (status, grpc_status));
+        assert_eq!(stage.gateway.snapshot().upstreams()["f"].circuits, [CircuitState::Closed], "{kind}");
+    }
+    stage.act([Act::Hang]);
+    stage.request(http::Request::post("/").header("content-type", "application/grpc"), "whole".into()).await;
+    assert_eq!(stage.get().await.error, "upstream_unavailable", "a whole body waits for the upstream alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_of_grpc_is_a_failure_too() {
+    let stage = Stage::with("circuit_breaker: {failures: 2}").await;
+    stage.act([14, 5, 14, 8].map(Act::AnswerGrpc));
+    for _ in 0..4 {
+        assert_eq!(stage.get().await.status, 200);
     }
     assert_eq!(stage.get().await.error, "upstream_unavailable");
 }

@@ -49,6 +49,10 @@ pub(super) enum Act {
     /// A status with `retry-after` in seconds.
     Later(u16, u64),
     Fail(ErrorKind),
+    /// Fails, and certainly did nothing.
+    Refuse(ErrorKind),
+    /// Answers 200 and a status of gRPC, and nothing else.
+    AnswerGrpc(u16),
     /// Fails before anything of the body was read.
     FailAtOnce(ErrorKind),
     Throttle(Duration),
@@ -150,6 +154,8 @@ impl Upstream for Scripted {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             Act::Fail(kind) | Act::FailAtOnce(kind) => return Err(failed(kind)),
+            Act::Refuse(kind) => return Err(failed(kind).not_executed()),
+            Act::AnswerGrpc(status) => drop(response.headers_mut().insert("grpc-status", status.into())),
             Act::Throttle(wait) => return Err(failed(ErrorKind::Throttled).with_retry_after(wait)),
             Act::Hang => std::future::pending().await,
             Act::Take(time) => sleep(time).await,

@@ -1,30 +1,27 @@
 //! `timeout`: the exchange ends in time, with an answer if nothing was answered yet.
 
+mod awaited;
 mod settings;
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::StatusCode;
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tower::Service;
 
 pub(crate) use settings::{Timeout, Times};
 
+use self::awaited::Awaited;
 use super::body::timed;
 use crate::{
-    body::{Body, BodyError},
+    body::BodyError,
     failure::Failure,
     invocation::{Invocation, Response},
     respond,
@@ -52,11 +49,11 @@ where
 
     fn call(&mut self, mut invocation: Invocation) -> Self::Future {
         let (deadline, body_until) = (invocation.context.deadline, invocation.context.stream_deadline);
-        let waits = deadline.and_then(|_| awaited(&mut invocation));
+        let client = deadline.and_then(|_| Client::of(&mut invocation));
         InTime {
             reply: self.inner.call(invocation),
             over: deadline.map(|deadline| sleep_until(deadline.into())),
-            waits,
+            client,
             body_until,
             idle: self.idle,
         }
@@ -91,9 +88,9 @@ where
             // The function is told of its own time.
             Arc::make_mut(&mut invocation.context).deadline = over;
         }
-        let waits = awaited(&mut invocation);
+        let client = Client::of(&mut invocation);
         let over = over.map(|over| sleep_until(over.into()));
-        InTime { reply: self.inner.call(invocation), over, waits, body_until: None, idle: None }
+        InTime { reply: self.inner.call(invocation), over, client, body_until: None, idle: None }
     }
 }
 
@@ -104,7 +101,7 @@ pin_project! {
         reply: F,
         #[pin]
         over: Option<Sleep>,
-        waits: Option<Arc<AtomicBool>>,
+        client: Option<Client>,
         body_until: Option<Instant>,
         idle: Option<Duration>,
     }
@@ -126,48 +123,28 @@ impl<F: Future<Output = Result<Response, Failure>>> Future for InTime<F> {
         }
         let Some(over) = this.over.as_pin_mut() else { return Poll::Pending };
         over.poll(cx).map(|()| {
-            Err(match this.waits {
-                Some(waits) if waits.load(Ordering::Relaxed) => Failure::RequestBody(BodyError::TimedOut),
+            Err(match this.client {
+                Some(client) if client.body.is_awaited() => match client.is_grpc {
+                    true => Failure::Undecided,
+                    false => Failure::RequestBody(BodyError::TimedOut),
+                },
                 _ => Failure::TimedOut,
             })
         })
     }
 }
 
-/// Lets the body of a request tell whether more of it is waited for: who is too slow then is the client.
-///
-/// A gRPC client may hold its side open while it waits for the reply, so that nothing is told of one.
-fn awaited(invocation: &mut Invocation) -> Option<Arc<AtomicBool>> {
-    let request = &mut invocation.request;
-    if request.body().as_bytes().is_some() || respond::speaks_grpc(request.headers()) {
-        return None;
-    }
-    let waits = Arc::new(AtomicBool::new(false));
-    let body = std::mem::take(request.body_mut());
-    *request.body_mut() = Body::new(Awaited { body, waits: Arc::clone(&waits) });
-    Some(waits)
+/// Whose body is watched while a reply is waited for.
+struct Client {
+    body: Awaited,
+    /// It may hold its side open while it waits for the reply, so that both may be waited for.
+    is_grpc: bool,
 }
 
-struct Awaited {
-    body: Body,
-    waits: Arc<AtomicBool>,
-}
-
-impl HttpBody for Awaited {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        self.waits.store(frame.is_pending(), Ordering::Relaxed);
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Client {
+    fn of(invocation: &mut Invocation) -> Option<Self> {
+        let request = &mut invocation.request;
+        let body = Awaited::watch(request.body_mut())?;
+        Some(Self { body, is_grpc: respond::speaks_grpc(request.headers()) })
     }
 }
