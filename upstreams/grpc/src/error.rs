@@ -76,7 +76,12 @@ impl Refused {
 
 impl From<Refused> for UpstreamError {
     fn from(refused: Refused) -> Self {
-        let error = Self::new(refused.kind(), refused.to_string());
+        let mut error = Self::new(refused.kind(), refused.to_string());
+        // A refusal; by 502 something on the way says that it does not know.
+        if let Refused::Status { status: StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, .. } = refused
+        {
+            error = error.not_executed();
+        }
         match refused {
             Refused::Status { retry_after: Some(wait), .. } => error.with_retry_after(wait),
             _ => error,
@@ -130,6 +135,16 @@ pub(crate) fn status(status: &Status, pool: &prost_reflect::DescriptorPool) -> U
         .with_status(code.http())
         .with_member("grpc_status", code.0)
         .with_member("grpc_message", message.as_str());
+    // The service may have begun, whatever it says.
+    let counted_as = match code.0 {
+        4 => Some(ErrorKind::Timeout),
+        8 => Some(ErrorKind::Throttled),
+        14 => Some(ErrorKind::Unavailable),
+        _ => None,
+    };
+    if let Some(kind) = counted_as {
+        error = error.counted_as(kind);
+    }
     if !message.is_empty() {
         error = error.with_detail(message.clone());
     }
@@ -171,6 +186,11 @@ mod tests {
         assert_eq!(kind(503), ErrorKind::Unavailable);
         assert_eq!(kind(504), ErrorKind::Timeout);
         assert_eq!(kind(302), ErrorKind::BadReply);
+        for (status, refused) in [(429, true), (503, true), (502, false), (500, false), (504, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = UpstreamError::from(Refused::status(status, &HeaderMap::new()));
+            assert_eq!(error.is_not_executed(), refused, "{status}");
+        }
     }
 
     #[test]
@@ -180,5 +200,17 @@ mod tests {
         assert_eq!((error.kind(), error.status()), (ErrorKind::GrpcStatus, Some(StatusCode::BAD_REQUEST)));
         let members = serde_json::to_value(error.members().unwrap()).unwrap();
         assert_eq!(members, serde_json::json!({"grpc_status": 9, "grpc_message": "nope"}));
+        let kinds = [
+            (4, Some(ErrorKind::Timeout)),
+            (8, Some(ErrorKind::Throttled)),
+            (14, Some(ErrorKind::Unavailable)),
+            (9, None),
+            (13, None),
+        ];
+        for (code, kind) in kinds {
+            let answered = Status { code: Code(code), message: String::new(), details: None };
+            let error = status(&answered, &prost_reflect::DescriptorPool::new());
+            assert_eq!((error.counts_as(), error.is_not_executed()), (kind, false), "{code}");
+        }
     }
 }

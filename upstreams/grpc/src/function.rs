@@ -19,7 +19,7 @@ pub struct Function {
     /// The path of the method's calls; none for a function that is every method.
     pub(crate) path: Option<PathAndQuery>,
     /// What became of it when the description was there.
-    pub(crate) bound: OnceLock<Result<Bound, Invalid>>,
+    pub(crate) bound: OnceLock<Bound>,
 }
 
 /// How requests that are no gRPC are served.
@@ -37,6 +37,16 @@ impl Function {
         let path = target.method.as_ref().map(|method| PathAndQuery::try_from(format!("/{method}"))).transpose();
         let path = path.map_err(|error| Invalid::new(error.to_string()).at("method"))?;
         Ok(Self { target, path, bound: OnceLock::new() })
+    }
+
+    /// Binds it if it is not bound yet. What can't be bound is tried again the next time: by then the service may describe
+    /// itself otherwise.
+    pub(crate) fn bind(&self, contract: &Contract, json: Json) -> Result<&Bound, Invalid> {
+        if let Some(bound) = self.bound.get() {
+            return Ok(bound);
+        }
+        let bound = Bound::new(&self.target, contract, json)?;
+        Ok(self.bound.get_or_init(|| bound))
     }
 }
 
@@ -62,5 +72,20 @@ impl Bound {
                 .hint("add `json: false` to serve clients of gRPC alone, or name a method that takes one message"));
         }
         Ok(Self::Method(Arc::clone(method), input))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::tests::contract;
+
+    #[test]
+    fn what_could_not_be_bound_is_bound_when_it_is_there() {
+        let function = Function::new(Target { method: Some("a.b.S/New".into()), ..Target::default() }).unwrap();
+        let (old, new) = (contract("rpc Old(M) returns (M);"), contract("rpc New(M) returns (M);"));
+        assert!(function.bind(&old, Json::default()).is_err());
+        assert!(matches!(function.bind(&new, Json::default()), Ok(Bound::Method(..))));
+        assert!(function.bind(&old, Json::default()).is_ok(), "it stays bound");
     }
 }

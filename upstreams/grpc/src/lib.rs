@@ -25,7 +25,7 @@ use std::{
 
 use callgate_core::{
     Context, Description, Discovered, ErrorKind, Invalid, Invocation, Lease, Renewed, Response, Upstream,
-    UpstreamError, upstream::is_idempotent,
+    UpstreamError, upstream::has_idempotency_key,
 };
 use callgate_http::{Endpoint, HttpClient};
 
@@ -119,7 +119,7 @@ impl Upstream for Grpc {
         };
         let function = Function::new(target)?;
         if let Some(bound) = bound {
-            function.bound.set(Ok(bound)).ok();
+            function.bound.set(bound).ok();
         }
         Ok(function)
     }
@@ -139,15 +139,21 @@ impl Upstream for Grpc {
         call::pass(&self.service, function.path.as_ref(), web, request, &context).await
     }
 
+    /// What the service does is not said by the client's method, and every call is a POST.
     fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
-        let says = match function.bound.get() {
-            Some(Ok(Bound::Method(method, _))) => method.is_idempotent,
-            _ => {
-                let path = function.path.as_ref().map_or(invocation.request.uri().path(), |path| path.as_str());
-                self.contract().is_some_and(|contract| contract.at(path).is_some_and(|method| method.is_idempotent))
+        let request = &invocation.request;
+        has_idempotency_key(invocation)
+            || match (Client::of(request.headers()), self.contract()) {
+                (Client::Other, contract) => {
+                    let bound = function.bound.get();
+                    bound.is_some_and(|bound| call::is_idempotent(bound, contract.as_deref(), request))
+                }
+                (Client::Grpc | Client::Web { .. }, Some(contract)) => {
+                    let path = function.path.as_ref().map_or(request.uri().path(), |path| path.path());
+                    contract.at(path).is_some_and(|method| method.is_idempotent)
+                }
+                (Client::Grpc | Client::Web { .. }, None) => false,
             }
-        };
-        says || is_idempotent(invocation)
     }
 
     fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
@@ -216,17 +222,12 @@ impl Grpc {
         contract: Option<&Contract>,
     ) -> Result<&'f Bound, UpstreamError> {
         let bound = match (function.bound.get(), contract, &self.described) {
-            (Some(bound), _, _) => bound,
-            (None, Some(contract), _) => {
-                function.bound.get_or_init(|| Bound::new(&function.target, contract, self.json))
-            }
-            (None, None, Described::ByItself(_, asked)) => {
-                let contract = asked.get().await?;
-                function.bound.get_or_init(|| Bound::new(&function.target, &contract, self.json))
-            }
-            (None, None, _) => return Ok(&Bound::OnlyGrpc),
+            (Some(bound), _, _) => Ok(bound),
+            (None, Some(contract), _) => function.bind(contract, self.json),
+            (None, None, Described::ByItself(_, asked)) => function.bind(&asked.get().await?, self.json),
+            (None, None, _) => Ok(&Bound::OnlyGrpc),
         };
-        bound.as_ref().map_err(error::unbound)
+        bound.map_err(|invalid| error::unbound(&invalid))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Unusable {
 
 impl From<Unusable> for UpstreamError {
     fn from(error: Unusable) -> Self {
-        Self::new(ErrorKind::Unavailable, error.to_string()).with_source(error)
+        Self::new(ErrorKind::Unavailable, error.to_string()).not_executed().with_source(error)
     }
 }
 
@@ -34,17 +34,18 @@ impl From<Unusable> for Invalid {
 
 /// The document could not be had so far.
 pub(crate) fn no_document() -> UpstreamError {
-    UpstreamError::new(ErrorKind::Unavailable, "the service's OpenAPI document could not be had so far")
+    UpstreamError::new(ErrorKind::Unavailable, "the service's OpenAPI document could not be had so far").not_executed()
 }
 
 /// Every endpoint was asked, and none is well.
 pub(crate) fn unhealthy() -> UpstreamError {
-    UpstreamError::new(ErrorKind::Unavailable, "no endpoint of the service is well")
+    UpstreamError::new(ErrorKind::Unavailable, "no endpoint of the service is well").not_executed()
 }
 
 /// Nothing says which operations there are.
 pub(crate) fn no_contract() -> UpstreamError {
     UpstreamError::new(ErrorKind::Unavailable, "it has no OpenAPI document; add `openapi: FILE`, a URL or `discover`")
+        .not_executed()
 }
 
 /// A function that turned out to be none when the document came.

@@ -17,7 +17,9 @@ use std::{path::Path, sync::Arc};
 
 use callgate_core::{
     Context, Description, Discovered, EndpointState, Invalid, Invocation, Response, Upstream, UpstreamError,
-    document::nearest, written,
+    document::nearest,
+    upstream::{has_idempotency_key, is_idempotent},
+    written,
 };
 use callgate_http::HttpClient;
 use futures_util::FutureExt;
@@ -121,6 +123,14 @@ impl Upstream for Rest {
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
         let ready = function.ready(&self.config, &self.service, self.shelf.as_ref())?;
         ready.call(&self.service, invocation).await
+    }
+
+    fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
+        let ready = function.ready(&self.config, &self.service, self.shelf.as_ref()).ok();
+        match ready.and_then(|ready| ready.operation.as_ref()) {
+            Some(operation) => operation.is_idempotent() || has_idempotency_key(invocation),
+            None => is_idempotent(invocation),
+        }
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {

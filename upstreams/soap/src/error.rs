@@ -67,7 +67,12 @@ impl Refused {
 
 impl From<Refused> for UpstreamError {
     fn from(refused: Refused) -> Self {
-        let error = Self::new(refused.kind(), refused.to_string());
+        let mut error = Self::new(refused.kind(), refused.to_string());
+        // A refusal; by 502 something on the way says that it does not know.
+        if let Refused::Status { status: StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, .. } = refused
+        {
+            error = error.not_executed();
+        }
         match &refused {
             Refused::Status { retry_after: Some(wait), .. } => error.with_retry_after(*wait),
             _ => error,
@@ -86,7 +91,7 @@ impl From<Mismatch> for UpstreamError {
 
 impl From<TokenError> for UpstreamError {
     fn from(error: TokenError) -> Self {
-        Self::new(ErrorKind::Unavailable, "no UsernameToken can be made").with_source(error)
+        Self::new(ErrorKind::Unavailable, "no UsernameToken can be made").not_executed().with_source(error)
     }
 }
 
@@ -115,7 +120,7 @@ pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
 
 /// The description of a service is not there yet.
 pub(crate) fn no_contract(reason: &str) -> UpstreamError {
-    UpstreamError::new(ErrorKind::Unavailable, format!("the WSDL could not be fetched yet: {reason}"))
+    UpstreamError::new(ErrorKind::Unavailable, format!("the WSDL could not be fetched yet: {reason}")).not_executed()
 }
 
 /// The description of a service could not be had anew.
@@ -151,6 +156,11 @@ mod tests {
         assert_eq!(kind(504), ErrorKind::Timeout);
         assert_eq!(kind(302), ErrorKind::BadReply);
         assert_eq!(kind(200), ErrorKind::BadReply);
+        for (status, refused) in [(429, true), (503, true), (502, false), (500, false), (504, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = UpstreamError::from(Refused::status_or(status, &HeaderMap::new(), Refused::Empty));
+            assert_eq!(error.is_not_executed(), refused, "{status}");
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use callgate_core::{
-    Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError, written,
+    Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError,
+    upstream::has_idempotency_key, written,
 };
 use callgate_http::HttpClient;
 use futures_util::FutureExt;
@@ -239,6 +240,11 @@ impl Upstream for Soap {
                 }
             })
             .collect())
+    }
+
+    /// Every call is a POST, and no description says what it does.
+    fn is_idempotent(&self, _: &Function, invocation: &Invocation) -> bool {
+        has_idempotency_key(invocation)
     }
 
     async fn describe(&self, function: &Function) -> Result<Option<Description>, UpstreamError> {

@@ -143,15 +143,25 @@ fn chosen<'a>(
         (Bound::Method(method, input), _) => Ok((method, input)),
         (Bound::OnlyGrpc, _) | (Bound::Service(_), None) => Err(error::only_grpc(UNDESCRIBED)),
         (Bound::Service(input), Some(contract)) => {
-            let (http, path) = (request.method(), request.uri().path());
-            let method = contract.at(path).or_else(|| contract.ruled(http, path));
-            let method = method.ok_or_else(|| error::no_method(http, path))?;
+            let (verb, path) = (request.method(), request.uri().path());
+            // A path alone says nothing of what a call does, so that it takes what may do anything.
+            let plain = || contract.at(path).filter(|_| verb == http::Method::POST);
+            let method = plain().or_else(|| contract.ruled(verb, path));
+            let method = method.ok_or_else(|| error::no_method(verb, path))?;
             if method.streams_requests {
                 return Err(error::only_grpc("The method takes a stream of messages, which only gRPC can send."));
             }
             Ok((method, input))
         }
     }
+}
+
+/// Whether a request that JSON comes with may be sent twice: its rule is of a method of HTTP that may, or the service's
+/// description says so. The route's own method says nothing of what the service does.
+pub(crate) fn is_idempotent(bound: &Bound, contract: Option<&Contract>, request: &Request<Body>) -> bool {
+    let Ok((method, _)) = chosen(bound, contract, request) else { return false };
+    let rule = || method.rules.iter().find(|rule| rule.matches(request.method(), request.uri().path()).is_some());
+    method.is_idempotent || rule().is_some_and(|rule| rule.method.as_ref().is_some_and(http::Method::is_idempotent))
 }
 
 /// How long a deadline is away.
@@ -190,6 +200,37 @@ mod tests {
             assert_eq!(of(other), Client::Other, "{other}");
         }
         assert_eq!(Client::of(&HeaderMap::new()), Client::Other);
+    }
+
+    #[test]
+    fn a_call_may_be_repeated_by_its_rule_or_its_description_and_not_by_the_routes_method() {
+        let contract = crate::contract::tests::contract(
+            "rpc Do(M) returns (M) { option (google.api.http) = {
+                 get: \"/v1/do\" additional_bindings {post: \"/v1/do\" body: \"*\"} }; }
+             rpc Put(M) returns (M) { option idempotency_level = IDEMPOTENT; }",
+        );
+        let bound = |target: crate::Target| Bound::new(&target, &contract, Json::default()).unwrap();
+        let named = |name: &str| bound(crate::Target { method: Some(name.to_owned()), ..crate::Target::default() });
+        let (all, to_do, put) = (bound(crate::Target::default()), named("a.b.S/Do"), named("a.b.S/Put"));
+        let is = |bound: &Bound, method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            is_idempotent(bound, Some(&contract), &request)
+        };
+        assert!(is(&all, "GET", "/v1/do") && is(&to_do, "GET", "/v1/do"));
+        assert!(!is(&all, "POST", "/v1/do") && !is(&to_do, "POST", "/v1/do"));
+        assert!(!is(&to_do, "GET", "/elsewhere") && !is(&to_do, "PUT", "/elsewhere"));
+        assert!(is(&all, "POST", "/a.b.S/Put") && is(&put, "POST", "/elsewhere"));
+        assert!(!is(&all, "POST", "/a.b.S/Do"));
+    }
+
+    #[test]
+    fn a_methods_own_path_takes_post_alone() {
+        let contract = crate::contract::tests::contract("rpc Do(M) returns (M);");
+        let bound = Bound::new(&crate::Target::default(), &contract, Json::default()).unwrap();
+        for (method, is_taken) in [("POST", true), ("GET", false), ("DELETE", false)] {
+            let request = Request::builder().method(method).uri("/a.b.S/Do").body(Body::empty()).unwrap();
+            assert_eq!(chosen(&bound, Some(&contract), &request).is_ok(), is_taken, "{method}");
+        }
     }
 
     #[test]

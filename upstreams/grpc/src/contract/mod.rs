@@ -161,10 +161,11 @@ fn summary(method: &MethodDescriptor) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn contract(service: &str) -> Contract {
+    /// The contract of a service `a.b.S` with these methods, on messages `M`.
+    pub(crate) fn contract(service: &str) -> Contract {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "syntax = \"proto3\"; package a.b; import \"google/api/annotations.proto\";\n\

@@ -5,7 +5,7 @@ use callgate_testkit::peers::{Fault, FaultProxy, GrpcService, http::Server, pres
 use http::Request;
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, read};
 
 const ROUTES: &str = r#"
   - {match: POST /fail, to: shop/shop.v1.Shop/Fail}
@@ -164,4 +164,28 @@ async fn what_is_no_grpc_service_is_told() {
     let stage = Stage::new(&options, ROUTES).await;
     let answer = stage.send(Request::post("/greet").body(Body::empty()).unwrap()).await;
     assert!(matches!(answer.failure(), (502, "upstream_denied" | "bad_upstream_reply")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_status_opens_the_circuit_as_a_failure_of_its_kind_would() {
+    let Some(peer) = present(GrpcService::start().await) else { return };
+    for (code, failure) in [(14, (503, "upstream_unavailable")), (13, (500, "grpc_status")), (5, (404, "grpc_status"))]
+    {
+        let yaml = format!(
+            "upstreams:
+  shop:
+    grpc: {{url: \"{}\", descriptors: \"{}\"}}
+    circuit_breaker: {{failures: 2}}
+routes:
+  - {{match: POST /fail, to: shop/shop.v1.Shop/Fail}}
+",
+            peer.url(),
+            peer.descriptors().display()
+        );
+        let stage = Stage::of(read(&yaml).unwrap()).await;
+        for _ in 0..2 {
+            assert_eq!(stage.post("/fail", &json!({"code": code})).await.failure().1, "grpc_status");
+        }
+        assert_eq!(stage.post("/fail", &json!({"code": code})).await.failure(), failure, "{code}");
+    }
 }

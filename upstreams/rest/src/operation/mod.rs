@@ -106,6 +106,11 @@ impl Bound {
         self.operation.name()
     }
 
+    /// Whether it may be called twice, by its own method: the client's is that of the route.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.operation.method().is_idempotent()
+    }
+
     /// Where the document says that it is served.
     pub(crate) fn url(&self, config: &Config) -> Result<String, Unusable> {
         server_url(&self.document, self.operation.servers(), config)

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     recorder::{Recorder, Reply},
-    stage::Stage,
+    stage::{Raw, Stage},
 };
 
 const PETS: &str = r##"
@@ -282,5 +282,28 @@ async fn replies_are_held_against_the_schemas() {
             assert!(!answer.body().contains("name"), "the service's mistakes are for the log: {}", answer.body());
         }
         assert_eq!(recorder.next().header("accept-encoding"), None);
+    }
+}
+
+#[tokio::test]
+async fn an_operation_is_repeated_by_its_own_method_and_not_by_the_routes() {
+    let routes = "
+  - {match: GET /note, to: service/addPet}
+  - {match: POST /pets, to: service/listPets}
+";
+    for (method, path, key, attempts) in
+        [("GET", "/note", false, 1), ("GET", "/note", true, 2), ("POST", "/pets", false, 2)]
+    {
+        let hangs = Raw::start(|mut peer| while peer.head().is_some() {});
+        let options = format!("{{url: \"{}\", openapi: openapi.yaml}}", hangs.url);
+        let policies = "timeout: {attempt: 100ms}\n    retry: {attempts: 2, backoff: {initial: 0ms}}";
+        let stage = Stage::with(PETS, &format!("{options}\n    {policies}"), routes).await;
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        if key {
+            request = request.header("idempotency-key", "k");
+        }
+        let answer = stage.answer(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT, "{}", answer.body());
+        assert_eq!(hangs.requests(), attempts, "{method} {path} {key}");
     }
 }

@@ -3,7 +3,7 @@
 use callgate_testkit::peers::{SoapService, present};
 use serde_json::json;
 
-use crate::stage::{Raw, Stage, corpus};
+use crate::stage::{Raw, Stage, corpus, read};
 
 const ROUTES: &str = r#"
   - {match: POST /boom, to: shop/boom}
@@ -86,4 +86,55 @@ async fn an_answer_over_the_limit_is_refused() {
     let routes = "  - {match: POST /hello, to: shop/say_hello, limits: {max_body: 32KiB}}\n";
     let answer = Stage::new(&options, routes).await.post("/hello", &json!({})).await;
     assert_eq!(answer.failure(), (502, "bad_upstream_reply"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_call_is_repeated_only_with_a_key_or_after_a_refusal() {
+    for (status, key, calls) in [
+        ("502 Bad Gateway", false, 1),
+        ("502 Bad Gateway", true, 2),
+        ("503 Service Unavailable", false, 2),
+        ("500 Internal Server Error", true, 1),
+    ] {
+        let raw = Raw::saying(status, "text/html", String::new()).await;
+        let yaml = format!(
+            "upstreams:
+  shop:
+    soap: {{url: \"{}\"}}
+    retry: {{attempts: 2, backoff: {{initial: 0ms}}}}
+routes:
+  - {{match: GET /total, to: {{upstream: shop, operation: total, action: total, xml: '<total/>'}}}}
+",
+            raw.url()
+        );
+        let stage = Stage::of(read(&yaml).unwrap()).await;
+        let mut request = http::Request::get("/total");
+        if key {
+            request = request.header("idempotency-key", "k");
+        }
+        stage.send(request.body(callgate_core::Body::empty()).unwrap()).await;
+        assert_eq!(raw.calls(), calls, "{status} {key}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_service_counts_as_a_failure_and_one_of_the_client_does_not() {
+    for (code, failure) in [("Server", (503, "upstream_unavailable")), ("Client", (400, "soap_fault"))] {
+        let fault = format!("<e:Fault><faultcode>e:{code}</faultcode><faultstring>no</faultstring></e:Fault>");
+        let raw = Raw::saying("500 Internal Server Error", "text/xml", envelope(&fault)).await;
+        let yaml = format!(
+            "upstreams:
+  shop:
+    soap: {{url: \"{}\"}}
+    circuit_breaker: {{failures: 2, on: 5xx}}
+routes:
+  - {{match: GET /total, to: {{upstream: shop, operation: total, action: total, xml: '<total/>'}}}}
+",
+            raw.url()
+        );
+        let stage = Stage::of(read(&yaml).unwrap()).await;
+        stage.get("/total").await;
+        stage.get("/total").await;
+        assert_eq!(stage.get("/total").await.failure(), failure, "{code}");
+    }
 }

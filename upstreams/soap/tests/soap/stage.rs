@@ -1,6 +1,13 @@
 //! A gateway with an upstream `shop`, and raw servers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use callgate_core::{Body, Registry, Snapshot, document::Document, plan::Plan};
 use callgate_testkit::gateway::{Answer, Client, Files};
@@ -69,6 +76,7 @@ impl Stage {
 /// A server that gives the same answer to every request and closes the connection, until it is dropped.
 pub(crate) struct Raw {
     address: SocketAddr,
+    calls: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
@@ -77,7 +85,8 @@ impl Raw {
     pub(crate) async fn saying(status: &'static str, kind: &'static str, body: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
+        let (mut tasks, calls) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
+        let counter = Arc::clone(&calls);
         let answer: Arc<str> = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
@@ -86,11 +95,17 @@ impl Raw {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
                 let answer = Arc::clone(&answer);
                 connections.spawn(async move { answer_one(stream, &answer).await });
             }
         });
-        Self { address, _tasks: tasks }
+        Self { address, calls, _tasks: tasks }
+    }
+
+    /// How many requests came, each on a connection of its own.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {
