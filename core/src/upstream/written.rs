@@ -1,7 +1,5 @@
 //! A request as a text for people.
 
-use std::fmt::Write;
-
 use http::Request;
 
 use crate::body::Body;
@@ -13,16 +11,13 @@ pub fn written(request: &Request<Body>) -> String {
     let mut text = format!("{} {}\n", request.method(), request.uri());
     for (name, value) in request.headers() {
         let value = if value.is_sensitive() { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        // A text takes all that is written to it.
-        let _ = writeln!(text, "{name}: {value}");
+        text.extend([name.as_str(), ": ", &*value, "\n"]);
     }
     match request.body().as_bytes() {
         None | Some([]) => {}
         Some(body) => match std::str::from_utf8(body) {
             Ok(body) => text.extend(["\n", body]),
-            Err(_) => {
-                let _ = write!(text, "\n({} bytes that are not text)", body.len());
-            }
+            Err(_) => text.push_str(&format!("\n({} bytes that are not text)", body.len())),
         },
     }
     text
