@@ -94,7 +94,7 @@ async fn it_stands_beside_other_methods() {
 /// A service that keeps the first request's head and answers 204.
 struct Recorder {
     address: std::net::SocketAddr,
-    head: tokio::task::JoinHandle<String>,
+    head: tokio::task::JoinSet<String>,
 }
 
 impl Recorder {
@@ -102,7 +102,8 @@ impl Recorder {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let head = tokio::spawn(async move {
+        let mut head = tokio::task::JoinSet::new();
+        head.spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
             while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
@@ -114,7 +115,7 @@ impl Recorder {
         Self { address, head }
     }
 
-    async fn head(self) -> String {
-        self.head.await.unwrap()
+    async fn head(mut self) -> String {
+        self.head.join_next().await.unwrap().unwrap()
     }
 }

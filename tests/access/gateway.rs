@@ -60,8 +60,8 @@ impl Gateway {
         let mut found = None;
         let looked = until(LIMIT, async || {
             let log = self.process.log();
-            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            found = lines.filter(|line| line["message"] == message).next();
+            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            found = lines.find(|line| line["message"] == message);
             found.is_some()
         });
         assert!(looked.await, "`{message}` is not in the log:\n{}", self.process.log());

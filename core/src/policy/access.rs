@@ -113,11 +113,11 @@ impl<'a> Entrance<'a> {
     }
 
     /// The admission of a route; `None` when it has nothing to say.
-    pub(crate) fn admission(&mut self, plan: Option<&AccessPlan>) -> Result<Option<Arc<Admission>>, Flaw> {
+    pub(crate) fn admission(&mut self, plan: Option<&AccessPlan>) -> Result<Option<Arc<Admission>>, Box<Flaw>> {
         let Some(plan) = plan else { return Ok(None) };
         let wrong = |name: &str, invalid: Invalid| {
             let own = plan.node.get(name);
-            flaw(own.unwrap_or(&plan.node), &plan.path.key(name), invalid)
+            Box::new(flaw(own.unwrap_or(&plan.node), &plan.path.key(name), invalid))
         };
         let auth = plan.auth.as_ref().map(|auth| Auth::new(auth, &self.sources)).transpose();
         let auth = auth.map_err(|invalid| wrong("auth", invalid))?;

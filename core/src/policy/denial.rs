@@ -15,12 +15,12 @@ pub(crate) struct Denial {
     /// What only the log may say.
     pub(crate) reason: Option<String>,
     /// What the answer's headers say beside the code.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Box<HeaderMap>,
 }
 
 impl Denial {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), reason: None, headers: HeaderMap::new() }
+        Self { code, detail: detail.into(), reason: None, headers: Box::default() }
     }
 
     /// Whether the client has to do something else, rather than the gateway's operator.

@@ -73,7 +73,7 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
         headers.insert(header::ALLOW, allow.clone());
     }
     if let Failure::Denied(denial) = failure {
-        headers.extend(denial.headers.clone());
+        headers.extend((*denial.headers).clone());
     }
     let asked = failure.retry_after();
     let wait = match code {

@@ -251,7 +251,7 @@ pub(super) fn destination_of(
         Ok(Some(admission)) => Some(admitted(destination, admission, pipelines)),
         Ok(None) => Some(destination),
         Err(invalid) => {
-            flaws.push(invalid);
+            flaws.push(*invalid);
             None
         }
     }

@@ -18,11 +18,14 @@ use crate::upstream::Invalid;
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
+/// Hashes and their holders, by the beginning of the hash.
+type Holders = HashMap<[u8; 8], Vec<([u8; 32], Identity)>>;
+
 /// Keys that clients are given, by the beginning of their hash: how long it takes to find one tells nothing of it.
 #[derive(Clone)]
 pub(super) struct ApiKeys {
     place: Place,
-    keys: HashMap<[u8; 8], Vec<([u8; 32], Identity)>>,
+    keys: Holders,
     keep: bool,
     wants: String,
     challenge: HeaderValue,
@@ -49,8 +52,8 @@ impl ApiKeySettings {
     }
 }
 
-fn by_hash(given: &BTreeMap<String, Known>) -> Result<HashMap<[u8; 8], Vec<([u8; 32], Identity)>>, Invalid> {
-    let mut keys: HashMap<_, Vec<([u8; 32], Identity)>> = HashMap::new();
+fn by_hash(given: &BTreeMap<String, Known>) -> Result<Holders, Invalid> {
+    let mut keys = Holders::new();
     for (name, key) in given {
         let Some(hash) = key.fast() else {
             let invalid = Invalid::new("an API key comes with every request, which a slow hash is too slow for");

@@ -76,9 +76,9 @@ pub(crate) enum MethodSettings {
     /// An HTTP service that decides.
     External(ExternalSettings),
     /// Several methods, of which one has to pass.
-    Any(Vec<MethodSettings>),
+    Any(Vec<Self>),
     /// Several methods, which all have to pass.
-    All(Vec<MethodSettings>),
+    All(Vec<Self>),
 }
 
 /// Keys that clients are given.

@@ -133,7 +133,7 @@ async fn passwords_are_checked_whatever_their_form() {
 }
 
 /// A folder with the keys of a signer, and what takes its tokens.
-fn with_keys(signer: &Signer, more: Value) -> (tempfile::TempDir, Auth) {
+fn with_keys(signer: &Signer, more: &Value) -> (tempfile::TempDir, Auth) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("keys.json"), json!({"keys": [signer.jwk]}).to_string()).unwrap();
     let mut settings = json!({"issuer": "issuer", "audience": "me", "jwks": "keys.json"});
@@ -145,7 +145,7 @@ fn with_keys(signer: &Signer, more: Value) -> (tempfile::TempDir, Auth) {
 #[tokio::test]
 async fn a_token_tells_who_comes() {
     let signer = Signer::new("a");
-    let (_folder, auth) = with_keys(&signer, json!({"claims": {"role": {"any": ["admin", "root"]}}}));
+    let (_folder, auth) = with_keys(&signer, &json!({"claims": {"role": {"any": ["admin", "root"]}}}));
     for id in [Some("a"), None] {
         let token = format!("Bearer {}", signer.sign(id, &good()));
         let mut parts = request("/", &[("authorization", &token)]);
@@ -164,7 +164,7 @@ async fn a_token_tells_who_comes() {
 #[tokio::test]
 async fn a_token_may_be_in_a_cookie() {
     let signer = Signer::new("a");
-    let (_folder, auth) = with_keys(&signer, json!({"in": {"cookie": "session"}, "keep": false}));
+    let (_folder, auth) = with_keys(&signer, &json!({"in": {"cookie": "session"}, "keep": false}));
     let cookie = format!("a=1; session={}", signer.sign(Some("a"), &good()));
     let mut parts = request("/", &[("cookie", &cookie)]);
     assert!(admitted(&auth, &mut parts).await.is_ok());
@@ -174,7 +174,7 @@ async fn a_token_may_be_in_a_cookie() {
 #[tokio::test]
 async fn what_is_wrong_with_a_token_is_told() {
     let (signer, stranger) = (Signer::new("a"), Signer::new("a"));
-    let (_folder, auth) = with_keys(&signer, json!({}));
+    let (_folder, auth) = with_keys(&signer, &json!({}));
     let with = |name: &str, value: Value| {
         let mut claims = good();
         claims[name] = value;
