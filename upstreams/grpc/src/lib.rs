@@ -224,7 +224,10 @@ impl Grpc {
         let bound = match (function.bound.get(), contract, &self.described) {
             (Some(bound), _, _) => Ok(bound),
             (None, Some(contract), _) => function.bind(contract, self.json),
-            (None, None, Described::ByItself(_, asked)) => function.bind(&asked.get().await?, self.json),
+            (None, None, Described::ByItself(_, asked)) => {
+                let contract = asked.get().await?;
+                function.bind(&contract, self.json)
+            }
             (None, None, _) => Ok(&Bound::OnlyGrpc),
         };
         bound.map_err(|invalid| error::unbound(&invalid))

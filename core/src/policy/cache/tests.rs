@@ -20,17 +20,19 @@ use crate::{
     routing::Captures,
 };
 
+type Reply = dyn Fn(usize, &Request<Body>) -> Response + Send + Sync;
+
 /// Replies as it is told, and counts.
 struct Function {
     calls: AtomicUsize,
     seen: Mutex<Vec<http::HeaderMap>>,
-    reply: Box<dyn Fn(usize, &Request<Body>) -> Response + Send + Sync>,
+    reply: Box<Reply>,
     gate: Option<Arc<Notify>>,
 }
 
 impl Stack for Arc<Function> {
     fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Response, Failure>> {
-        let function = Arc::clone(self);
+        let function = Self::clone(self);
         Box::pin(async move {
             if let Some(gate) = &function.gate {
                 gate.notified().await;
