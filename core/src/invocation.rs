@@ -12,7 +12,14 @@ use http::{
     uri::{PathAndQuery, Scheme},
 };
 
-use crate::{body::Body, gateway::Recorder, observe::Traced, request_id::RequestId, upstream::Tried};
+use crate::{
+    body::Body,
+    edge::{ClientCertificate, ShownCertificate},
+    gateway::Recorder,
+    observe::Traced,
+    request_id::RequestId,
+    upstream::Tried,
+};
 
 /// What a function answers.
 pub type Response = http::Response<Body>;
@@ -93,6 +100,14 @@ pub struct Origin {
     pub received: SystemTime,
     /// The same moment by the monotonic clock.
     pub started: Instant,
+    pub(crate) certificate: Option<Arc<ShownCertificate>>,
+}
+
+impl Origin {
+    /// The certificate that the client showed on its connection to the gateway, verified; `None` where it showed none.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_ref().map(|shown| shown.certificate())
+    }
 }
 
 impl CallContext {

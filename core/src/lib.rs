@@ -27,7 +27,7 @@ pub mod upstream;
 pub use body::{Body, BodyError, BoxError};
 pub use builtin::Echo;
 pub use document::{Period, Secret, Size};
-pub use edge::{Connection, InvalidIpRange, IpRange};
+pub use edge::{AlternativeNames, ClientCertificate, Connection, InvalidIpRange, IpRange};
 pub use error::{ErrorKind, UpstreamError, chain, excerpt};
 pub use gateway::{Gateway, Trial, TrialCall, TrialMessage};
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};

@@ -68,6 +68,7 @@ impl From<Vec<(Arc<str>, String)>> for Params {
 pub(crate) struct Known {
     pub(crate) facts: Facts,
     claims: OnceLock<Value>,
+    certificate: Option<Arc<serde_json::Value>>,
 }
 
 impl Known {
@@ -75,6 +76,11 @@ impl Known {
     pub(crate) fn claim(&self, name: &str) -> Value {
         let claim = self.facts.claims.as_deref().and_then(|claims| claims.get(name));
         claim.map_or(Value::UNDEFINED, |claim| Value::from(minijinja::value::Serde(claim)))
+    }
+
+    /// The client's certificate, where it showed one.
+    pub(crate) fn certificate(&self) -> Option<Value> {
+        self.certificate.as_deref().map(|certificate| Value::from(minijinja::value::Serde(certificate)))
     }
 
     pub(crate) fn claims(&self) -> Option<Value> {
@@ -98,7 +104,17 @@ impl Exchange {
     /// The state at the beginning.
     #[must_use]
     pub fn new(facts: Facts) -> Self {
-        Self { known: Arc::new(Known { facts, claims: OnceLock::new() }), vars: Vec::new(), request: None }
+        let known = Known { facts, claims: OnceLock::new(), certificate: None };
+        Self { known: Arc::new(known), vars: Vec::new(), request: None }
+    }
+
+    /// The client showed this certificate: an object, which templates see as `client.certificate`.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: Arc<serde_json::Value>) -> Self {
+        if let Some(known) = Arc::get_mut(&mut self.known) {
+            known.certificate = Some(certificate);
+        }
+        self
     }
 
     /// What routing and authentication found out.
@@ -113,7 +129,8 @@ impl Exchange {
             (known.facts.claims, known.claims) = (Some(claims), OnceLock::new());
         } else {
             let facts = Facts { claims: Some(claims), ..self.known.facts.clone() };
-            self.known = Arc::new(Known { facts, claims: OnceLock::new() });
+            let certificate = self.known.certificate.clone();
+            self.known = Arc::new(Known { facts, claims: OnceLock::new(), certificate });
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderValue, uri::Scheme};
 
-use super::IpRange;
+use super::{ClientCertificate, IpRange, ShownCertificate};
 
 /// A client's connection. The server makes one per connection and shares it among the requests on it.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Connection {
     pub(crate) peer_header: Option<HeaderValue>,
     /// The first host that was asked for, with the `forwarded` element of its requests: hardly a client asks for two.
     pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
+    pub(crate) certificate: Option<Arc<ShownCertificate>>,
 }
 
 impl Connection {
@@ -36,7 +37,28 @@ impl Connection {
         };
         let peer_header = peer.and_then(|peer| HeaderValue::try_from(peer.ip().to_canonical().to_string()).ok());
         let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { listener, peer, scheme, trusted, trusted_proxies, peer_header, forwarded: OnceLock::new() }
+        Self {
+            listener,
+            peer,
+            scheme,
+            trusted,
+            trusted_proxies,
+            peer_header,
+            forwarded: OnceLock::new(),
+            certificate: None,
+        }
+    }
+
+    /// The client showed this certificate, and it was verified.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(Arc::new(ShownCertificate::new(certificate)));
+        self
+    }
+
+    /// The client's verified certificate, where it showed one.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_ref().map(|shown| shown.certificate())
     }
 
     /// The name of the listener that accepted the connection.

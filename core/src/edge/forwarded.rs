@@ -29,6 +29,7 @@ pub(crate) fn origin(parts: &Parts, connection: &Connection) -> Origin {
         version: parts.version,
         received: SystemTime::now(),
         started: tokio::time::Instant::now().into_std(),
+        certificate: connection.certificate.clone(),
     };
     if connection.trusted {
         believe(&mut origin, &parts.headers, connection);

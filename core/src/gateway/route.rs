@@ -78,6 +78,10 @@ pub(crate) fn context(
         params: Params::new(params.into_iter().collect(), route.tail.clone()),
         claims: None,
     };
+    let mut exchange = Exchange::new(facts);
+    if let Some(certificate) = &origin.certificate {
+        exchange = exchange.with_client_certificate(certificate.value());
+    }
     CallContext {
         deadline: Some(origin.started + policies.timeout.head),
         stream_deadline: policies.timeout.total.map(|total| origin.started + total),
@@ -85,7 +89,7 @@ pub(crate) fn context(
         tail: tail.map(|(start, matched)| Tail { matched: matched.clone(), start }),
         route: Arc::clone(route),
         request_id: id,
-        exchange: Exchange::new(facts),
+        exchange,
         carries_all_headers: false,
         tried: None,
         recorder: None,

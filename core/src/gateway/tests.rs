@@ -266,6 +266,24 @@ async fn a_trusted_proxys_request_id_goes_on_and_a_strangers_does_not() {
 }
 
 #[tokio::test]
+async fn the_certificate_of_a_connection_is_in_reach_of_templates() {
+    use crate::edge::ClientCertificate;
+
+    let gateway = gateway(
+        "upstreams: {e: {echo: {}}}\nroutes: [{match: /, to: e, request: {headers: {set: {x-client: \"{{ client.certificate.subject | default('none') }}\"}}}}]",
+    )
+    .await;
+    let certificate = ClientCertificate { subject: "CN=billing".to_owned(), ..ClientCertificate::default() };
+    let plain = Connection::new("l".into(), None, true, Arc::from([]));
+    let known = Connection::new("l".into(), None, true, Arc::from([])).with_certificate(certificate);
+    for (connection, seen) in [(plain, "none"), (known, "CN=billing")] {
+        let mut request = Request::get("/").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Arc::new(connection));
+        assert_eq!(send(&gateway, request).await.seen("x-client"), [seen]);
+    }
+}
+
+#[tokio::test]
 async fn head_is_answered_by_the_head_alone() {
     let gateway = gateway("routes: [{match: GET /a, respond: {body: {text: pong}}}]").await;
     let answer = send(&gateway, Request::head("/a").body(Body::empty()).unwrap()).await;

@@ -47,6 +47,7 @@ impl<'m> Try<'m> {
             version: Version::HTTP_11,
             received: SystemTime::now(),
             started: tokio::time::Instant::now().into_std(),
+            certificate: None,
         };
         Self { message, id, origin, carries_all_headers: false, any_size: false }
     }

@@ -75,6 +75,7 @@ impl View {
             }
             Self::Client => match key {
                 "ip" => context.known.facts.client_ip.map(|ip| Value::from(ip.to_string())),
+                "certificate" => Some(context.known.certificate().unwrap_or_else(absent)),
                 _ => None,
             },
             Self::Request => match key {
@@ -130,7 +131,7 @@ impl Object for Part {
                 names.dedup();
                 names
             }
-            View::Client => return Enumerator::Str(&["ip"]),
+            View::Client => return Enumerator::Str(&["ip", "certificate"]),
             View::Request => {
                 return Enumerator::Str(&[
                     "method",

@@ -1,5 +1,7 @@
 //! Steps on the way to the function.
 
+use std::sync::Arc;
+
 use callgate_transform::{Payload, Side};
 use serde_json::json;
 
@@ -111,6 +113,28 @@ fn a_written_body_sets_content_type_unless_the_step_does_and_drops_what_describe
     assert_eq!(shaped.parts.headers["content-type"], "application/xml");
     let shaped = written(json!({"body": "none"}));
     assert!(shaped.body().is_empty() && !shaped.parts.headers.contains_key("content-type"));
+}
+
+#[test]
+fn a_clients_certificate_is_in_reach_and_its_absence_can_be_told() {
+    let pipeline = steps(json!({"body": {"json": {
+        "name": "{{ client.certificate.common_name | default('nobody') }}",
+        "first": "{{ client.certificate.san.dns[0] | default('none') }}",
+        "known": "{{ client.certificate is defined }}",
+    }}}));
+    let shaped = |certificate: Option<serde_json::Value>| {
+        let (mut parts, ()) = request().body(()).unwrap().into_parts();
+        let (mut payload, mut exchange) = (Payload::from(bytes::Bytes::new()), exchange());
+        if let Some(certificate) = certificate {
+            exchange = exchange.with_client_certificate(Arc::new(certificate));
+        }
+        pipeline.apply(&mut parts, &mut payload, &mut exchange).unwrap();
+        serde_json::from_slice::<serde_json::Value>(payload.content().unwrap().bytes()).unwrap()
+    };
+    let certificate = json!({"common_name": "billing", "san": {"dns": ["billing.internal"]}});
+    assert_eq!(shaped(Some(certificate)), json!({"name": "billing", "first": "billing.internal", "known": true}));
+    assert_eq!(shaped(None)["name"], "nobody");
+    assert_eq!(shaped(None)["first"], "none");
 }
 
 #[test]

@@ -80,6 +80,7 @@ async fn admitted(auth: &Auth, parts: &mut Parts) -> Result<Identity, Denial> {
         version: Version::HTTP_11,
         received: SystemTime::now(),
         started: Instant::now().into_std(),
+        certificate: None,
     };
     let policies = PolicySettings::default().resolve();
     let call = context(&info, &policies, origin, RequestId::random(), &parts.uri, Captures::default());
