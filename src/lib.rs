@@ -14,6 +14,7 @@ mod access_log;
 mod admin;
 mod cli;
 mod log;
+mod reload;
 mod remotes;
 pub mod server;
 mod telemetry;

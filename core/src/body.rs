@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -13,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
 
-use crate::metrics::Meter;
+use crate::{metrics::Meter, snapshot::Snapshot};
 
 /// Any error behind a failure, for the log.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -68,12 +69,19 @@ impl BodyError {
 #[derive(Default)]
 pub struct Body(Inner);
 
+/// What is left of a streaming body, and what is kept in force until it has ended.
+struct Stream {
+    body: Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>,
+    meter: Option<Meter>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
 #[derive(Default)]
 enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Streaming(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>, Option<Meter>),
+    Streaming(Stream),
 }
 
 impl Body {
@@ -91,7 +99,7 @@ impl Body {
         if body.is_end_stream() {
             return Self::empty();
         }
-        Self(Inner::Streaming(Box::pin(Adapted { body }), None))
+        Self::streaming(Adapted { body })
     }
 
     /// The number of bytes, where it is known before the body is read.
@@ -135,7 +143,7 @@ impl Body {
         let (mut body, _meter) = match self.0 {
             Inner::Empty => return Ok((Bytes::new(), None)),
             Inner::Full(bytes) => return Ok((bytes, None)),
-            Inner::Streaming(body, meter) => (body, meter),
+            Inner::Streaming(stream) => (stream.body, stream.meter),
         };
         let mut first = Bytes::new();
         let mut rest = Vec::new();
@@ -165,14 +173,25 @@ impl Body {
 
     /// A body in memory with trailers. Its length is not told beforehand: HTTP/1.1 has trailers after chunks only.
     pub(crate) fn with_trailers(bytes: Bytes, trailers: HeaderMap) -> Self {
-        Self(Inner::Streaming(Box::pin(Trailed { bytes: Some(bytes), trailers: Some(trailers) }), None))
+        Self::streaming(Trailed { bytes: Some(bytes), trailers: Some(trailers) })
+    }
+
+    fn streaming(body: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+        Self(Inner::Streaming(Stream { body: Box::pin(body), meter: None, snapshot: None }))
+    }
+
+    /// Keeps a snapshot until the body has ended: what streams may come from one of its upstreams.
+    pub(crate) fn keep(&mut self, kept: Arc<Snapshot>) {
+        if let Inner::Streaming(stream) = &mut self.0 {
+            stream.snapshot = Some(kept);
+        }
     }
 
     /// Where a meter of this body lies; `None` where all of it is in memory and its end is now.
     pub(crate) fn meter(&mut self) -> Option<&mut Option<Meter>> {
         match &mut self.0 {
             Inner::Empty | Inner::Full(_) => None,
-            Inner::Streaming(_, meter) => Some(meter),
+            Inner::Streaming(stream) => Some(&mut stream.meter),
         }
     }
 }
@@ -266,8 +285,8 @@ impl HttpBody for Body {
                 self.0 = Inner::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Inner::Streaming(body, _) => {
-                let frame = ready!(body.as_mut().poll_frame(cx));
+            Inner::Streaming(stream) => {
+                let frame = ready!(stream.body.as_mut().poll_frame(cx));
                 if frame.is_none() {
                     self.0 = Inner::Empty;
                 }
@@ -280,7 +299,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => true,
             Inner::Full(_) => false,
-            Inner::Streaming(body, _) => body.is_end_stream(),
+            Inner::Streaming(stream) => stream.body.is_end_stream(),
         }
     }
 
@@ -288,7 +307,7 @@ impl HttpBody for Body {
         match &self.0 {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::Streaming(body, _) => body.size_hint(),
+            Inner::Streaming(stream) => stream.body.size_hint(),
         }
     }
 }

@@ -37,10 +37,11 @@ pub use registry::Registry;
 pub use request_id::RequestId;
 pub use respond::Code;
 pub use snapshot::{
-    DescribeError, Described, DiscoverError, Found, Listed, Listing, LoadError, Snapshot, UpstreamState,
+    Changes, DescribeError, Described, DiscoverError, Dropped, Found, InUse, Listed, Listing, LoadError, Reloaded,
+    Snapshot, Turnover, UpstreamState,
 };
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
-    Content, Context, Description, Discovered, EndpointHealth, EndpointState, Invalid, Lease, Parameter, Renewed,
-    Settings, Stopped, Target, Tried, Upstream, written,
+    Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Lease, Parameter,
+    Renewed, Settings, Stopped, Target, Tried, Upstream, written,
 };

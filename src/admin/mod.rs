@@ -1,5 +1,5 @@
 //! The admin address, for operators and load balancers: health, readiness, metrics, routes, upstreams, triggers,
-//! configuration and the log's level.
+//! configuration and its reload, and the log's level.
 //!
 //! It has a listener of its own, never a public one, and runs on the background runtime, so that it answers also while
 //! the workers are busy. What it shows holds no secret.
@@ -12,6 +12,7 @@ mod listing;
 mod metrics;
 mod options;
 mod process;
+mod reload;
 mod token;
 mod traffic;
 
@@ -32,10 +33,7 @@ use axum::{
     routing::{get, post},
     serve::Listener,
 };
-use callgate_core::{
-    Gateway, Secret,
-    plan::{Address, Plan},
-};
+use callgate_core::{Gateway, Secret, Snapshot, plan::Address};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -48,6 +46,7 @@ use options::Options;
 
 use crate::{
     log::Log,
+    reload::Reloads,
     server::{Readiness, ServerError, Traffic, remove_stale},
 };
 
@@ -61,9 +60,9 @@ pub(crate) struct AdminState {
 }
 
 impl AdminState {
-    /// What is shown of a plan.
-    pub(crate) fn of(plan: &Plan) -> Self {
-        Self { routes: plan.route_list(), config: plan.effective().clone() }
+    /// What is shown of a configuration in force.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        Self { routes: snapshot.route_list().to_vec(), config: snapshot.effective().clone() }
     }
 }
 
@@ -75,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) traffic: Traffic,
     /// Of the configuration in force; whoever puts another in force replaces it.
     pub(crate) state: Arc<ArcSwap<AdminState>>,
+    pub(crate) reloads: Reloads,
     pub(crate) log: Log,
     /// What is demanded of who asks.
     pub(crate) token: Option<Secret>,
@@ -167,6 +167,7 @@ fn router(shared: Shared) -> Router {
         .route("/upstreams", get(listing::upstreams))
         .route("/triggers", get(listing::triggers))
         .route("/config", get(listing::config))
+        .route("/reload", post(reload::reload).get(reload::history))
         .route("/traffic", get(traffic::traffic))
         .route("/failures", get(traffic::failures))
         .route("/try", post(attempt::attempt))
@@ -179,7 +180,7 @@ fn router(shared: Shared) -> Router {
 }
 
 /// What there is, with its options, for whoever asks for something else.
-const ENDPOINTS: [(&str, &str); 12] = [
+const ENDPOINTS: [(&str, &str); 13] = [
     ("GET /", "the dashboard"),
     ("GET /live", "whether the process runs"),
     ("GET /ready", "whether the gateway wants traffic, and why not"),
@@ -190,6 +191,7 @@ const ENDPOINTS: [(&str, &str); 12] = [
     ("GET /traffic", "counters and histograms of each route, for the dashboard"),
     ("GET /failures", "the last hundred requests that the gateway answered for a failure"),
     ("POST /try", "sends a request through the gateway, and shows each of its steps"),
+    ("GET, POST /reload", "the last reloads; reloads the configuration"),
     ("GET /config?format=json|yaml", "the configuration in force, secrets masked"),
     (
         "GET, PUT, DELETE /log?level=debug|filter=info,callgate=debug",

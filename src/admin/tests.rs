@@ -1,8 +1,9 @@
 //! The admin over a real socket.
 
 use callgate_core::{
-    Registry, Snapshot,
+    Registry,
     document::{Document, System},
+    plan::Plan,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,12 +29,15 @@ impl Bed {
     async fn ask(&self, line: &str, headers: &str) -> (String, String) {
         let document = Document::parse("test.yaml", DOCUMENT, &System).unwrap_or_else(|report| panic!("{report}"));
         let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
-        let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&plan)));
         let (log, _layer) = log::unstarted("info");
+        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
+        let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&snapshot)));
+        let gateway = Gateway::new(snapshot);
         let shared = Shared {
             readiness: self.readiness.clone(),
-            gateway: Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap()),
+            gateway: gateway.clone(),
             traffic: Traffic::default(),
+            reloads: Reloads::of_nothing(gateway, Arc::clone(&state)),
             state,
             log,
             token: self.token.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use callgate_core::{Registry, document::System, plan::Plan};
 
 use super::Failed;
-use crate::server::check_tls;
+use crate::reload::refused_tls;
 
 /// Reads and checks a configuration.
 pub(super) fn plan(config: &Path, registry: &Registry) -> Result<Plan, Failed> {
@@ -14,11 +14,6 @@ pub(super) fn plan(config: &Path, registry: &Registry) -> Result<Plan, Failed> {
 
 /// Checks the files of every TLS listener, which a plan does not read.
 pub(super) fn tls(plan: &Plan) -> Result<(), Failed> {
-    let wrong = plan.listeners().iter().filter_map(|listener| {
-        let tls = listener.tls.as_ref()?;
-        let error = check_tls(tls).err()?;
-        Some((&*listener.name, error.field(tls), error.to_string()))
-    });
-    let report = plan.refused_tls(wrong);
+    let report = refused_tls(plan);
     if report.is_empty() { Ok(()) } else { Err(Failed::Invalid(report.to_string())) }
 }

@@ -3,12 +3,8 @@
 use std::{num::NonZeroUsize, path::Path, process::ExitCode, sync::Arc};
 
 use arc_swap::ArcSwap;
-use callgate_core::{
-    Context, Gateway, Registry, Snapshot,
-    document::Report,
-    plan::{Plan, Shutdown},
-};
-use tokio::sync::watch;
+use callgate_core::{Context, Gateway, Registry, Snapshot, document::Report, plan::Plan};
+use tokio::{runtime::Handle, sync::watch};
 use tracing::{error, info, warn};
 
 use super::{FAILED, Failed, USAGE, fail, load};
@@ -16,7 +12,8 @@ use crate::{
     access_log::AccessWriter,
     admin::{self, Admin, AdminState, Shared},
     log::{self, Log, LogFormat},
-    server::{Ending, Limits, Readiness, Server, ServerError, Signals, background},
+    reload::{Cause, InForce, Reloads},
+    server::{Ending, Hangups, Limits, Readiness, Server, ServerError, Signals, background},
     telemetry::Telemetry,
 };
 
@@ -37,7 +34,7 @@ pub(super) fn run(
         Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
     };
     warn_of(plan.warnings());
-    match serve(plan, workers, log) {
+    match serve(plan, (config, registry), workers, log) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -66,12 +63,17 @@ fn warn_of(report: &Report) {
 }
 
 /// Serves a plan; gives what had to be cut at the end.
-fn serve(plan: Plan, workers: Option<NonZeroUsize>, log: Log) -> Result<Cut, Box<dyn std::error::Error>> {
+fn serve(
+    plan: Plan,
+    (config, registry): (&Path, &Registry),
+    workers: Option<NonZeroUsize>,
+    log: Log,
+) -> Result<Cut, Box<dyn std::error::Error>> {
     let runtime = background()?;
-    let (listeners, shutdown) = (plan.listeners().to_vec(), plan.shutdown());
-    let (admin_at, token) = (plan.admin().cloned(), plan.admin_token().cloned());
-    let summary = plan.summary();
-    let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&plan)));
+    let listeners = plan.listeners().to_vec();
+    let token = plan.admin_token().cloned();
+    let admin_at = plan.admin().cloned();
+    let in_force = InForce::of(&plan);
     let access = plan.access_log().cloned().map(AccessWriter::start).transpose()?.map(Arc::new);
     let context = Context::new("telemetry", Path::new("."), runtime.handle().clone());
     let telemetry = plan.collector().cloned().map(|to| Telemetry::new(to, &context)).transpose()?;
@@ -82,16 +84,20 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>, log: Log) -> Result<Cut, Box
     if let Some(telemetry) = &telemetry {
         snapshot = snapshot.tracing_to(telemetry.spans());
     }
+    let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&snapshot)));
     let gateway = Gateway::new(snapshot);
     let readiness = Readiness::starting();
-    let admin = admin_at.map(|address| Admin::bind(&address)).transpose()?;
+    let admin = admin_at.as_ref().map(Admin::bind).transpose()?;
     let server = Server::start(&listeners, workers, &Limits::default(), &readiness, &gateway)?;
     for bound in server.addresses() {
         info!(listener = &*bound.listener, address = %bound.address, "Listening.");
     }
-    info!("Serving {summary}.");
+    info!("Serving {}.", gateway.snapshot().summary());
     let traffic = server.traffic().clone();
-    let shared = Shared { readiness, gateway: gateway.clone(), traffic, state, log, token };
+    let (opened, background) = (server.listeners().clone(), runtime.handle().clone());
+    let place = (config.to_owned(), registry.clone());
+    let reloads = Reloads::new(place, gateway.clone(), opened, Arc::clone(&state), in_force, background);
+    let shared = Shared { readiness, gateway: gateway.clone(), traffic, state, reloads: reloads.clone(), log, token };
     let drained = runtime.block_on(async {
         let gathered = shared.clone();
         let gather = move || {
@@ -106,21 +112,37 @@ fn serve(plan: Plan, workers: Option<NonZeroUsize>, log: Log) -> Result<Cut, Box
             }
             None => None,
         };
-        let snapshot = gateway.snapshot();
-        snapshot.start_triggers();
-        let drained = until_signalled(server, shutdown, &snapshot).await?;
+        gateway.snapshot().start_triggers();
+        reload_on_signals(&reloads)?;
+        Handle::current().spawn(reloads.clone().follow_files());
+        let drained = until_signalled(server, &reloads, &gateway).await?;
         drop(serving);
         if let Some(sending) = sending {
             sending.end().await;
         }
         Ok::<_, Box<dyn std::error::Error>>(drained)
     })?;
-    runtime.block_on(gateway.snapshot().close());
+    runtime.block_on(async {
+        reloads.end().await;
+        gateway.snapshot().close().await;
+    });
     if let Some(sink) = access {
         sink.flush();
     }
     info!("Ended.");
     Ok(drained)
+}
+
+/// Reloads on SIGHUP, for as long as the runtime runs.
+fn reload_on_signals(reloads: &Reloads) -> Result<(), ServerError> {
+    let (mut hangups, reloads) = (Hangups::new()?, reloads.clone());
+    Handle::current().spawn(async move {
+        loop {
+            hangups.next().await;
+            reloads.reload(Cause::Signal).await;
+        }
+    });
+    Ok(())
 }
 
 /// What was not finished when the gateway ended.
@@ -138,13 +160,15 @@ enum Step {
 }
 
 /// The first signal begins the drain, a second one ends it at once. Triggers take nothing more from the first one on.
-async fn until_signalled(server: Server, shutdown: Shutdown, triggers: &Snapshot) -> Result<Cut, ServerError> {
+async fn until_signalled(server: Server, reloads: &Reloads, gateway: &Gateway) -> Result<Cut, ServerError> {
     let mut signals = Signals::new()?;
     let (steps, step) = watch::channel(Step::Serving);
     let watching = async {
         let signal = signals.next().await;
         // Ctrl-C: nobody is there who would have to learn first that this process goes.
         let ending = if signal == "SIGINT" { Ending::Prompt } else { Ending::Announced };
+        reloads.stop();
+        let shutdown = reloads.shutdown();
         info!(signal, ?ending, lame_duck = ?shutdown.lame_duck, grace = ?shutdown.grace, "Draining.");
         steps.send_replace(Step::Draining(ending));
         let signal = signals.next().await;
@@ -166,7 +190,7 @@ async fn until_signalled(server: Server, shutdown: Shutdown, triggers: &Snapshot
         async move { drop(step.wait_for(|step| *step == Step::AtOnce).await) }
     };
     let serving = async {
-        let drained = server.run(shutdown, drains(), at_once()).await;
+        let drained = server.run(|| reloads.shutdown(), drains(), at_once()).await;
         // A server that ended by itself takes the triggers along.
         steps.send_if_modified(|step| {
             *step == Step::Serving && {
@@ -180,11 +204,11 @@ async fn until_signalled(server: Server, shutdown: Shutdown, triggers: &Snapshot
         drains().await;
         let over = async {
             tokio::select! {
-                () = tokio::time::sleep(shutdown.grace) => {}
+                () = tokio::time::sleep(reloads.shutdown().grace) => {}
                 () = at_once() => {}
             }
         };
-        triggers.drain_triggers(over).await
+        gateway.snapshot().drain_triggers(over).await
     };
     tokio::select! {
         (drained, messages) = async { tokio::join!(serving, triggering) } => Ok(Cut { connections: drained?.cut, messages }),

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use callgate_core::{Connection, IpRange};
+use callgate_core::Connection;
 use http::{Request, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -25,7 +25,10 @@ use super::{
     connections::{Connections, Seat},
     limits::Limits,
     message::{Running, Sent, received},
+    origin::Settings,
+    proxy_protocol,
     socket::{Socket, Stream, Transport},
+    tls,
 };
 
 /// What every connection of a worker shares.
@@ -34,13 +37,6 @@ pub(super) struct Shared<A> {
     pub(super) answer: A,
     pub(super) protocol: auto::Builder<TokioExecutor>,
     pub(super) connections: Arc<Connections>,
-}
-
-/// What every connection of a listener shares.
-pub(super) struct Origin {
-    pub(super) listener: Arc<str>,
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) trusted_proxies: Arc<[IpRange]>,
 }
 
 /// HTTP/1.1 and HTTP/2 as this server speaks them.
@@ -69,16 +65,25 @@ pub(super) fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
 
 /// Serves a connection until it ends.
 pub(super) async fn serve<A: Answer>(
-    transport: Transport,
-    peer: Option<SocketAddr>,
+    mut transport: Transport,
+    mut peer: Option<SocketAddr>,
     seat: Seat,
     shared: Arc<Shared<A>>,
-    origin: Arc<Origin>,
+    origin: Arc<Settings>,
 ) {
     let activity = Arc::clone(seat.activity());
+    if origin.begins_with_a_proxys_header(peer) {
+        match in_time(&activity, proxy_protocol::read(&mut transport)).await {
+            Ok(client) => peer = client.or(peer),
+            Err(error) => {
+                tracing::debug!(listener = %origin.listener, peer = peer.map(tracing::field::display), %error, "A proxy did not say whose its connection is");
+                return;
+            }
+        }
+    }
     let (stream, tls) = match &origin.tls {
         None => (Stream::Plain(transport), false),
-        Some(acceptor) => match handshake(acceptor, transport, &activity).await {
+        Some(tls) => match handshake(&tls.acceptor(), transport, &activity).await {
             Ok(stream) => (stream, true),
             Err(error) => {
                 tracing::debug!(listener = %origin.listener, peer = peer.map(tracing::field::display), %error, "A TLS handshake failed");
@@ -87,7 +92,10 @@ pub(super) async fn serve<A: Answer>(
         },
     };
     let trusted_proxies = Arc::clone(&origin.trusted_proxies);
-    let connection = Connection::new(Arc::clone(&origin.listener), peer, tls, trusted_proxies);
+    let mut connection = Connection::new(Arc::clone(&origin.listener), peer, tls, trusted_proxies);
+    if let Some(certificate) = stream.certificate().and_then(|certificate| tls::identity(certificate)) {
+        connection = connection.with_certificate(certificate);
+    }
     let socket = Socket::new(stream, seat);
     if let Err(error) = drive(socket, &activity, Arc::new(connection), &shared).await {
         tracing::debug!(listener = %origin.listener, peer = peer.map(tracing::field::display), error, "A connection broke");
@@ -95,16 +103,21 @@ pub(super) async fn serve<A: Answer>(
     activity.is_upgraded();
 }
 
-async fn handshake(acceptor: &TlsAcceptor, transport: Transport, activity: &Activity) -> io::Result<Stream> {
-    let mut accepted = pin!(acceptor.accept(transport));
-    let stream = poll_fn(|cx| {
+/// Does what comes before HTTP, until the connection is told to end.
+async fn in_time<T>(activity: &Activity, opening: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut opening = pin!(opening);
+    poll_fn(|cx| {
         activity.is_driven_by(cx.waker());
         if activity.order() >= Order::Finish {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        accepted.as_mut().poll(cx)
+        opening.as_mut().poll(cx)
     })
-    .await?;
+    .await
+}
+
+async fn handshake(acceptor: &TlsAcceptor, transport: Transport, activity: &Activity) -> io::Result<Stream> {
+    let stream = in_time(activity, acceptor.accept(transport)).await?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         activity.is_multiplexed();
     }

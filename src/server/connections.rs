@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::{
     activity::{Activity, Order, Patience, Watch},
     limits::Limits,
+    origin::ListenerId,
     traffic::Counters,
 };
 
@@ -38,6 +39,7 @@ struct Entry {
     activity: Arc<Activity>,
     index: Arc<AtomicUsize>,
     watch: Watch,
+    listener: ListenerId,
 }
 
 /// A place for one more connection, free again when this is dropped.
@@ -80,8 +82,8 @@ impl Connections {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// Enters a connection that was accepted.
-    pub(super) fn enter(self: &Arc<Self>, place: Place) -> Seat {
+    /// Enters a connection that a listener accepted.
+    pub(super) fn enter(self: &Arc<Self>, place: Place, listener: ListenerId) -> Seat {
         let activity = Arc::new(Activity::new());
         self.counters.accepts();
         let mut open = self.lock();
@@ -93,6 +95,7 @@ impl Connections {
             activity: Arc::clone(&activity),
             index: Arc::clone(&index),
             watch: Watch::default(),
+            listener,
         });
         drop(open);
         Seat { connections: Arc::clone(self), activity, index, _place: place }
@@ -125,6 +128,13 @@ impl Connections {
         let mut open = self.lock();
         open.draining.get_or_insert(0);
         for entry in &open.entries {
+            entry.activity.tell(Order::FinishAfterFirst);
+        }
+    }
+
+    /// Tells the connections of one listener to finish.
+    pub(super) fn leave(&self, listener: ListenerId) {
+        for entry in self.lock().entries.iter().filter(|entry| entry.listener == listener) {
             entry.activity.tell(Order::FinishAfterFirst);
         }
     }
@@ -186,7 +196,7 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
         let connections = connections(1);
-        let seat = connections.enter(connections.try_place().unwrap());
+        let seat = connections.enter(connections.try_place().unwrap(), ListenerId::next());
         assert!(connections.try_place().is_none());
         drop(seat);
         assert!(connections.try_place().is_some());
@@ -195,7 +205,7 @@ mod tests {
     #[test]
     fn connections_may_end_in_any_order() {
         let connections = connections(3);
-        let enter = || connections.enter(connections.try_place().unwrap());
+        let enter = || connections.enter(connections.try_place().unwrap(), ListenerId::next());
         let (first, second, third) = (enter(), enter(), enter());
         drop(first);
         drop(third);
@@ -205,9 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_that_goes_takes_its_own_connections_along() {
+        let connections = connections(2);
+        let (going, staying) = (ListenerId::next(), ListenerId::next());
+        let enter = |listener| connections.enter(connections.try_place().unwrap(), listener);
+        let (first, second) = (enter(going), enter(staying));
+        connections.leave(going);
+        assert_eq!(first.activity().order(), Order::FinishAfterFirst);
+        assert_eq!(second.activity().order(), Order::Serve);
+    }
+
+    #[test]
     fn draining_spares_a_connection_that_waits_for_its_first_request_but_not_for_long() {
         let connections = connections(2);
-        let waiting = connections.enter(connections.try_place().unwrap());
+        let waiting = connections.enter(connections.try_place().unwrap(), ListenerId::next());
         connections.drain();
         assert_eq!(waiting.activity().order(), Order::FinishAfterFirst);
         for _ in 0..=TICKS_FOR_A_FIRST_REQUEST {

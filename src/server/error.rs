@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use callgate_core::plan::{Address, ListenerTls};
+use callgate_core::plan::{Address, CertificateFiles, ListenerTls};
 
 /// Why a server can't start or go on.
 ///
@@ -80,15 +80,21 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// The field of the listener's `tls` that is wrong.
+    /// What of the listener's `tls` is wrong: which of the certificates, if it is one, and the field.
     #[must_use]
-    pub fn field(&self, tls: &ListenerTls) -> &'static str {
-        match self {
-            Self::Read { path, .. } | Self::Empty { path, .. } if *path == tls.private_key => "private_key",
-            Self::Read { path, .. } | Self::Empty { path, .. } if *path == tls.certificate => "certificate",
-            Self::Read { .. } | Self::Empty { .. } | Self::ClientCa { .. } => "client_ca",
-            Self::Pair { .. } => "private_key",
-        }
+    pub fn place(&self, tls: &ListenerTls) -> (Option<usize>, &'static str) {
+        let wrong = match self {
+            Self::Read { path, .. } | Self::Empty { path, .. } | Self::ClientCa { path, .. } => path,
+            Self::Pair { private_key, .. } => private_key,
+        };
+        let of = |pair: &CertificateFiles| {
+            if pair.private_key == *wrong {
+                return Some("private_key");
+            }
+            (pair.certificate == *wrong).then_some("certificate")
+        };
+        let found = tls.certificates.iter().enumerate().find_map(|(index, pair)| Some((Some(index), of(pair)?)));
+        found.unwrap_or((None, "client_ca"))
     }
 }
 

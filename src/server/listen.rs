@@ -28,12 +28,16 @@ pub struct Bound {
     pub address: Address,
 }
 
-/// Binds a listener's sockets, one per worker.
+/// Binds a listener's sockets, one per worker. The sockets at `own` are this process's and about to be closed.
 ///
 /// The kernel spreads TCP connections over sockets that share the port; a Unix socket is one that all accept from.
-pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Vec<Listening>, Bound), ServerError> {
+pub(super) fn bind(
+    listener: &Listener,
+    workers: usize,
+    own: &[Address],
+) -> Result<(Vec<Listening>, Bound), ServerError> {
     let bound = match &listener.address {
-        Address::Tcp(address) => tcp(*address, workers)
+        Address::Tcp(address) => tcp(*address, workers, own)
             .map(|(sockets, address)| (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))),
         Address::Unix(path) => unix(path, workers).map(|sockets| {
             let file = Arc::new(SocketFile(path.clone()));
@@ -50,8 +54,9 @@ pub(super) fn bind(listener: &Listener, workers: usize) -> Result<(Vec<Listening
     )
 }
 
-fn tcp(address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
-    if address.port() != 0 {
+fn tcp(address: SocketAddr, workers: usize, own: &[Address]) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    let is_own = |own: &Address| matches!(own, Address::Tcp(own) if own.port() == address.port());
+    if address.port() != 0 && !own.iter().any(is_own) {
         // Sockets that share a port share it with those of another process too: two gateways on one port would go
         // unnoticed. A socket that doesn't share finds out.
         tcp_socket(address, false)?;
@@ -127,15 +132,16 @@ mod tests {
 
     #[test]
     fn all_workers_share_the_port_that_the_first_one_got() {
-        let (sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let (sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 3, &[]).unwrap();
         assert_eq!(sockets.len(), 3);
         assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
     }
 
     #[test]
     fn a_port_in_use_is_an_error_even_if_its_user_shares_it() {
-        let (_sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        assert_eq!(tcp(address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let (_sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 2, &[]).unwrap();
+        assert_eq!(tcp(address, 1, &[]).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(tcp(address, 1, &[Address::Tcp(address)]).is_ok(), "its own socket is about to go");
     }
 
     #[test]

@@ -15,7 +15,10 @@ mod drain;
 mod error;
 mod limits;
 mod listen;
+mod listeners;
 mod message;
+mod origin;
+mod proxy_protocol;
 mod signals;
 mod socket;
 mod tls;
@@ -27,7 +30,7 @@ use std::{future::Future, io, num::NonZero, sync::Arc, thread};
 use callgate_core::plan::{Listener, Shutdown};
 use tokio::{
     runtime::{self, Runtime},
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time,
 };
@@ -38,13 +41,17 @@ pub use error::{ServerError, TlsError};
 pub use limits::Limits;
 pub use listen::Bound;
 pub(crate) use listen::remove_stale;
-pub use signals::Signals;
+pub use listeners::{ListenerChanges, Listeners, Prepared};
+pub use signals::{Hangups, Signals};
 pub use tls::{check as check_tls, install_tls_provider};
 pub use traffic::{Carried, Traffic};
 
-use connection::Origin;
 use drain::Phase;
+use origin::{Origin, Settings};
 use worker::{Listening, Worker};
+
+/// Changes of listeners that may wait for a worker.
+const COMMANDS: usize = 64;
 
 /// The runtime of everything that is not a request.
 ///
@@ -58,6 +65,7 @@ pub fn background() -> io::Result<Runtime> {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<Bound>,
+    listeners: Listeners,
     phase: watch::Sender<Phase>,
     readiness: Readiness,
     traffic: Traffic,
@@ -78,20 +86,24 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let count = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let mut sockets: Vec<_> = (0..count).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::with_capacity(listeners.len());
+        let mut opened = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            addresses.push(open(listener, &mut sockets)?);
+            opened.push(open(listener, &mut sockets)?);
         }
         let (phase, follow) = watch::channel(Phase::Serving);
         let traffic = Traffic::of_workers(count);
-        let workers = sockets.into_iter().enumerate().map(|(index, listeners)| {
+        let (mut tell, mut workers) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (index, listeners) in sockets.into_iter().enumerate() {
+            let (command, commands) = mpsc::channel(COMMANDS);
             let counters = traffic.of(index);
-            let worker = Worker { answer: answer.clone(), limits: limits.clone(), counters, listeners };
-            worker.start(index, follow.clone())
-        });
-        let workers = workers.collect::<Result<_, _>>()?;
+            let worker = Worker { answer: answer.clone(), limits: limits.clone(), counters, listeners, commands };
+            workers.push(worker.start(index, follow.clone())?);
+            tell.push(command);
+        }
         readiness.serves();
-        Ok(Self { addresses, phase, readiness: readiness.clone(), traffic, workers })
+        let addresses = opened.iter().map(|(_, bound, _)| bound.clone()).collect();
+        let listeners = Listeners::new(opened, tell);
+        Ok(Self { addresses, listeners, phase, readiness: readiness.clone(), traffic, workers })
     }
 
     /// Where the listeners really listen, in their order.
@@ -104,7 +116,12 @@ impl Server {
         &self.traffic
     }
 
-    /// Serves until `end` is ready, then ends in steps:
+    /// The listeners, which can be changed while the server runs.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Serves until `end` is ready, then ends in steps. `shutdown` says at that moment how long they take:
     ///
     /// 1. for `lame_duck` it says that it is not ready but serves on, so that load balancers turn away; a prompt ending
     ///    leaves this out;
@@ -118,7 +135,7 @@ impl Server {
     /// [`ServerError::WorkerEnded`] when a worker panicked; the others are drained first.
     pub async fn run(
         self,
-        shutdown: Shutdown,
+        shutdown: impl Fn() -> Shutdown,
         end: impl Future<Output = Ending>,
         at_once: impl Future<Output = ()>,
     ) -> Result<Drained, ServerError> {
@@ -136,6 +153,7 @@ impl Server {
             }
         };
         readiness.drains();
+        let shutdown = shutdown();
         let mut cut = 0;
         let mut finished = async |running: &mut JoinSet<_>| {
             while let Some(ended) = running.join_next().await {
@@ -166,17 +184,14 @@ impl Server {
 }
 
 /// Binds a listener and gives each worker its socket.
-fn open(listener: &Listener, workers: &mut [Vec<(Listening, Arc<Origin>)>]) -> Result<Bound, ServerError> {
-    let failed = |reason| ServerError::Tls { listener: Arc::clone(&listener.name), reason: Box::new(reason) };
-    let tls = listener.tls.as_ref().map(tls::acceptor).transpose().map_err(failed)?;
-    let origin = Arc::new(Origin {
-        listener: Arc::clone(&listener.name),
-        tls,
-        trusted_proxies: Arc::clone(&listener.trusted_proxies),
-    });
-    let (sockets, bound) = listen::bind(listener, workers.len())?;
+fn open(
+    listener: &Listener,
+    workers: &mut [Vec<(Listening, Arc<Origin>)>],
+) -> Result<(Listener, Bound, Arc<Origin>), ServerError> {
+    let origin = Origin::new(Settings::of(listener, None)?);
+    let (sockets, bound) = listen::bind(listener, workers.len(), &[])?;
     for (worker, socket) in workers.iter_mut().zip(sockets) {
         worker.push((socket, Arc::clone(&origin)));
     }
-    Ok(bound)
+    Ok((listener.clone(), bound, origin))
 }

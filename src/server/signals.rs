@@ -4,13 +4,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::ServerError;
 
-/// SIGTERM, SIGINT and SIGHUP, from the moment that this was made.
+/// SIGTERM and SIGINT, from the moment that this was made.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
+
+/// SIGHUP, from the moment that this was made.
+#[derive(Debug)]
+pub struct Hangups(Signal);
 
 impl Signals {
     /// Catches the signals from now on; they no longer end the process by themselves. Needs a tokio runtime.
@@ -19,23 +22,31 @@ impl Signals {
     /// The system refuses the handler.
     pub fn new() -> Result<Self, ServerError> {
         let catch = |kind| signal(kind).map_err(ServerError::Signals);
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-            hangup: catch(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one that ends the process, and says its name. SIGHUP, which is to reload, ends nothing.
+    /// Waits for the next one, and says its name.
     pub async fn next(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => tracing::warn!(
-                    "SIGHUP changes nothing: this version can't reload its configuration. Restart the gateway for a new one."
-                ),
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+impl Hangups {
+    /// Catches the signal from now on; it no longer ends the process by itself. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The system refuses the handler.
+    pub fn new() -> Result<Self, ServerError> {
+        signal(SignalKind::hangup()).map(Self).map_err(ServerError::Signals)
+    }
+
+    /// Waits for the next one; several that come at once may be one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
         }
     }
 }
@@ -46,9 +57,10 @@ mod tests {
     use rustix::process::{Signal as Kind, getpid, kill_process};
 
     #[tokio::test]
-    async fn a_hangup_neither_ends_the_process_nor_the_wait() {
-        let mut signals = Signals::new().unwrap();
+    async fn a_hangup_does_not_end_the_process() {
+        let (mut signals, mut hangups) = (Signals::new().unwrap(), Hangups::new().unwrap());
         kill_process(getpid(), Kind::HUP).unwrap();
+        hangups.next().await;
         kill_process(getpid(), Kind::TERM).unwrap();
         assert_eq!(signals.next().await, "SIGTERM");
     }

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -132,6 +133,14 @@ impl Socket {
 }
 
 impl Stream {
+    /// The certificate that the client showed.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates()?.first(),
+        }
+    }
+
     /// Makes the end of the connection a reset. A Unix socket has none: its client sees an end in any case.
     fn reset_at_end(&self) {
         let transport = match self {

@@ -12,28 +12,37 @@ use std::{
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::{self, Runtime},
-    sync::{oneshot, watch},
-    task::JoinSet,
+    sync::{mpsc as commands, oneshot, watch},
     time::{self, MissedTickBehavior},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     answer::Answer,
-    connection::{self, Origin, Shared},
+    connection::{self, Shared},
     connections::{Connections, Place},
     drain::Phase,
     error::ServerError,
     limits::Limits,
     listen::SocketFile,
+    origin::Origin,
     socket::Transport,
     traffic::Counters,
 };
 
-/// A listening socket of this worker, before the worker runs.
+/// A listening socket of this worker, before the worker accepts from it.
+#[derive(Debug)]
 pub(super) enum Listening {
     Tcp(net::TcpListener),
     /// The last worker to let go of the socket removes its file.
     Unix(unix::net::UnixListener, Arc<SocketFile>),
+}
+
+/// What a worker that runs is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Accept from this socket too.
+    Listen(Listening, Arc<Origin>),
 }
 
 /// What a worker is made of.
@@ -42,6 +51,7 @@ pub(super) struct Worker<A> {
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) listeners: Vec<(Listening, Arc<Origin>)>,
+    pub(super) commands: commands::Receiver<Command>,
 }
 
 impl<A: Answer> Worker<A> {
@@ -58,10 +68,10 @@ impl<A: Answer> Worker<A> {
             Err(error) => {
                 started.send(Err(error)).ok();
             }
-            Ok((runtime, shared, listeners, tick)) => {
+            Ok((runtime, shared, listeners, commands, tick)) => {
                 callgate_core::metrics::count_apart(index);
                 started.send(Ok(())).ok();
-                let cut = runtime.block_on(run(&shared, listeners, tick, phase));
+                let cut = runtime.block_on(run(&shared, listeners, commands, tick, phase));
                 // Ends what is left of connections, and waits for no look-up of a name that still runs.
                 runtime.shutdown_background();
                 // Nobody waits any more if the server itself was dropped.
@@ -74,8 +84,7 @@ impl<A: Answer> Worker<A> {
         Ok(when_ended)
     }
 
-    #[allow(clippy::type_complexity, reason = "the parts are taken apart at once")]
-    fn prepare(self) -> io::Result<(Runtime, Arc<Shared<A>>, Vec<(Accepting, Arc<Origin>)>, Duration)> {
+    fn prepare(self) -> io::Result<Parts<A>> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let listeners = self.listeners.into_iter().map(|(socket, origin)| Ok((socket.accepting()?, origin)));
@@ -86,9 +95,11 @@ impl<A: Answer> Worker<A> {
             connections: Connections::new(&self.limits, self.counters),
         };
         drop(entered);
-        Ok((runtime, Arc::new(shared), listeners, self.limits.tick()))
+        Ok((runtime, Arc::new(shared), listeners, self.commands, self.limits.tick()))
     }
 }
+
+type Parts<A> = (Runtime, Arc<Shared<A>>, Vec<(Accepting, Arc<Origin>)>, commands::Receiver<Command>, Duration);
 
 /// A listening socket in the worker's event queue.
 enum Accepting {
@@ -108,25 +119,37 @@ impl Listening {
 async fn run<A: Answer>(
     shared: &Arc<Shared<A>>,
     listeners: Vec<(Accepting, Arc<Origin>)>,
+    mut commands: commands::Receiver<Command>,
     tick: Duration,
     mut phase: watch::Receiver<Phase>,
 ) -> usize {
     let connections = &shared.connections;
-    let mut accepting = JoinSet::new();
-    for (socket, origin) in listeners {
-        accepting.spawn(accept(socket, origin, Arc::clone(shared), phase.clone()));
-    }
+    let accepting = TaskTracker::new();
+    let follow = phase.clone();
+    let accept_from = |socket, origin: Arc<Origin>| {
+        let tasks = origin.accepting.clone();
+        let task = accept(socket, origin, Arc::clone(shared), follow.clone());
+        runtime::Handle::current().spawn(accepting.track_future(tasks.track_future(task)));
+    };
+    listeners.into_iter().for_each(|(socket, origin)| accept_from(socket, origin));
     let mut ticks = time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut draining = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => connections.look_over(),
-            () = emptied(&mut accepting, connections), if draining => return 0,
+            () = emptied(&accepting, connections), if draining => return 0,
+            Some(Command::Listen(socket, origin)) = commands.recv(), if !draining => match socket.accepting() {
+                Ok(socket) => accept_from(socket, origin),
+                Err(error) => {
+                    tracing::error!(listener = %origin.settings().listener, %error, "A worker can't accept from a new listener");
+                }
+            },
             changed = phase.changed() => match (changed, *phase.borrow()) {
                 (Ok(()), Phase::Serving) => {}
                 (Ok(()), Phase::Draining) => {
                     draining = true;
+                    accepting.close();
                     connections.drain();
                 }
                 (Ok(()), Phase::Ended) | (Err(_), _) => return connections.count(),
@@ -136,12 +159,12 @@ async fn run<A: Answer>(
 }
 
 /// Waits until nothing is accepted any more and the last connection has ended.
-async fn emptied(accepting: &mut JoinSet<()>, connections: &Connections) {
-    while accepting.join_next().await.is_some() {}
+async fn emptied(accepting: &TaskTracker, connections: &Connections) {
+    accepting.wait().await;
     connections.emptied().await;
 }
 
-/// Accepts connections until the worker drains.
+/// Accepts connections until the worker drains, or the listener is taken away.
 async fn accept<A: Answer>(
     socket: Accepting,
     origin: Arc<Origin>,
@@ -149,11 +172,16 @@ async fn accept<A: Answer>(
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut pause = Pause::new();
-    let mut stopping = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
+    let mut stopping = pin!(async {
+        tokio::select! {
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
+            () = origin.left.cancelled() => {}
+        }
+    });
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = &mut stopping => break,
+            () = &mut stopping => break,
             accepted = accept_one(&socket, &shared) => accepted,
         };
         match accepted {
@@ -163,15 +191,18 @@ async fn accept<A: Answer>(
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(listener = %origin.listener, %error, "No connection can be accepted at the moment");
+                tracing::error!(listener = %origin.settings().listener, %error, "No connection can be accepted at the moment");
                 tokio::select! {
-                    _ = &mut stopping => break,
+                    () = &mut stopping => break,
                     () = pause.wait() => {}
                 }
             }
         }
     }
     accept_queued(&socket, &origin, &shared).await;
+    if origin.left.is_cancelled() {
+        shared.connections.leave(origin.id);
+    }
 }
 
 /// Accepts what the kernel has completed already: closing the socket would reset these connections.
@@ -217,8 +248,8 @@ fn spawn<A: Answer>(
     origin: &Arc<Origin>,
     shared: &Arc<Shared<A>>,
 ) {
-    let seat = shared.connections.enter(place);
-    let served = connection::serve(transport, peer, seat, Arc::clone(shared), Arc::clone(origin));
+    let seat = shared.connections.enter(place, origin.id);
+    let served = connection::serve(transport, peer, seat, Arc::clone(shared), origin.settings());
     runtime::Handle::current().spawn(served);
 }
 

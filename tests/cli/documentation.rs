@@ -54,6 +54,19 @@ fn variables(block: &str) -> Vec<&str> {
     references.filter(|name| !name.contains([':', '-'])).collect()
 }
 
+/// The certificates and keys that examples name, in `certs`.
+fn certificates(folder: &Path) {
+    let folder = folder.join("certs");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["api.example.com".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let files = ["api.pem", "shop.pem", "clients.pem"].map(|name| (name, certificate.pem()));
+    for (name, pem) in files.into_iter().chain(["api.key", "shop.key"].map(|name| (name, key.serialize_pem()))) {
+        std::fs::write(folder.join(name), pem).expect("written");
+    }
+}
+
 #[test]
 fn every_yaml_example_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -64,6 +77,7 @@ fn every_yaml_example_is_valid() {
         let text = std::fs::read_to_string(&file).expect("readable");
         for (line, block) in blocks(&text, "yaml") {
             let folder = configured(&block);
+            certificates(folder.path());
             for (name, content) in files_of(&text) {
                 std::fs::write(folder.path().join(name), content).expect("written");
             }

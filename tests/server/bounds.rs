@@ -119,7 +119,7 @@ async fn an_upgraded_connection_belongs_to_its_protocol() {
     assert_eq!(echo.text(), "still here");
 
     let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: SHORT };
-    let drained = gate.server.run(shutdown, async { Ending::Announced }, std::future::pending()).await.unwrap();
+    let drained = gate.server.run(move || shutdown, async { Ending::Announced }, std::future::pending()).await.unwrap();
     assert_eq!(drained.cut, 1, "it counts as open until its socket closes");
     assert!(wire.read_to_end(SOON).await.closed);
 }

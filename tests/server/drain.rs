@@ -38,7 +38,7 @@ async fn it_serves_on_while_unready_then_finishes_what_runs_and_closes() {
 
     let (end, ends) = oneshot::channel();
     let lame_duck = Duration::from_millis(1500);
-    let drain = tokio::spawn(gate.server.run(steps(lame_duck, SOON), async { ends.await.unwrap() }, pending()));
+    let drain = tokio::spawn(gate.server.run(move || steps(lame_duck, SOON), async { ends.await.unwrap() }, pending()));
     end.send(Ending::Announced).unwrap();
     let readiness = gate.readiness.clone();
     assert!(until(SOON, async || readiness.reason().is_some()).await);
@@ -63,7 +63,8 @@ async fn what_does_not_end_in_time_is_cut_and_counted() {
     let mut running = gate.connect().await;
     running.send("GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     gate.next().await;
-    let drained = gate.server.run(steps(Duration::ZERO, Duration::from_millis(300)), announced(), pending()).await;
+    let drained =
+        gate.server.run(move || steps(Duration::ZERO, Duration::from_millis(300)), announced(), pending()).await;
     assert_eq!(drained.unwrap(), Drained { cut: 1 });
     let received = running.read_to_end(SOON).await;
     assert!(received.closed && received.bytes.is_empty());
@@ -76,14 +77,15 @@ async fn a_second_signal_ends_at_once() {
     running.send("GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     gate.next().await;
     let long = Duration::from_secs(600);
-    let drained = tokio::time::timeout(SOON, gate.server.run(steps(long, long), announced(), async {})).await;
+    let drained = tokio::time::timeout(SOON, gate.server.run(move || steps(long, long), announced(), async {})).await;
     assert_eq!(drained.expect("it ends at once").unwrap(), Drained { cut: 1 });
 }
 
 #[tokio::test]
 async fn a_server_without_connections_drains_at_once() {
     let gate = Gate::start();
-    let drained = tokio::time::timeout(SOON, gate.server.run(steps(Duration::ZERO, SOON * 9), announced(), pending()));
+    let drained =
+        tokio::time::timeout(SOON, gate.server.run(move || steps(Duration::ZERO, SOON * 9), announced(), pending()));
     assert_eq!(drained.await.expect("nothing is waited for").unwrap(), Drained { cut: 0 });
 }
 
@@ -91,7 +93,8 @@ async fn a_server_without_connections_drains_at_once() {
 async fn a_client_that_has_sent_nothing_does_not_hold_the_drain_up() {
     let gate = Gate::start();
     let mut silent = gate.connect().await;
-    let drained = tokio::time::timeout(SOON, gate.server.run(steps(Duration::ZERO, SOON * 9), announced(), pending()));
+    let drained =
+        tokio::time::timeout(SOON, gate.server.run(move || steps(Duration::ZERO, SOON * 9), announced(), pending()));
     assert_eq!(drained.await.expect("nothing is waited for").unwrap(), Drained { cut: 0 });
     assert!(silent.read_to_end(SOON).await.closed);
 }
@@ -102,7 +105,7 @@ async fn a_prompt_ending_finishes_what_runs_and_waits_for_nothing_else() {
     let mut running = gate.connect().await;
     running.send("GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     gate.next().await;
-    let drain = tokio::spawn(gate.server.run(steps(SOON * 9, SOON * 9), async { Ending::Prompt }, pending()));
+    let drain = tokio::spawn(gate.server.run(move || steps(SOON * 9, SOON * 9), async { Ending::Prompt }, pending()));
     let refused = async || Wire::connect(gate.address).await.is_err();
     assert!(until(SOON, refused).await, "it accepts although it ends");
     gate.answers.gate.add_permits(1);

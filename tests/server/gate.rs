@@ -199,5 +199,5 @@ impl Gate {
 }
 
 pub(crate) fn listener(name: &str, address: Address) -> Listener {
-    Listener { name: name.into(), address, tls: None, trusted_proxies: Arc::from([]) }
+    Listener { name: name.into(), address, tls: None, trusted_proxies: Arc::from([]), proxy_protocol: false }
 }

@@ -143,7 +143,7 @@ async fn a_draining_server_says_goaway_and_finishes() {
     wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/wait"))).await.unwrap();
     gate.next().await;
     let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: SOON };
-    let drain = tokio::spawn(gate.server.run(shutdown, async { Ending::Announced }, std::future::pending()));
+    let drain = tokio::spawn(gate.server.run(move || shutdown, async { Ending::Announced }, std::future::pending()));
     let received = wire.read_until(SOON, |bytes| goaway_code(bytes).is_some()).await;
     assert_eq!(goaway_code(&received.bytes), Some(0));
     // A server that drains sends a ping to learn that the client has seen it.

@@ -75,8 +75,10 @@ async fn a_unix_socket_serves_and_is_removed_at_the_end() {
     }
     assert!(start(Address::Unix(path.clone())).unwrap_err().contains("in use"));
     let shutdown = Shutdown { lame_duck: std::time::Duration::ZERO, grace: crate::gate::SOON };
-    let drained =
-        server.run(shutdown, async { callgate::server::Ending::Announced }, std::future::pending()).await.unwrap();
+    let drained = server
+        .run(move || shutdown, async { callgate::server::Ending::Announced }, std::future::pending())
+        .await
+        .unwrap();
     assert_eq!(drained.cut, 0);
     assert!(!path.exists(), "the socket's file is left");
 }

@@ -9,11 +9,16 @@
 )]
 
 mod bounds;
+mod certificates;
 mod drain;
+mod ending;
 mod gate;
 mod gateway;
 mod grpc;
 mod http2;
 mod listeners;
+mod proxy_protocol;
+mod reload;
+mod running;
 mod tls;
 mod wire;

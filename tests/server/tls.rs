@@ -1,6 +1,6 @@
 //! TLS on listeners.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use callgate::{
     core::plan::{Address, ListenerTls},
@@ -58,9 +58,8 @@ impl Certificates {
 
     fn listener(&self, client_ca: bool) -> ListenerTls {
         ListenerTls {
-            certificate: self.path("cert.pem"),
-            private_key: self.path("key.pem"),
             client_ca: client_ca.then(|| self.path("ca.pem")),
+            ..ListenerTls::new(self.path("cert.pem"), self.path("key.pem"))
         }
     }
 
@@ -131,9 +130,8 @@ fn files_that_cannot_be_used_are_named() {
     let certificates = Certificates::new();
     let refused = |certificate: &str, key: &str, client_ca: Option<&str>| {
         let tls = ListenerTls {
-            certificate: certificates.path(certificate),
-            private_key: certificates.path(key),
             client_ca: client_ca.map(|name| certificates.path(name)),
+            ..ListenerTls::new(certificates.path(certificate), certificates.path(key))
         };
         let folder = certificates.folder.path().display().to_string();
         check_tls(&tls).unwrap_err().to_string().replace(&folder, "DIR")
@@ -152,8 +150,7 @@ fn files_that_cannot_be_used_are_named() {
 fn a_server_does_not_start_with_such_files() {
     let (answers, _) = Answers::new();
     let mut public = listener("secure", Address::Tcp("127.0.0.1:0".parse().unwrap()));
-    let missing = Path::new("missing.pem").to_owned();
-    public.tls = Some(ListenerTls { certificate: missing.clone(), private_key: missing, client_ca: None });
+    public.tls = Some(ListenerTls::new("missing.pem", "missing.pem"));
     let error = Server::start(&[public], None, &Limits::default(), &Readiness::starting(), &answers).unwrap_err();
     assert!(error.to_string().starts_with("listener `secure`: missing.pem can't be read"), "{error}");
 }

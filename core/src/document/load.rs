@@ -11,6 +11,7 @@ use super::{
     DocPath, Flaw, Node, References, Report, Sources, Span, Value,
     mask::Masks,
     merge::Merged,
+    named,
     substitute::{Resolved, Substitution},
     yaml,
 };
@@ -180,6 +181,9 @@ impl<'a> Loader<'a> {
         let yaml = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "yaml" || suffix == "yml");
         files.retain(|path| yaml(path) && path.is_file());
         files.sort();
+        for suffix in ["yaml", "yml"] {
+            self.note_glob(folder, &format!("*.{suffix}"));
+        }
         if files.is_empty() {
             let message = format!("the folder `{}` holds no *.yaml or *.yml", folder.display());
             self.flaw(Span::default(), &DocPath::root(), message);
@@ -201,6 +205,7 @@ impl<'a> Loader<'a> {
             return;
         }
         self.files.push(path.to_owned());
+        self.sources.named().note(path);
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 self.stack.push(identity);
@@ -248,13 +253,14 @@ impl<'a> Loader<'a> {
         if !wild {
             return self.file(&folder.join(pattern), Some((at, place)));
         }
-        let base = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
-        let matches = match glob::glob(&base.join(pattern).to_string_lossy()) {
+        let whole = whole(folder, pattern);
+        let matches = match glob::glob(&whole) {
             Ok(matches) => matches,
             Err(error) => {
                 return self.flaw(at, place, format!("`{pattern}` is not a glob: {}", error.msg));
             }
         };
+        self.note_glob(folder, pattern);
         // A glob that happens to match the file it stands in does not mean it.
         let own = including.canonicalize().ok();
         let mut any = false;
@@ -277,9 +283,20 @@ impl<'a> Loader<'a> {
         }
     }
 
+    fn note_glob(&self, folder: &Path, pattern: &str) {
+        let whole = whole(folder, pattern);
+        self.sources.named().note_glob(&whole, named::found(&whole));
+    }
+
     fn flaw(&mut self, at: Span, path: &DocPath, message: String) {
         self.flaws.push(Flaw::error(at, path, message));
     }
+}
+
+/// A glob below a folder, whose own name is not wild.
+fn whole(folder: &Path, pattern: &str) -> String {
+    let base = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
+    base.join(pattern).to_string_lossy().into_owned()
 }
 
 fn shown(folder: &Path) -> std::path::Display<'_> {

@@ -55,7 +55,7 @@ impl Masks {
         text_without(text, &self.resolved)
     }
 
-    pub(super) fn flaw(&self, flaw: &mut Flaw) {
+    pub(crate) fn flaw(&self, flaw: &mut Flaw) {
         mask_flaw(flaw, |text| self.text(text));
     }
 

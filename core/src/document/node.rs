@@ -146,6 +146,24 @@ impl Node {
         }
     }
 
+    /// Whether two nodes say the same, wherever they are written and whether by references or not.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Sequence(these), Value::Sequence(those)) => {
+                these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.says_the_same(other))
+            }
+            (Value::Mapping(these), Value::Mapping(those)) => {
+                let same = |((key, value), (other, its)): (&(Key, Self), &(Key, Self))| {
+                    key.text == other.text && value.says_the_same(its)
+                };
+                these.len() == those.len() && these.iter().zip(those).all(same)
+            }
+            // The text too: 1.10 may be read as text.
+            _ => self.value == other.value && self.scalar_text() == other.scalar_text(),
+        }
+    }
+
     /// A copy of a mapping that lacks the named keys; any other value is copied as it is.
     #[must_use]
     pub fn without(&self, keys: &[&str]) -> Self {
@@ -262,6 +280,28 @@ mod tests {
         let (named, others) = mapping(&["weight", "a", "upstream", "b"]).split(&["upstream", "weight"]);
         assert_eq!(keys(&named), ["weight", "upstream"]);
         assert_eq!(keys(&others), ["a", "b"]);
+    }
+
+    #[test]
+    fn nodes_say_the_same_wherever_they_are_written_and_by_whatever_reference() {
+        use crate::document::{Document, References};
+
+        struct One;
+        impl References for One {
+            fn variable(&self, _: &str) -> Option<String> {
+                Some("x".to_owned())
+            }
+            fn file(&self, _: &std::path::Path) -> std::io::Result<String> {
+                Ok("y".to_owned())
+            }
+        }
+        let root = |text: &str| Document::parse("t", text, &One).unwrap().root().clone();
+        let first = root("{a: x, b: [1, {c: true}]}");
+        assert!(first.says_the_same(&root("# moved\na: ${X}\nb:\n- 1\n- c: true\n")));
+        for other in ["{a: x, b: [1, {c: false}]}", "{a: x, b: [1]}", "{a: x}", "{a: '${file:f}', b: [1, {c: true}]}"] {
+            assert!(!first.says_the_same(&root(other)), "{other}");
+        }
+        assert!(!root("{a: 1.10}").says_the_same(&root("{a: 1.1}")), "it may be read as text");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The texts that a document was read from.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::Span;
+use super::{NamedFiles, Span};
 
 /// One file of a document.
 #[derive(Clone)]
@@ -21,7 +21,10 @@ impl fmt::Debug for Source {
 
 /// The files of a document, numbered as [`Span::source`] counts them.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    texts: Vec<Source>,
+    named: Arc<NamedFiles>,
+}
 
 impl Sources {
     /// The name of a file, as it was given or included.
@@ -37,13 +40,19 @@ impl Sources {
         if at.line == 0 { name.to_owned() } else { format!("{name}:{}:{}", at.line, at.column) }
     }
 
+    /// All files that the configuration names, those that could not be read too.
+    #[must_use]
+    pub const fn named(&self) -> &Arc<NamedFiles> {
+        &self.named
+    }
+
     pub(super) fn add(&mut self, name: String, text: String) -> u32 {
-        self.0.push(Source { name, text });
-        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+        self.texts.push(Source { name, text });
+        u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX)
     }
 
     pub(super) fn get(&self, source: u32) -> Option<&Source> {
-        self.0.get(source as usize)
+        self.texts.get(source as usize)
     }
 
     /// The line of a place, without its end.

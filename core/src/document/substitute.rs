@@ -134,6 +134,7 @@ impl Substitution<'_> {
             Some(folder) => folder.join(name),
             None => PathBuf::from(name),
         };
+        self.sources.named().note(&path);
         let content = self.references.file(&path).map_err(|error| {
             (
                 format!("cannot read the file `{}`: {error}", path.display()),

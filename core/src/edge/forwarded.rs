@@ -46,15 +46,23 @@ fn requested_host(parts: &Parts) -> Option<HeaderValue> {
 }
 
 fn believe(origin: &mut Origin, headers: &HeaderMap, connection: &Connection) {
-    let client = client_of(list(headers, &FOR).map(str::trim), connection)
-        .or_else(|| client_of(list(headers, &header::FORWARDED).filter_map(|hop| parameter(hop, "for")), connection));
-    if let Some(client) = client {
+    let hops: Vec<_> = list(headers, &FOR).map(|hop| Some(hop.trim())).collect();
+    let elements: Vec<_> = list(headers, &header::FORWARDED).collect();
+    let nodes: Vec<_> = elements.iter().map(|element| parameter(element, "for")).collect();
+    let (hop, element) = (client_of(&hops, connection), client_of(&nodes, connection));
+    if let Some((_, client)) = hop.or(element) {
         origin.client = Some(client);
     }
-    let proto = list(headers, &PROTO)
-        .last()
-        .map(str::trim)
-        .or_else(|| list(headers, &header::FORWARDED).last().and_then(|hop| parameter(hop, "proto")));
+    let protos: Vec<_> = list(headers, &PROTO).map(str::trim).collect();
+    let proto = match hop {
+        // Each proxy added its own: the one that met the client knows.
+        Some((index, _)) if protos.len() == hops.len() => protos.get(index),
+        _ => protos.last(),
+    };
+    let proto = proto.copied().or_else(|| {
+        let element = element.map_or(elements.last(), |(index, _)| elements.get(index));
+        element.and_then(|element| parameter(element, "proto"))
+    });
     match proto {
         Some(proto) if proto.eq_ignore_ascii_case("https") => origin.scheme = Scheme::HTTPS,
         Some(proto) if proto.eq_ignore_ascii_case("http") => origin.scheme = Scheme::HTTP,
@@ -66,14 +74,14 @@ fn believe(origin: &mut Origin, headers: &HeaderMap, connection: &Connection) {
     }
 }
 
-/// The nearest address that is no trusted proxy's, walking back from the last hop; the farthest one if all are.
-fn client_of<'a>(hops: impl Iterator<Item = &'a str>, connection: &Connection) -> Option<SocketAddr> {
-    let hops: Vec<_> = hops.collect();
+/// The nearest address that is no trusted proxy's, walking back from the last hop, with its place; the farthest one if
+/// all are.
+fn client_of(hops: &[Option<&str>], connection: &Connection) -> Option<(usize, SocketAddr)> {
     let mut farthest = None;
-    for hop in hops.iter().rev() {
-        // What stands before an unreadable hop could have been written by anyone.
-        let Some(address) = parse_node(hop) else { break };
-        farthest = Some(address);
+    for (index, hop) in hops.iter().enumerate().rev() {
+        // What stands before an unreadable hop, or one that does not say, could have been written by anyone.
+        let Some(address) = hop.and_then(parse_node) else { break };
+        farthest = Some((index, address));
         if !connection.trusted_proxies.iter().any(|range| range.contains(address.ip())) {
             break;
         }
@@ -87,10 +95,10 @@ fn parse_node(node: &str) -> Option<SocketAddr> {
         return Some(SocketAddr::new(address.to_canonical(), 0));
     }
     if let Ok(address) = node.parse::<SocketAddr>() {
-        return Some(address);
+        return Some(SocketAddr::new(address.ip().to_canonical(), address.port()));
     }
     let bare: IpAddr = node.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
-    Some(SocketAddr::new(bare, 0))
+    Some(SocketAddr::new(bare.to_canonical(), 0))
 }
 
 /// The members of a header that is a comma-separated list, over all its lines.
@@ -300,6 +308,7 @@ mod tests {
         let (origin, headers) = headers_sent(parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
         assert_eq!(origin.client.unwrap().ip().to_string(), "2001:db8::1");
         assert_eq!(headers["x-forwarded-for"], "2001:db8::1, 10.0.0.1");
+        assert_eq!(origin.scheme, Scheme::HTTPS, "as the proxy says that met the client");
     }
 
     #[test]
@@ -311,6 +320,42 @@ mod tests {
         }
         let (_, headers) = headers_sent(parts(&[]), &connection);
         assert_eq!(headers["forwarded"], "for=192.0.2.7;proto=http");
+    }
+
+    #[test]
+    fn hops_are_counted_whatever_their_addresses_look_like() {
+        for (hops, client) in [
+            ("6.6.6.6, 203.0.113.9:4711, 10.0.0.3, 10.0.0.2:80", "203.0.113.9"),
+            ("6.6.6.6, [2001:db8::9]:4711, [fd00::2]:80", "2001:db8::9"),
+            ("6.6.6.6, 2001:db8::9, fd00::2", "2001:db8::9"),
+            ("6.6.6.6, [2001:db8::9], ::ffff:10.0.0.2", "2001:db8::9"),
+            ("6.6.6.6, [::ffff:203.0.113.9]:1, 10.0.0.2", "203.0.113.9"),
+            ("10.0.0.4, 10.0.0.3", "10.0.0.4"),
+        ] {
+            let parts = parts(&[("x-forwarded-for", hops)]);
+            let origin = origin(&parts, &connection("10.0.0.1:80", &["10.0.0.0/8", "fd00::/8"]));
+            assert_eq!(origin.client.unwrap().ip().to_string(), client, "{hops}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_that_of_the_proxy_which_met_the_client() {
+        let scheme = |lines: &[(&str, &str)]| {
+            let origin = origin(&parts(lines), &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+            origin.scheme
+        };
+        let hops = ("x-forwarded-for", "203.0.113.9, 10.0.0.2");
+        assert_eq!(scheme(&[hops, ("x-forwarded-proto", "https, http")]), Scheme::HTTPS);
+        assert_eq!(scheme(&[hops, ("x-forwarded-proto", "https")]), Scheme::HTTPS);
+        let forged = ("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.0.0.2");
+        assert_eq!(scheme(&[forged, ("x-forwarded-proto", "https, http, http")]), Scheme::HTTP);
+    }
+
+    #[test]
+    fn an_element_that_does_not_say_for_whom_is_a_hop_too() {
+        let parts = parts(&[("forwarded", "for=6.6.6.6, proto=https, for=10.0.0.2")]);
+        let origin = origin(&parts, &connection("10.0.0.1:80", &["10.0.0.0/8"]));
+        assert_eq!(origin.client.unwrap().ip().to_string(), "10.0.0.2");
     }
 
     #[test]

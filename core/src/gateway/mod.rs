@@ -49,6 +49,11 @@ impl Gateway {
         Self { snapshot: Arc::new(ArcSwap::from_pointee(snapshot)) }
     }
 
+    /// Serves this snapshot from now on; gives the former one. Requests that run stay on theirs.
+    pub(crate) fn replace(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.snapshot.swap(snapshot)
+    }
+
     /// What is served at the moment.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
@@ -96,7 +101,9 @@ impl Gateway {
             if head_only {
                 drop_body(&mut response);
             }
-            observation.finish(response, spent)
+            let mut response = observation.finish(response, spent);
+            response.body_mut().keep(snapshot);
+            response
         }
     }
 }
@@ -130,7 +137,9 @@ async fn serve<'s>(
     };
     let destination = route.destination().ok_or(Failure::NoRoute)?;
     observation.matched(route, destination);
-    prepare(&mut parts, &origin, id, connection);
+    if prepare(&mut parts, &origin, id, connection) {
+        parts.extensions.insert(snapshot.in_use.clone());
+    }
     if let Some(answering) = &destination.policies.answering {
         observation.asked = Some(answering.ask(&mut parts.headers, preflights));
     }
@@ -188,8 +197,9 @@ pub(crate) fn normalize(parts: &mut Parts) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on.
-pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connection: &Connection) {
+/// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on. Says
+/// whether the client asks for an upgrade.
+pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connection: &Connection) -> bool {
     // HTTP/1.0 has no upgrades, HTTP/2 none in this form (RFC 9110 7.8).
     let upgrade = parts.version == Version::HTTP_11 && edge::wants_upgrade(&parts.headers);
     let headers = &mut parts.headers;
@@ -200,6 +210,7 @@ pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connect
     edge::announce(headers, origin, connection);
     edge::continue_trace(headers);
     headers.insert(REQUEST_ID, id.to_header());
+    upgrade
 }
 
 /// Turns an answer into what the client gets: the headers of the upstream's connection off, the request's id on.

@@ -64,7 +64,7 @@ impl From<Every> for Period {
 }
 
 /// The functions that are looked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Selection {
     include: Vec<Glob>,
     exclude: Vec<Glob>,

@@ -37,7 +37,7 @@ use std::{
 
 pub use access_log::AccessLog;
 pub use explain::{Explanation, Passed};
-pub use listener::{Address, Listener, ListenerTls};
+pub use listener::{Address, CertificateFiles, ClientAuth, InvalidTlsVersion, Listener, ListenerTls, TlsVersion};
 pub use outcome::Outcome;
 pub use render::{Attempt, AttemptError, Rendered};
 pub use schema::schema;
@@ -117,7 +117,8 @@ impl Plan {
         flaws.extend(top::empty(document.root()));
         let root = top::Root::read(document.root(), &mut flaws);
         let directory = document.folder(Span::default()).to_owned();
-        let upstreams = upstream::read_all(document.root(), &directory, registry, &mut flaws);
+        let named = document.sources().named();
+        let upstreams = upstream::read_all(document.root(), &directory, named, registry, &mut flaws);
         let known = upstream::known(document.root(), &upstreams);
         let routes = route::read_all(document, &root, &known, &mut flaws);
         let triggers = trigger::read_all(document, &root, registry, &known, &routes, &mut flaws);
@@ -135,6 +136,9 @@ impl Plan {
         let collector =
             root.telemetry.as_ref().and_then(|settings| Collector::read(settings, document.root(), &mut flaws));
         let effective = document.mask(effective::document(&root, &upstreams, &routes, &triggers));
+        for file in listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(ListenerTls::files) {
+            named.note(file);
+        }
         let report = document.report(flaws);
         if report.has_errors() {
             return Err(report);
@@ -167,8 +171,8 @@ impl Plan {
         &self.report
     }
 
-    /// The texts that flaws point into.
-    pub(crate) fn sources(&self) -> Arc<Sources> {
+    /// The texts that flaws point into, and all files that the configuration names.
+    pub fn sources(&self) -> Arc<Sources> {
         Arc::clone(&self.sources)
     }
 
@@ -208,12 +212,23 @@ impl Plan {
         &self.listeners
     }
 
-    /// A report on fields of `tls` that can't be what they should be, each with its listener's name and why.
-    pub fn refused_tls<'a>(&self, wrong: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> Report {
-        let flaw = |(listener, field, message): (&str, &str, String)| {
-            let path = root().key("listeners").key(listener).key("tls").key(field);
+    /// A report on files of `tls` that can't be what they should be: the listener's name, which of the certificates it is
+    /// about, the field, and why.
+    pub fn refused_tls<'a>(
+        &self,
+        wrong: impl IntoIterator<Item = (&'a str, Option<usize>, &'a str, String)>,
+    ) -> Report {
+        let flaw = |(listener, certificate, field, message): (&str, Option<usize>, &str, String)| {
+            let mut path = root().key("listeners").key(listener).key("tls");
             let settings = self.listener_settings.as_ref().and_then(|listeners| listeners.get(listener));
-            let written = settings.and_then(|settings| settings.get("tls")).and_then(|tls| tls.get(field));
+            let mut tls = settings.and_then(|settings| settings.get("tls"));
+            let listed = tls.and_then(|tls| tls.get("certificates"));
+            if let Some((listed, index)) = listed.zip(certificate) {
+                path = path.key("certificates").index(index);
+                tls = listed.items().get(index);
+            }
+            let path = path.key(field);
+            let written = tls.and_then(|tls| tls.get(field));
             Flaw::error(written.map_or(Span::default(), |field| field.at), &path, self.masked(&message))
         };
         let flaws = wrong.into_iter().map(flaw);

@@ -14,10 +14,10 @@ use super::{
     steps::Steps,
 };
 use crate::{
-    document::{DocPath, Flaw, Key, Node, Value, from_node, nearest},
+    document::{DocPath, Flaw, Key, NamedFiles, Node, Value, from_node, nearest},
     policy::{PolicySettings, with_policies},
     registry::Registry,
-    upstream::{AnyKind, AnySettings},
+    upstream::{AnyKind, AnySettings, Files},
 };
 
 with_policies! {
@@ -57,6 +57,8 @@ pub(crate) struct UpstreamPlan {
     pub(super) functions: BTreeMap<String, FunctionPlan>,
     /// The settings beside the kind, for `callgate config`.
     pub(super) common: serde_json::Value,
+    /// The files that the settings name.
+    pub(crate) files: Files,
     /// The whole node, for diagnostics and to tell on reload what changed.
     pub(crate) node: Node,
     pub(crate) path: DocPath,
@@ -83,6 +85,7 @@ struct FunctionSteps {
 pub(super) fn read_all(
     document: &Node,
     directory: &Path,
+    named: &Arc<NamedFiles>,
     registry: &Registry,
     flaws: &mut Vec<Flaw>,
 ) -> BTreeMap<String, UpstreamPlan> {
@@ -103,7 +106,8 @@ pub(super) fn read_all(
                 "an upstream's name has no `/`: it stands before the function in `to: upstream/function`",
             ));
         }
-        if let Some(plan) = read(node, &path, directory, registry, flaws) {
+        let files = Files::within(directory, Arc::clone(named));
+        if let Some(plan) = read(node, &path, files, registry, flaws) {
             plans.insert(key.text.to_string(), plan);
         }
     }
@@ -116,13 +120,7 @@ pub(super) fn known<'a>(document: &'a Node, plans: &'a BTreeMap<String, Upstream
     names.map(|(key, _)| (&*key.text, plans.get(&*key.text))).collect()
 }
 
-fn read(
-    node: &Node,
-    path: &DocPath,
-    directory: &Path,
-    registry: &Registry,
-    flaws: &mut Vec<Flaw>,
-) -> Option<UpstreamPlan> {
+fn read(node: &Node, path: &DocPath, files: Files, registry: &Registry, flaws: &mut Vec<Flaw>) -> Option<UpstreamPlan> {
     let kinds: Vec<_> = node.entries().iter().filter(|(key, _)| registry.get(&key.text).is_some()).collect();
     let beside = node.without(&kinds.iter().map(|(key, _)| &*key.text).collect::<Vec<_>>());
     let (key, config) = match kinds.as_slice() {
@@ -139,7 +137,7 @@ fn read(
     };
     let kind = registry.get(&key.text)?;
     let settings: CommonSettings = keep(from_node(&beside, path), flaws).unwrap_or_default();
-    let config = keep(kind.config(&given(config), &path.key(&key.text), directory), flaws);
+    let config = keep(kind.config(&given(config), &path.key(&key.text), &files), flaws);
     let functions = functions(node, &**kind, config.as_ref(), path, flaws);
     let policies = settings.policies().placed(&path.to_string());
     let discovery = settings.discover.selection();
@@ -156,6 +154,7 @@ fn read(
         steps,
         discovery,
         functions,
+        files,
         node: node.clone(),
         path: path.clone(),
     })

@@ -80,7 +80,7 @@ impl Plan {
         };
         let kind = plan.kind.name();
         let invalid = |flaw| DescribeError::Invalid(report(vec![flaw], self.sources()));
-        let connected = connect_one(&upstream, plan, &self.directory, background).await.map_err(invalid)?;
+        let connected = connect_one(&upstream, plan, background).await.map_err(invalid)?;
         let described = match connected.upstream.clone().bind(meant.target) {
             Ok(bound) => Ok(timeout(PATIENCE, bound.describe()).await),
             Err(wrong) => Err(invalid(flaw(&meant.node, &meant.path, wrong))),

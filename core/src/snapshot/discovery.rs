@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
-use super::Connected;
+use super::{Connected, reuse::Former};
 use crate::{
     document::{DocPath, Flaw, Report, Sources, Span, nearest},
     error::{ErrorKind, UpstreamError, chain},
@@ -46,11 +49,20 @@ pub struct Found {
 
 pub(super) type Answer = Result<Arc<[Discovered]>, Arc<UpstreamError>>;
 
-/// The discovery of one upstream, which runs until the upstream is closed.
+/// The discovery of one upstream, as one configuration sees it.
 #[derive(Debug)]
 pub(super) struct Discovery {
-    latest: watch::Receiver<Option<Answer>>,
+    asking: Arc<Asking>,
     wanted: Arc<Wanted>,
+}
+
+/// What asks an upstream for its functions, until no configuration wants it any more or the upstream is closed.
+#[derive(Debug)]
+struct Asking {
+    latest: watch::Receiver<Option<Answer>>,
+    /// What the configuration in force wants.
+    wanted: Arc<ArcSwap<Wanted>>,
+    _until_dropped: DropGuard,
 }
 
 /// The functions that are looked for: those of the selection, and of them those that routes name.
@@ -61,10 +73,11 @@ struct Wanted {
     named: Vec<Named>,
 }
 
-/// Starts to ask those upstreams for their functions whose document says so.
+/// Starts to ask those upstreams for their functions whose document says so; those that are asked already go on.
 pub(super) fn start(
     selections: BTreeMap<String, Selection>,
-    upstreams: &BTreeMap<String, Connected>,
+    upstreams: &BTreeMap<String, Arc<Connected>>,
+    former: &Former,
     mut named: Vec<Named>,
 ) -> BTreeMap<String, Discovery> {
     let mut started = BTreeMap::new();
@@ -73,23 +86,47 @@ pub(super) fn start(
         let own =
             named.extract_if(.., |named| named.upstream == upstream && selection.takes(&named.function)).collect();
         let wanted = Arc::new(Wanted { upstream: upstream.clone(), selection, named: own });
-        let (sender, latest) = watch::channel(None);
-        connected.context.spawn(ask_for_ever(Arc::clone(&connected.upstream), Arc::clone(&wanted), sender));
-        started.insert(upstream, Discovery { latest, wanted });
+        let asked = former.discovery(&upstream, connected).filter(|asked| asked.wanted.selection == wanted.selection);
+        let asking = asked.map_or_else(|| Asking::start(connected, &wanted), |asked| Arc::clone(&asked.asking));
+        started.insert(upstream, Discovery { asking, wanted });
     }
     started
+}
+
+impl Asking {
+    fn start(connected: &Connected, wanted: &Arc<Wanted>) -> Arc<Self> {
+        let (sender, latest) = watch::channel(None);
+        let wanted = Arc::new(ArcSwap::from(Arc::clone(wanted)));
+        let stop = CancellationToken::new();
+        let asking = ask_for_ever(Arc::clone(&connected.upstream), Arc::clone(&wanted), sender);
+        connected.context.spawn(stop.clone().run_until_cancelled_owned(asking).map(drop));
+        Arc::new(Self { latest, wanted, _until_dropped: stop.drop_guard() })
+    }
 }
 
 impl Discovery {
     /// What the upstream said last, if it has said anything yet.
     pub(super) fn latest(&self) -> Option<Answer> {
-        self.latest.borrow().clone()
+        self.asking.latest.borrow().clone()
+    }
+
+    /// Its configuration is in force now. Where the upstream was asked before, what is missing of what routes name anew is
+    /// told at once.
+    pub(super) fn takes_over(&self) {
+        let former = self.asking.wanted.swap(Arc::clone(&self.wanted));
+        if Arc::ptr_eq(&former, &self.wanted) {
+            return;
+        }
+        if let Some(Ok(functions)) = &*self.asking.latest.borrow() {
+            let known = |function: &str| former.named.iter().any(|named| named.function == function);
+            self.wanted.warn(functions, |function| !known(function));
+        }
     }
 
     /// What the upstream says; waits for its first answer.
     pub(super) async fn found(&self, sources: &Arc<Sources>) -> Result<Found, Arc<UpstreamError>> {
         let ended = || UpstreamError::new(ErrorKind::Unavailable, "the upstream is closed");
-        let mut latest = self.latest.clone();
+        let mut latest = self.asking.latest.clone();
         let answer = match latest.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone(),
             Err(_) => None,
@@ -120,11 +157,11 @@ impl Wanted {
         }
     }
 
-    /// Warns of routes to functions that are not there, and were or were not looked for before.
-    fn warn(&self, functions: &[Discovered], former: Option<&[Discovered]>) {
+    /// Warns of routes to functions that are not there, where that is news.
+    fn warn(&self, functions: &[Discovered], is_news: impl Fn(&str) -> bool) {
         let mut routes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for named in self.missing(functions) {
-            if former.is_none_or(|former| holds(former, &named.function)) {
+            if is_news(&named.function) {
                 routes.entry(&named.function).or_default().push(&named.route);
             }
         }
@@ -140,11 +177,16 @@ impl Wanted {
 }
 
 /// Asks, tells what changed, and asks again.
-async fn ask_for_ever(upstream: Arc<dyn AnyUpstream>, wanted: Arc<Wanted>, latest: watch::Sender<Option<Answer>>) {
+async fn ask_for_ever(
+    upstream: Arc<dyn AnyUpstream>,
+    wanted: Arc<ArcSwap<Wanted>>,
+    latest: watch::Sender<Option<Answer>>,
+) {
     let mut known: Option<Arc<[Discovered]>> = None;
     let mut failures = 0_u32;
     loop {
-        let answer = ask(&*upstream, &wanted.selection).await.map_err(Arc::new);
+        let answer = ask(&*upstream, &wanted.load_full().selection).await.map_err(Arc::new);
+        let wanted = wanted.load_full();
         match &answer {
             Ok(functions) => {
                 tell(&wanted, functions, known.as_deref(), failures > 0);
@@ -178,7 +220,7 @@ pub(super) async fn ask(upstream: &dyn AnyUpstream, selection: &Selection) -> Re
 /// Writes to the log what an answer brings.
 fn tell(wanted: &Wanted, functions: &[Discovered], known: Option<&[Discovered]>, failed: bool) {
     let upstream = &*wanted.upstream;
-    wanted.warn(functions, known);
+    wanted.warn(functions, |function| known.is_none_or(|known| holds(known, function)));
     let Some(known) = known else {
         info!(upstream, functions = functions.len(), "The functions of an upstream are known.");
         return;

@@ -75,7 +75,7 @@ impl Plan {
         }
         let selection = plan.discovery.take().unwrap_or_else(Selection::everything);
         let sources = self.sources();
-        let connected = connect_one(&name, plan, &self.directory, background).await;
+        let connected = connect_one(&name, plan, background).await;
         let connected = connected.map_err(|flaw| DiscoverError::Invalid(report(vec![flaw], sources)))?;
         let asked = ask(&*connected.upstream, &selection).await;
         connected.close(&name).await;

@@ -2,29 +2,30 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    Connected, Snapshot,
+    Connected, InUse, MadeOf, Shown, Snapshot,
     discovery::{self, Named},
+    reuse::Former,
     triggers,
 };
 use crate::{
     builtin::{Publication, Published, Respond},
-    document::{Flaw, Report, Sources},
+    document::{Flaw, NamedFiles, Node, Report, Sources},
     error::{ErrorKind, UpstreamError, chain},
     gateway::{Destination, Route},
     invocation::RouteInfo,
     metrics::{Labels, Metrics},
-    observe::Observers,
     plan::{Action, DestinationPlan, Plan, RoutePlan, UpstreamPlan},
     policy::{Copies, Entrance, Guards, Mirror, admitted, stack},
-    upstream::{Context, Function, flaw},
+    trigger::{Course, Runner},
+    upstream::{Context, Files, Function, flaw},
 };
 
 /// How long the set-up of one upstream may take. It waits for no remote, so this is plenty.
@@ -45,44 +46,75 @@ impl Snapshot {
     /// # Errors
     /// Everything that connecting and binding found wrong; what was connected by then is closed again.
     pub async fn load(plan: Plan, background: &Handle) -> Result<Self, LoadError> {
-        let mut flaws = Vec::new();
-        let (sources, masks) = (plan.sources(), plan.masks.clone());
-        let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
-        let selections = plan.upstreams.iter().filter_map(selected).collect();
-        let upstreams = connect(plan.upstreams, &plan.directory, background, &mut flaws).await;
-        let policies = Context::new("policies", &plan.directory, background.clone());
-        let mut snapshot = Self {
-            table: plan.table,
-            routes: Vec::new(),
-            observers: Observers::default(),
-            upstreams,
-            triggers: Vec::new(),
-            policies: policies.clone(),
-            discoveries: BTreeMap::new(),
-            sources: Arc::clone(&sources),
-            masks,
-        };
-        let entrance = Entrance::new(&plan.remotes, &policies, &plan.memory);
-        let mut bound = Bindings::new(entrance, Arc::clone(&snapshot.observers.metrics));
-        let published: Vec<_> = plan.routes.iter().filter_map(Published::of).collect();
-        for route in plan.routes {
-            snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut bound, &mut flaws).map(Arc::new));
-        }
-        bound.publish(published);
-        let around = triggers::Around {
-            directory: &plan.directory,
-            background,
-            routes: &snapshot.routes,
-            upstreams: &snapshot.upstreams,
-        };
-        snapshot.triggers = triggers::load(plan.triggers, &around, &mut bound, &mut flaws).await;
-        if flaws.is_empty() {
-            snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, bound.named);
-            return Ok(snapshot);
-        }
-        snapshot.close().await;
-        Err(LoadError::Invalid(report(flaws, sources)))
+        build(plan, &Former::none(), background).await.map(|built| built.snapshot)
     }
+
+    /// Closes what a former snapshot lacks.
+    async fn close_beside(&self, former: &Former) {
+        let triggers = self.triggers.iter().filter(|active| !former.has_trigger(active));
+        join_all(triggers.map(|active| active.runner.close())).await;
+        let upstreams = self.upstreams.iter().filter(|(_, connected)| !former.has(connected));
+        join_all(upstreams.map(|(name, connected)| connected.close(name))).await;
+        self.policies.end().await;
+    }
+}
+
+/// A snapshot that was made of a plan.
+pub(super) struct Built {
+    pub(super) snapshot: Snapshot,
+    /// What triggers that go on do from now on.
+    pub(super) courses: Vec<(Arc<Runner>, Course)>,
+}
+
+/// Connects, binds and stacks, and goes on with what the former snapshot has already.
+pub(super) async fn build(plan: Plan, former: &Former, background: &Handle) -> Result<Built, LoadError> {
+    let mut flaws = Vec::new();
+    let (sources, masks) = (plan.sources(), plan.masks.clone());
+    let shown = Shown { routes: plan.route_list(), summary: plan.summary(), effective: plan.effective };
+    let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
+    let selections = plan.upstreams.iter().filter_map(selected).collect();
+    let (in_use, ended) = InUse::new();
+    let files = Files::within(&plan.directory, Arc::clone(sources.named()));
+    let policies = Context::over("policies", files, background.clone());
+    let mut snapshot = Snapshot {
+        table: Arc::new(plan.table),
+        routes: Vec::new(),
+        observers: former.observers(),
+        in_use,
+        ended,
+        upstreams: connect(plan.upstreams, former, sources.named(), background, &mut flaws).await,
+        triggers: Vec::new(),
+        policies: policies.clone(),
+        discoveries: BTreeMap::new(),
+        sources: Arc::clone(&sources),
+        masks,
+        shown,
+    };
+    let entrance = Entrance::new(&plan.remotes, &policies, &plan.memory);
+    let mut bound = Bindings::new(entrance, Arc::clone(&snapshot.observers.metrics));
+    let published: Vec<_> = plan.routes.iter().filter_map(Published::of).collect();
+    for route in plan.routes {
+        snapshot.routes.extend(bind(route, &snapshot.upstreams, &mut bound, &mut flaws).map(Arc::new));
+    }
+    bound.publish(published);
+    let around = triggers::Around {
+        directory: &plan.directory,
+        background,
+        named: sources.named(),
+        routes: &snapshot.routes,
+        upstreams: &snapshot.upstreams,
+        former,
+        in_use: &snapshot.in_use,
+    };
+    let triggers::Loaded { triggers, courses } = triggers::load(plan.triggers, &around, &mut bound, &mut flaws).await;
+    snapshot.triggers = triggers;
+    if flaws.is_empty() {
+        snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, former, bound.named);
+        return Ok(Built { snapshot, courses });
+    }
+    snapshot.close_beside(former).await;
+    flaws.iter_mut().for_each(|flaw| plan.masks.flaw(flaw));
+    Err(LoadError::Invalid(report(flaws, sources)))
 }
 
 /// What binding finds out beside the routes themselves.
@@ -129,16 +161,21 @@ pub(super) fn report(flaws: Vec<Flaw>, sources: Arc<Sources>) -> Report {
 
 async fn connect(
     plans: BTreeMap<String, UpstreamPlan>,
-    directory: &Path,
+    former: &Former,
+    named: &NamedFiles,
     background: &Handle,
     flaws: &mut Vec<Flaw>,
-) -> BTreeMap<String, Connected> {
+) -> BTreeMap<String, Arc<Connected>> {
     let connecting = plans.into_iter().map(|(name, plan)| async move {
-        let connected = connect_one(&name, plan, directory, background).await?;
-        Ok((name, connected))
+        if let Some(connected) = former.upstream(&name, &settings_of(&plan)) {
+            connected.made_of.files.carry_over(named);
+            return Ok((name, Arc::clone(connected)));
+        }
+        let connected = connect_one(&name, plan, background).await?;
+        Ok((name, Arc::new(connected)))
     });
     let mut upstreams = BTreeMap::new();
-    for connected in futures_util::future::join_all(connecting).await {
+    for connected in join_all(connecting).await {
         match connected {
             Ok((name, connected)) => drop(upstreams.insert(name, connected)),
             Err(found) => flaws.push(found),
@@ -147,20 +184,22 @@ async fn connect(
     upstreams
 }
 
+/// What of an upstream's node decides whether it can go on over a reload: its kind's settings. All else is part of the
+/// routes.
+fn settings_of(plan: &UpstreamPlan) -> Node {
+    plan.node.split(&[plan.kind.name()]).0
+}
+
 /// Sets up one upstream.
-pub(super) async fn connect_one(
-    name: &str,
-    plan: UpstreamPlan,
-    directory: &Path,
-    background: &Handle,
-) -> Result<Connected, Flaw> {
-    let context = Context::new(name, directory, background.clone());
+pub(super) async fn connect_one(name: &str, plan: UpstreamPlan, background: &Handle) -> Result<Connected, Flaw> {
+    let made_of = MadeOf { settings: settings_of(&plan), files: plan.files.clone() };
+    let context = Context::over(name, plan.files, background.clone());
     let kind = plan.kind.name();
     let key = plan.path.key(kind);
     let at = plan.node.entry(kind).map_or(plan.node.at, |(key, _)| key.at);
     let connected = timeout(CONNECT, plan.kind.connect(plan.config, context.clone()));
     match connected.await.unwrap_or_else(|_| Err(UpstreamError::new(ErrorKind::Timeout, "it was not set up in time"))) {
-        Ok(upstream) => Ok(Connected { upstream, kind, context, guards: Guards::new(name) }),
+        Ok(upstream) => Ok(Connected { upstream, kind, context, guards: Guards::new(name), made_of }),
         Err(error) => {
             context.end().await;
             Err(Flaw::error(at, &key, chain(&error)))
@@ -170,7 +209,7 @@ pub(super) async fn connect_one(
 
 fn bind(
     plan: RoutePlan,
-    upstreams: &BTreeMap<String, Connected>,
+    upstreams: &BTreeMap<String, Arc<Connected>>,
     bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
@@ -181,7 +220,7 @@ fn bind(
 pub(super) fn destinations_of(
     plans: Vec<DestinationPlan>,
     info: &Arc<RouteInfo>,
-    upstreams: &BTreeMap<String, Connected>,
+    upstreams: &BTreeMap<String, Arc<Connected>>,
     bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Route> {
@@ -201,7 +240,7 @@ pub(super) fn destinations_of(
 pub(super) fn destination_of(
     plan: DestinationPlan,
     route: &Arc<str>,
-    upstreams: &BTreeMap<String, Connected>,
+    upstreams: &BTreeMap<String, Arc<Connected>>,
     bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Destination> {
@@ -262,7 +301,7 @@ fn mirror_of(
     plan: DestinationPlan,
     copies: Copies,
     route: &Arc<str>,
-    upstreams: &BTreeMap<String, Connected>,
+    upstreams: &BTreeMap<String, Arc<Connected>>,
     bound: &mut Bindings<'_>,
     flaws: &mut Vec<Flaw>,
 ) -> Option<Mirror> {
@@ -272,7 +311,7 @@ fn mirror_of(
 }
 
 /// What answers, as metrics name it.
-fn kind_of(action: &Action, upstreams: &BTreeMap<String, Connected>) -> &'static str {
+fn kind_of(action: &Action, upstreams: &BTreeMap<String, Arc<Connected>>) -> &'static str {
     match action {
         Action::Respond => "respond",
         Action::Redirect(_) => "redirect",

@@ -2,8 +2,12 @@
 
 mod describing;
 mod discovery;
+mod in_use;
 mod listing;
 mod load;
+mod reload;
+mod reuse;
+mod shown;
 mod state;
 mod triggers;
 
@@ -11,13 +15,19 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 pub use describing::{DescribeError, Described};
 pub use discovery::Found;
+pub use in_use::InUse;
 pub use listing::{DiscoverError, Listing};
 pub use load::LoadError;
+pub use reload::{Changes, Dropped, Reloaded, Turnover};
 pub use state::{Listed, UpstreamState};
 use tokio::time::timeout;
 use tracing::warn;
 
 use discovery::Discovery;
+use reuse::MadeOf;
+use shown::Shown;
+use tokio_util::sync::CancellationToken;
+use triggers::Active;
 
 use crate::{
     document::{Masks, Sources},
@@ -27,7 +37,6 @@ use crate::{
     observe::{AccessSink, Observers, TraceSink},
     policy::Guards,
     routing::RouteTable,
-    trigger::Runner,
     upstream::{AnyUpstream, Context},
 };
 
@@ -39,16 +48,21 @@ const CLOSE: Duration = Duration::from_secs(10);
 
 /// What requests are served from.
 pub struct Snapshot {
-    pub(crate) table: RouteTable<usize>,
+    pub(crate) table: Arc<RouteTable<usize>>,
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) observers: Observers,
-    upstreams: BTreeMap<String, Connected>,
-    triggers: Vec<Arc<Runner>>,
+    /// Held by all that may call its functions, besides the snapshot itself.
+    pub(crate) in_use: InUse,
+    /// Cancelled when nothing uses the snapshot any more.
+    ended: CancellationToken,
+    upstreams: BTreeMap<String, Arc<Connected>>,
+    triggers: Vec<Active>,
     /// What runs for the policies: the keys of issuers, connections to services that are asked.
     policies: Context,
     discoveries: BTreeMap<String, Discovery>,
     sources: Arc<Sources>,
     pub(crate) masks: Masks,
+    shown: Shown,
 }
 
 /// A connected upstream with the tasks that belong to it, and with what policies remember of it.
@@ -57,6 +71,7 @@ pub(crate) struct Connected {
     kind: &'static str,
     context: Context,
     guards: Guards,
+    made_of: MadeOf,
 }
 
 impl Snapshot {
@@ -101,7 +116,7 @@ impl Snapshot {
 
     /// Closes the triggers and the upstreams, and ends their tasks. Called once, after the last request.
     pub async fn close(&self) {
-        futures_util::future::join_all(self.triggers.iter().map(|trigger| trigger.close())).await;
+        futures_util::future::join_all(self.triggers.iter().map(|trigger| trigger.runner.close())).await;
         let closed = self.upstreams.iter().map(|(name, connected)| connected.close(name));
         futures_util::future::join_all(closed).await;
         self.policies.end().await;

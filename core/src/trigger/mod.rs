@@ -52,7 +52,7 @@ pub use tally::{Tally, TriggerState};
 pub(crate) use dead_letter::DeadLetter;
 pub(crate) use entry::{Entry, Named};
 pub(crate) use erased::{AnyTriggerKind, TriggerKind};
-pub(crate) use runner::{Order, Runner};
+pub(crate) use runner::{Course, Order, Runner};
 pub(crate) use settings::{Concurrency, Retry, RetrySettings};
 
 use crate::{

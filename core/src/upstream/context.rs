@@ -9,12 +9,14 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::Files;
+
 /// The surroundings of an upstream: its name, and the only way to start tasks. Tasks belong to the core: they end when
 /// the upstream is closed, so that a reload that is rolled back leaks nothing.
 #[derive(Debug, Clone)]
 pub struct Context {
     name: Arc<str>,
-    directory: Arc<Path>,
+    files: Files,
     background: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -24,13 +26,12 @@ impl Context {
     /// A context for the upstream of this name; relative files are looked up in `directory`, background tasks run on
     /// `background`.
     pub fn new(name: &str, directory: &Path, background: Handle) -> Self {
-        Self {
-            name: name.into(),
-            directory: directory.into(),
-            background,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        }
+        Self::over(name, Files::new(directory), background)
+    }
+
+    /// A context whose files are noted here.
+    pub(crate) fn over(name: &str, files: Files, background: Handle) -> Self {
+        Self { name: name.into(), files, background, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// The upstream's name in the document.
@@ -38,9 +39,15 @@ impl Context {
         &self.name
     }
 
-    /// A file that the settings name: relative paths start at the document's folder.
+    /// A file that the settings name: relative paths start at the document's folder. A change of it replaces the
+    /// upstream. To be called before the file is read.
     pub fn file(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.directory.join(path)
+        self.files.file(path)
+    }
+
+    /// A file, or a folder, whose changes the kind notices by itself: they replace nothing.
+    pub fn live_file(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.files.directory().join(path)
     }
 
     /// Starts a task beside the workers: brokers' connections, refreshes, supervision of processes.

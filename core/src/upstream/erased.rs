@@ -1,11 +1,11 @@
 //! The erased twins of the public traits: what the core holds of a kind, an upstream and a bound function.
 
-use std::{any::Any, fmt, future::Future, marker::PhantomData, path::Path, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{Context, Description, Discovered, EndpointState, Invalid, Settings, Target, Upstream};
+use super::{Context, Description, Discovered, EndpointState, Files, Invalid, Settings, Target, Upstream};
 use crate::{
     document::{DocPath, Flaw, Node, from_node},
     error::UpstreamError,
@@ -24,8 +24,8 @@ pub(crate) trait AnyKind: Send + Sync {
     fn target_name(&self) -> Option<&'static str>;
     /// Whether a route has to give that name.
     fn needs_name(&self) -> bool;
-    /// Reads an upstream's settings, and the local files that they name below the document's folder.
-    fn config(&self, node: &Node, path: &DocPath, directory: &Path) -> Result<AnySettings, Vec<Flaw>>;
+    /// Reads an upstream's settings, and the local files that they name.
+    fn config(&self, node: &Node, path: &DocPath, files: &Files) -> Result<AnySettings, Vec<Flaw>>;
     /// Reads a target; with the upstream's settings, where those are right, it is checked against them.
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -153,10 +153,10 @@ impl<U: Upstream> AnyKind for Kind<U> {
         U::Target::NEEDS_NAME
     }
 
-    fn config(&self, node: &Node, path: &DocPath, directory: &Path) -> Result<AnySettings, Vec<Flaw>> {
+    fn config(&self, node: &Node, path: &DocPath, files: &Files) -> Result<AnySettings, Vec<Flaw>> {
         let mut config = AnySettings::read::<U::Config>(node, path)?;
         let invalid = match config.typed.downcast_mut::<U::Config>().filter(|_| config.complete) {
-            Some(typed) => U::read_files(typed, directory),
+            Some(typed) => U::read_files(typed, files),
             None => Vec::new(),
         };
         if invalid.is_empty() {

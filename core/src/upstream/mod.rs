@@ -20,22 +20,21 @@ mod description;
 mod discovered;
 mod endpoint;
 mod erased;
+mod files;
 mod renewed;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod written;
 
-use std::{
-    future::{self, Future},
-    path::Path,
-};
+use std::future::{self, Future};
 
 pub use context::{Context, Stopped};
 pub use description::{Content, Description, Parameter};
 pub use discovered::Discovered;
 pub use endpoint::{EndpointHealth, EndpointState, Tried};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
+pub use files::Files;
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
 pub use written::written;
@@ -85,8 +84,9 @@ pub trait Upstream: Sized + Send + Sync + 'static {
 
     /// Reads the local files that say what the service can do, an OpenAPI document or a WSDL, into the settings, and says
     /// what is wrong with them. Runs once, after [`Settings::check`] found nothing and before targets are checked
-    /// against the settings. Relative paths start at `directory`, the document's folder; the network is not used.
-    fn read_files(_config: &mut Self::Config, _directory: &Path) -> Vec<Invalid> {
+    /// against the settings. Every file goes through `files` before it is read, those that others name too, so that a
+    /// change of one is a reload; the network is not used.
+    fn read_files(_config: &mut Self::Config, _files: &Files) -> Vec<Invalid> {
         Vec::new()
     }
 

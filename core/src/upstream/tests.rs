@@ -1,6 +1,6 @@
 //! What the core does for every kind, seen by a kind that tells.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use http::Request;
 use schemars::JsonSchema;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::{
-    Body, Connection, Context, DescribeError, Description, Gateway, Invalid, Invocation, Registry, Response, Settings,
-    Snapshot, Target, Upstream, UpstreamError,
+    Body, Connection, Context, DescribeError, Description, Files, Gateway, Invalid, Invocation, Registry, Response,
+    Settings, Snapshot, Target, Upstream, UpstreamError,
     document::{Document, System},
     plan::Plan,
 };
@@ -54,9 +54,9 @@ impl Upstream for Keyed {
         Ok(())
     }
 
-    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
         let Some(file) = &config.file else { return Vec::new() };
-        match std::fs::read_to_string(directory.join(file)) {
+        match std::fs::read_to_string(files.file(file)) {
             Ok(text) => config.text = Some(text),
             Err(error) => return vec![Invalid::new(error.to_string()).at("file")],
         }

@@ -119,7 +119,7 @@ fn a_written_body_sets_content_type_unless_the_step_does_and_drops_what_describe
 fn a_clients_certificate_is_in_reach_and_its_absence_can_be_told() {
     let pipeline = steps(json!({"body": {"json": {
         "name": "{{ client.certificate.common_name | default('nobody') }}",
-        "first": "{{ client.certificate.san.dns[0] | default('none') }}",
+        "first": "{{ client.certificate.san.dns[0] if client.certificate else 'none' }}",
         "known": "{{ client.certificate is defined }}",
     }}}));
     let shaped = |certificate: Option<serde_json::Value>| {

@@ -18,13 +18,10 @@ mod status;
 mod target;
 mod timeout;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use callgate_core::{
-    Context, Description, Discovered, ErrorKind, Invalid, Invocation, Lease, Renewed, Response, Upstream,
+    Context, Description, Discovered, ErrorKind, Files, Invalid, Invocation, Lease, Renewed, Response, Upstream,
     UpstreamError, upstream::has_idempotency_key,
 };
 use callgate_http::{Endpoint, HttpClient};
@@ -67,12 +64,12 @@ impl Upstream for Grpc {
     type Target = Target;
     type Function = Function;
 
-    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+    fn read_files(config: &mut Config, below: &Files) -> Vec<Invalid> {
         if config.descriptors.is_empty() {
             return Vec::new();
         }
         let files = |files: &callgate_transform::OneOrMany<PathBuf>| files.iter().cloned().collect::<Vec<_>>();
-        match contract::read_files(&files(&config.descriptors), &files(&config.include), directory) {
+        match contract::read_files(&files(&config.descriptors), &files(&config.include), below) {
             Ok(contract) => {
                 config.contract = Some(Arc::new(contract));
                 Vec::new()

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
-use callgate_core::{Body, Context};
+use callgate_core::{Body, Context, InUse};
 use http::{Request, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -36,13 +36,16 @@ pub(crate) struct Upgrade {
     /// The client's side.
     client: OnUpgrade,
     kept: Option<WhileUpgraded>,
+    /// Keeps the configuration whose upstream this is.
+    in_use: Option<InUse>,
 }
 
 /// Takes the upgrade that a request asks for out of it.
 pub(crate) fn take(request: &mut Request<Body>) -> Option<Upgrade> {
     let client = request.extensions_mut().remove::<OnUpgrade>()?;
     let kept = request.extensions_mut().remove::<WhileUpgraded>();
-    request.headers().contains_key(header::UPGRADE).then_some(Upgrade { client, kept })
+    let in_use = request.extensions_mut().remove::<InUse>();
+    request.headers().contains_key(header::UPGRADE).then_some(Upgrade { client, kept, in_use })
 }
 
 impl Upgrade {
@@ -52,14 +55,17 @@ impl Upgrade {
         if let Some(kept) = self.kept {
             request.extensions_mut().insert(kept);
         }
+        if let Some(in_use) = self.in_use {
+            request.extensions_mut().insert(in_use);
+        }
     }
 
     /// Passes bytes both ways until both sides have ended; a side that ends first may still receive. `early` is what the
     /// upstream sent right behind its 101.
     pub(crate) fn join(self, context: &Context, mut upstream: Stream, early: Bytes) {
-        let Self { client, kept } = self;
+        let Self { client, kept, in_use } = self;
         context.spawn_here(async move {
-            let _kept = kept;
+            let _kept = (kept, in_use);
             let mut client = match client.await {
                 Ok(client) => TokioIo::new(client),
                 Err(error) => {

@@ -70,7 +70,7 @@ impl Local {
 
 /// A folder of the settings, absolute.
 fn folder(context: &Context, named: Option<&String>) -> PathBuf {
-    let folder = context.file(named.map_or(".", String::as_str));
+    let folder = context.live_file(named.map_or(".", String::as_str));
     std::path::absolute(&folder).unwrap_or(folder)
 }
 

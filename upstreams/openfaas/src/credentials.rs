@@ -37,7 +37,7 @@ impl Login {
     pub(crate) fn new(basic: Basic, context: &Context) -> Self {
         let password = match (basic.password, basic.password_file) {
             (Some(password), _) => Password::Given(password),
-            (None, file) => Password::File(context.file(file.unwrap_or_default())),
+            (None, file) => Password::File(context.live_file(file.unwrap_or_default())),
         };
         Self { user: basic.user, password, context: context.clone() }
     }

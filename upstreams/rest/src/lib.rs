@@ -13,10 +13,10 @@ mod service;
 mod standing;
 mod target;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use callgate_core::{
-    Context, Description, Discovered, EndpointState, Invalid, Invocation, Response, Upstream, UpstreamError,
+    Context, Description, Discovered, EndpointState, Files, Invalid, Invocation, Response, Upstream, UpstreamError,
     document::nearest,
     upstream::{has_idempotency_key, is_idempotent},
     written,
@@ -54,9 +54,9 @@ impl Upstream for Rest {
     type Target = Target;
     type Function = Function;
 
-    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
         let Some(Source::File(file)) = config.source() else { return Vec::new() };
-        match contract::read(directory, &file) {
+        match contract::read(files, &file) {
             Ok(document) => config.document = Some(Arc::new(document)),
             Err(error) => return vec![Invalid::new(format!("the document can't be used: {error}")).at("openapi")],
         }

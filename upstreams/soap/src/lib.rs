@@ -22,14 +22,11 @@ mod tree;
 mod wsdl;
 mod xsd;
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use callgate_core::{
-    Body, Context, Description, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError,
+    Body, Context, Description, Discovered, Files, Invalid, Invocation, Response, Upstream, UpstreamError,
     upstream::has_idempotency_key, written,
 };
 use callgate_http::HttpClient;
@@ -87,9 +84,9 @@ impl Upstream for Soap {
     type Target = Target;
     type Function = Function;
 
-    fn read_files(config: &mut Config, directory: &Path) -> Vec<Invalid> {
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
         let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !location::is_url(wsdl)) else { return Vec::new() };
-        match source::from_files(&directory.join(wsdl)) {
+        match source::from_files(&files.file(wsdl), files) {
             Ok(contract) => {
                 config.contract = contract.map(Arc::new);
                 Vec::new()

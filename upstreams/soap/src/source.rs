@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{Body, Context};
+use callgate_core::{Body, Context, Files};
 use callgate_http::HttpClient;
 use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
 
@@ -25,13 +25,14 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 ///
 /// # Errors
 /// The file could not be read, or is no WSDL.
-pub(crate) fn from_files(wsdl: &Path) -> Result<Option<Contract>, String> {
+pub(crate) fn from_files(wsdl: &Path, files: &Files) -> Result<Option<Contract>, String> {
     let mut documents = Documents::new(&wsdl.to_string_lossy());
     let mut whole = true;
     while let Some(location) = documents.next() {
         if is_url(&location) {
             whole = false;
         } else {
+            files.note(&*location);
             let text = read(&location);
             documents.give(location, text);
         }

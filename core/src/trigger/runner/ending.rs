@@ -55,11 +55,12 @@ impl Runner {
         let id = Try::new(&message).id;
         let failed = failed.unwrap_or_else(|| Box::new(Failed::ended(id)));
         let told = Told { trigger: &self.name, message: &message, failed: &failed, id };
-        let refused = match &self.dead_letter {
+        let course = self.course.load_full();
+        let refused = match &course.dead_letter {
             Some(dead_letter) => self.bury(dead_letter, &told).await.err(),
             None => None,
         };
-        let kept = self.dead_letter.is_some() && refused.is_none();
+        let kept = course.dead_letter.is_some() && refused.is_none();
         if !kept {
             count(&self.counters.dropped);
             told.lost(refused.as_deref());

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -41,6 +42,7 @@ use super::{
 use crate::{
     document::Rate,
     error::{ErrorKind, UpstreamError},
+    snapshot::InUse,
     upstream::Context,
 };
 
@@ -57,29 +59,33 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub(crate) struct Order {
     pub(crate) name: Arc<str>,
     pub(crate) kind: &'static str,
-    /// Where its messages go, in a few words.
-    pub(crate) to: String,
     pub(crate) source: Arc<dyn AnyTrigger>,
     /// Whether the source keeps a message until it is acknowledged.
     pub(crate) keeps: bool,
-    pub(crate) entry: Entry,
     pub(crate) concurrency: NonZeroU32,
     pub(crate) rate: Option<Rate>,
+    pub(crate) course: Course,
+    pub(crate) context: Context,
+}
+
+/// What is done with the messages. A reload may give a trigger that goes on another one.
+pub(crate) struct Course {
+    /// Where they go, in a few words.
+    pub(crate) to: String,
+    pub(crate) entry: Entry,
     pub(crate) retry: Retry,
     pub(crate) dead_letter: Option<DeadLetter>,
-    pub(crate) context: Context,
+    /// Keeps the configuration whose functions are called.
+    pub(crate) _in_use: InUse,
 }
 
 /// A trigger, running or ready to run.
 pub(crate) struct Runner {
     name: Arc<str>,
     kind: &'static str,
-    to: String,
     keeps: bool,
-    entry: Entry,
     rate: Option<Rate>,
-    retry: Retry,
-    dead_letter: Option<DeadLetter>,
+    course: ArcSwap<Course>,
     context: Context,
     intake: Intake,
     held: Held,
@@ -125,12 +131,9 @@ impl Runner {
             intake: Intake::new(Arc::clone(&order.name), order.source),
             name: order.name,
             kind: order.kind,
-            to: order.to,
             keeps: order.keeps,
-            entry: order.entry,
             rate: order.rate,
-            retry: order.retry,
-            dead_letter: order.dead_letter,
+            course: ArcSwap::from_pointee(order.course),
             context: order.context,
             held: Held::default(),
             concurrency,
@@ -153,7 +156,7 @@ impl Runner {
         TriggerState {
             name: Arc::clone(&self.name),
             kind: self.kind,
-            to: self.to.clone(),
+            to: self.course.load().to.clone(),
             running: self.concurrency - self.slots.available_permits().min(self.concurrency),
             waiting: self.held.len(),
             tally: self.counters.tally(),
@@ -168,8 +171,16 @@ impl Runner {
         self.intake.source().ready().await
     }
 
-    /// Begins to take messages.
+    /// Takes another course with the messages that it begins to work on from now on.
+    pub(crate) fn follow(&self, course: Course) {
+        self.course.store(Arc::new(course));
+    }
+
+    /// Begins to take messages, unless it is stopped already.
     pub(crate) fn start(self: &Arc<Self>) {
+        if self.stop.is_cancelled() {
+            return;
+        }
         let this = Arc::clone(self);
         self.spawn(async move { this.run().await });
     }
@@ -307,9 +318,10 @@ impl Runner {
 
     /// Has a message processed, and decides what becomes of it.
     async fn process(&self, message: &Message, receipt: &dyn AnyReceipt) -> Verdict {
+        let course = self.course.load_full();
         let attempt = Try::new(message);
         let id = attempt.id;
-        let outcome = caught(self.entry.process(attempt, &self.name)).await;
+        let outcome = caught(course.entry.process(attempt, &self.name)).await;
         let failed = match outcome.unwrap_or_else(|| Outcome::Failed(Box::new(Failed::panicked(id)))) {
             Outcome::Done(reply) => {
                 if message.wants_reply {
@@ -320,14 +332,14 @@ impl Runner {
             }
             Outcome::Failed(failed) => failed,
         };
-        let pause = self.retry.backoff.pause(message.attempt).max(failed.wait());
+        let pause = course.retry.backoff.pause(message.attempt).max(failed.wait());
         let told = Told { trigger: &self.name, message, failed: &failed, id };
         // What the source delivers again by itself is not for the dead letter as well.
-        if receipt.is_void() || self.is_tried_again(message, &failed) {
+        if receipt.is_void() || course.retries(message, &failed) {
             told.tried_again(pause);
-            return Verdict::Again(Again { pause, failed, counts: self.retry.attempts.is_some() });
+            return Verdict::Again(Again { pause, failed, counts: course.retry.attempts.is_some() });
         }
-        match &self.dead_letter {
+        match &course.dead_letter {
             Some(dead_letter) => match self.bury(dead_letter, &told).await {
                 Ok(()) => {}
                 Err(refused) => {
@@ -359,8 +371,11 @@ impl Runner {
         told.dead_lettered();
         Ok(())
     }
+}
 
-    fn is_tried_again(&self, message: &Message, failed: &Failed) -> bool {
+impl Course {
+    /// Whether a message that failed is tried again.
+    fn retries(&self, message: &Message, failed: &Failed) -> bool {
         failed.is_one_of(&self.retry.on) && self.retry.attempts.is_none_or(|attempts| message.attempt < attempts)
     }
 }

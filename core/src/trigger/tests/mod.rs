@@ -2,6 +2,7 @@
 
 mod bounds;
 mod draining;
+mod reloading;
 mod settings;
 mod settling;
 mod stage;

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
 use crate::{
-    Body, Context, Delivery, ErrorKind, Invalid, Invocation, Receipt, Redelivery, Registry, Response, Settings,
-    Snapshot, Target, Trigger, Upstream, UpstreamError,
+    Body, Changes, Context, Delivery, Dropped, ErrorKind, Gateway, Invalid, Invocation, Receipt, Redelivery, Registry,
+    Response, Settings, Snapshot, Target, Trigger, Upstream, UpstreamError,
     document::{Document, System},
     plan::Plan,
     trigger::{Message, Reply},
@@ -399,11 +399,23 @@ impl Drop for Ended<'_> {
 /// Reads a configuration; `BOX` stands for the source and `STAGE` for the stage's number.
 pub(super) fn plan(yaml: &str) -> (Result<Plan, String>, Arc<Stage>) {
     let (number, stage) = Stage::new();
+    (plan_on(number, yaml), stage)
+}
+
+/// Puts triggers in force in the place of those of a snapshot on the same stage.
+pub(super) async fn reloaded(gateway: &Gateway, stage: &Arc<Stage>, triggers: &str) -> (Changes, Dropped) {
+    let number = lock(&STAGES).iter().position(|one| Arc::ptr_eq(one, stage)).unwrap();
+    let plan = plan_on(number, triggers).unwrap_or_else(|report| panic!("{report}"));
+    let reloaded = Snapshot::reload(plan, gateway.snapshot(), &Handle::current()).await.unwrap();
+    (reloaded.changes().clone(), reloaded.put_in_force(gateway))
+}
+
+fn plan_on(number: usize, yaml: &str) -> Result<Plan, String> {
     let yaml =
         format!("upstreams: {{f: {{scripted: {{stage: {number}}}}}}}\n{yaml}").replace("STAGE", &number.to_string());
     let document = Document::parse("test.yaml", &yaml, &System).unwrap_or_else(|report| panic!("{report}"));
     let registry = Registry::new().with::<Functions>().with_trigger::<Source>();
-    (Plan::read(&document, &registry).map_err(|report| report.to_string()), stage)
+    Plan::read(&document, &registry).map_err(|report| report.to_string())
 }
 
 /// Puts triggers in force, and starts them.

@@ -148,7 +148,7 @@ fn way(
         };
         let text = |text: Option<callgate_core::document::Text>| text.map(|text| text.to_string());
         let file = match written.token_file {
-            Some(file) => context.file(file),
+            Some(file) => context.live_file(file),
             None => or_variable(None, "token_file", "AZURE_FEDERATED_TOKEN_FILE")?.into(),
         };
         let way = Way::Federated {

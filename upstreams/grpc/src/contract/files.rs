@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use callgate_core::Invalid;
+use callgate_core::{Files, Invalid};
 use prost_reflect::DescriptorPool;
 use protox::{
     Compiler,
@@ -15,12 +15,12 @@ use super::{Contract, bundled::behind};
 const LARGEST: u64 = 64 << 20;
 
 /// Reads files, relative ones below a folder. A name that ends with `.proto` is a source, any other a descriptor set.
-pub(crate) fn read(files: &[PathBuf], include: &[PathBuf], directory: &Path) -> Result<Contract, Vec<Invalid>> {
+pub(crate) fn read(files: &[PathBuf], include: &[PathBuf], below: &Files) -> Result<Contract, Vec<Invalid>> {
     let mut pool = DescriptorPool::new();
     let mut invalid = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let path = directory.join(file);
-        let added = if is_source(file) { compile(&mut pool, &path, include, directory) } else { add(&mut pool, &path) };
+        let path = below.file(file);
+        let added = if is_source(file) { compile(&mut pool, &path, include, below) } else { add(&mut pool, &path) };
         if let Err(reason) = added {
             let field = if files.len() > 1 { format!("descriptors[{index}]") } else { "descriptors".to_owned() };
             invalid.push(Invalid::new(format!("`{}` can't be used: {reason}", file.display())).at(field));
@@ -53,7 +53,8 @@ fn add(pool: &mut DescriptorPool, path: &Path) -> Result<(), String> {
 
 /// Compiles a source. Imports are looked for in the folders of `include`, then in the source's own folder and the
 /// document's, then among the files that come along.
-fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], directory: &Path) -> Result<(), String> {
+fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], below: &Files) -> Result<(), String> {
+    let directory = below.directory();
     let mut folders: Vec<PathBuf> = include.iter().map(|folder| directory.join(folder)).collect();
     // The file's name is relative to the folder that holds it, if none of `include` does.
     folders.extend(path.parent().map(Path::to_path_buf));
@@ -65,6 +66,8 @@ fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], director
     let mut compiler = Compiler::with_file_resolver(behind(resolver));
     compiler.include_imports(true).include_source_info(true);
     compiler.open_file(path).map_err(|error| callgate_core::chain(&error))?;
+    // What is imported is known only now.
+    compiler.files().filter_map(|file| file.path()).for_each(|path| below.note(path));
     // By way of bytes, as descriptors that were parsed have lost their extensions.
     let set = compiler.encode_file_descriptor_set();
     pool.decode_file_descriptor_set(set.as_slice()).map_err(|error| error.to_string())

@@ -172,7 +172,7 @@ pub(crate) mod tests {
              message M {{ string name = 1; M inner = 2; repeated M many = 3; }}\nservice S {{\n{service}\n}}"
         );
         std::fs::write(folder.path().join("s.proto"), text).unwrap();
-        read_files(&["s.proto".into()], &[], folder.path()).unwrap()
+        read_files(&["s.proto".into()], &[], &callgate_core::Files::new(folder.path())).unwrap()
     }
 
     #[test]

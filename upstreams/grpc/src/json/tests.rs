@@ -16,7 +16,8 @@ use crate::contract::read_files;
 fn kinds() -> MessageDescriptor {
     static KINDS: LazyLock<MessageDescriptor> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers");
-        let contract = read_files(&[PathBuf::from("grpc_service.proto")], &[], &folder).unwrap();
+        let contract =
+            read_files(&[PathBuf::from("grpc_service.proto")], &[], &callgate_core::Files::new(&folder)).unwrap();
         contract.method("shop.v1.Shop/Echo").unwrap().input.clone()
     });
     KINDS.clone()

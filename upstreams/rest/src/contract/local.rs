@@ -1,12 +1,13 @@
 //! A document that is a file, with the files that it refers to.
 
-use std::{fs, path::Path};
+use std::fs;
 
+use callgate_core::Files;
 use callgate_openapi::{Document, NoDocument, Reading};
 
 /// Reads a document below a folder. What it refers to by URL is not there: a check uses no network.
-pub(crate) fn read(directory: &Path, file: &str) -> Result<Document, NoDocument> {
-    let location = directory.join(file).display().to_string();
+pub(crate) fn read(files: &Files, file: &str) -> Result<Document, NoDocument> {
+    let location = files.file(file).display().to_string();
     let mut reading = Reading::begin(&location, &text(&location).map_err(NoDocument::new)?)?;
     loop {
         let missing = reading.missing();
@@ -17,6 +18,7 @@ pub(crate) fn read(directory: &Path, file: &str) -> Result<Document, NoDocument>
             let read = if location.contains("://") {
                 Err("a document that is a file refers to files only".to_owned())
             } else {
+                files.note(&location);
                 text(&location)
             };
             reading.add(&location, read);

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{corpus, round_trip};
+use super::{corpus, nowhere, round_trip};
 use crate::{describe::example, source, wsdl::Contract};
 
 fn wsdls(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -30,7 +30,7 @@ static CONTRACTS: LazyLock<BTreeMap<String, Contract>> = LazyLock::new(|| {
     wsdls(Path::new(&root), &mut files);
     let contract = |file: PathBuf| {
         let name = file.strip_prefix(&root).unwrap().display().to_string();
-        let contract = source::from_files(&file).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+        let contract = source::from_files(&file, &nowhere()).unwrap_or_else(|reason| panic!("{name}: {reason}"));
         (name.clone(), contract.unwrap_or_else(|| panic!("{name} needs the network")))
     };
     files.into_iter().map(contract).collect()
@@ -129,7 +129,7 @@ fn a_schema_that_multiplies_is_refused_in_time() {
     for kind in ["group", "attributeGroup"] {
         let file = folder.path().join(kind);
         std::fs::write(&file, multiplying(kind, 25)).unwrap();
-        let contract = source::from_files(&file).unwrap().unwrap();
+        let contract = source::from_files(&file, &nowhere()).unwrap().unwrap();
         let id = contract.schema.named.iter().find(|(name, _)| &*name.local == "T").map(|(_, id)| *id).unwrap();
         let flaw = contract.schema.flaw(id).unwrap();
         assert!(flaw.contains("multiply"), "{kind}: {flaw}");

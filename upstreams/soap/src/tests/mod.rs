@@ -5,6 +5,7 @@ mod messages;
 
 use std::path::Path;
 
+use callgate_core::Files;
 use serde_json::Value;
 
 use crate::{
@@ -19,8 +20,13 @@ fn corpus(name: &str) -> String {
     format!("{}/tests/corpus/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Files that nobody watches.
+fn nowhere() -> Files {
+    Files::new(Path::new(""))
+}
+
 fn contract(name: &str) -> Contract {
-    source::from_files(Path::new(&corpus(name))).unwrap().unwrap()
+    source::from_files(Path::new(&corpus(name)), &nowhere()).unwrap().unwrap()
 }
 
 /// Encodes a value as the operation's input.

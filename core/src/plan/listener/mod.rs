@@ -1,5 +1,7 @@
 //! Listeners.
 
+mod tls;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -12,11 +14,14 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{root, top::Root};
+pub use tls::{CertificateFiles, ClientAuth, InvalidTlsVersion, ListenerTls, TlsVersion};
+
+use super::{keep, root, top::Root};
 use crate::{
     document::{Flaw, Node, Span},
     edge::IpRange,
 };
+use tls::TlsSettings;
 
 /// A listener as it stands in the document.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -24,36 +29,16 @@ use crate::{
 pub(crate) struct ListenerSettings {
     /// Address and port, or `unix:` and a path. Default 0.0.0.0:8080.
     address: Address,
-    /// TLS with this certificate.
+    /// TLS with this certificate, or these.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<ListenerTls>,
+    tls: Option<TlsSettings>,
     /// The proxies in front whose forwarding headers are believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trusted_proxies: Vec<IpRange>,
-}
-
-/// TLS on a listener.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerTls {
-    /// The certificate chain, a PEM file.
-    pub certificate: PathBuf,
-    /// Its private key, a PEM file.
-    pub private_key: PathBuf,
-    /// The certificates that clients must be signed by (mutual TLS), a PEM file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_ca: Option<PathBuf>,
-}
-
-impl ListenerTls {
-    /// The same with the document's folder before relative paths.
-    fn below(&self, directory: &Path) -> Self {
-        Self {
-            certificate: directory.join(&self.certificate),
-            private_key: directory.join(&self.private_key),
-            client_ca: self.client_ca.as_ref().map(|path| directory.join(path)),
-        }
-    }
+    /// The trusted proxies begin each connection with a PROXY protocol header, version 1 or 2, which says whose it is. A
+    /// connection of theirs without one is closed; from others none is read. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    proxy_protocol: bool,
 }
 
 /// A listener.
@@ -67,6 +52,8 @@ pub struct Listener {
     pub tls: Option<ListenerTls>,
     /// The proxies whose forwarding headers are believed.
     pub trusted_proxies: Arc<[IpRange]>,
+    /// Whether those proxies begin a connection with a PROXY protocol header.
+    pub proxy_protocol: bool,
 }
 
 /// Where a listener listens.
@@ -164,11 +151,23 @@ pub(super) fn read_all(top: &Root, document: &Node, directory: &Path, flaws: &mu
                 None => flaw,
             });
         }
+        if settings.proxy_protocol && settings.trusted_proxies.is_empty() {
+            let entry = document.get("listeners").and_then(|listeners| listeners.get(name)?.entry("proxy_protocol"));
+            let at = entry.map_or(document.at, |(key, _)| key.at);
+            let path = root().key("listeners").key(name).key("proxy_protocol");
+            let flaw = Flaw::error(at, &path, "nobody is believed whose a connection is");
+            flaws.push(flaw.with_hint("name the load balancers: `trusted_proxies: [10.0.0.0/8]`"));
+        }
+        let node = document.get("listeners").and_then(|listeners| listeners.get(name)?.get("tls"));
+        let tls = settings.tls.as_ref().zip(node).and_then(|(tls, node)| {
+            keep(tls.checked(directory, node, &root().key("listeners").key(name).key("tls")), flaws)
+        });
         listeners.push(Listener {
             name: name.as_str().into(),
             address: settings.address.clone(),
-            tls: settings.tls.as_ref().map(|tls| tls.below(directory)),
+            tls,
             trusted_proxies: settings.trusted_proxies.clone().into(),
+            proxy_protocol: settings.proxy_protocol,
         });
     }
     listeners

@@ -1,0 +1,126 @@
+//! One reload, from reading to swapping.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use callgate_core::{LoadError, Snapshot, plan::Plan};
+use tracing::{error, info, warn};
+
+use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
+use crate::{
+    admin::AdminState,
+    server::{Prepared, ServerError},
+};
+
+/// Why nothing changes.
+type NotReloaded = Outcome;
+
+impl Shared {
+    /// Reloads, tells the log, and remembers it.
+    pub(super) async fn attempt(self: Arc<Self>, at: SystemTime, started: Instant, cause: Cause) -> Arc<Reload> {
+        let mut in_force = self.in_force.lock().await;
+        let outcome = match self.try_to_reload(&mut in_force).await {
+            Ok(reloaded) => Outcome::Reloaded(Box::new(reloaded)),
+            Err(outcome) => outcome,
+        };
+        let reload = self.history.add(Reload { at, took: started.elapsed(), cause, outcome });
+        log(&reload);
+        reload
+    }
+
+    async fn try_to_reload(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, NotReloaded> {
+        let (plan, prepared) = self.prepare().await?;
+        self.named.send_replace(Arc::clone(plan.sources().named()));
+        let next = InForce::of(&plan);
+        let warnings = plan.warnings().clone();
+        let reloaded = match Snapshot::reload(plan, self.gateway.snapshot(), &self.background).await {
+            Ok(reloaded) => reloaded,
+            Err(LoadError::Invalid(report)) => return Err(Outcome::Invalid(report)),
+            Err(other) => return Err(Outcome::Impossible(other.to_string())),
+        };
+        if self.ending.is_cancelled() {
+            reloaded.abandon().await;
+            return Err(shutting_down());
+        }
+        let (summary, changes) = (reloaded.snapshot().summary().to_owned(), reloaded.changes().clone());
+        for bound in prepared.added() {
+            info!(listener = &*bound.listener, address = %bound.address, "Listening.");
+        }
+        // Routes first: a listener that is new is never met by a configuration that does not know it.
+        let shown = AdminState::of(reloaded.snapshot());
+        let dropped = reloaded.put_in_force(&self.gateway);
+        self.shown.store(Arc::new(shown));
+        let listeners = self.listeners.apply(prepared).await;
+        self.tasks.spawn_on(dropped.retire(next.shutdown.grace), &self.background);
+        self.shutdown.send_replace(next.shutdown);
+        let needs_restart = in_force.waiting(&next);
+        in_force.shutdown = next.shutdown;
+        Ok(Reloaded { summary, changes, listeners, needs_restart, warnings })
+    }
+
+    /// Reads all that there is to read, and binds the listeners that are new.
+    async fn prepare(self: &Arc<Self>) -> Result<(Plan, Prepared), NotReloaded> {
+        if self.ending.is_cancelled() {
+            return Err(shutting_down());
+        }
+        let this = Arc::clone(self);
+        let reading = self.background.spawn_blocking(move || {
+            let plan = read(&this.config, &this.registry).map_err(|report| {
+                let named = report.sources().named();
+                // What was named before may be what is wrong now.
+                named.note_all(&this.named.borrow());
+                this.named.send_replace(Arc::clone(named));
+                Outcome::Invalid(report)
+            })?;
+            let prepared = this.listeners.prepare(plan.listeners()).map_err(|error: ServerError| {
+                this.named.send_replace(Arc::clone(plan.sources().named()));
+                Outcome::Impossible(error.to_string())
+            })?;
+            Ok((plan, prepared))
+        });
+        reading.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+}
+
+fn shutting_down() -> Outcome {
+    Outcome::Impossible("the gateway is shutting down".to_owned())
+}
+
+fn log(reload: &Reload) {
+    let cause = reload.cause.name();
+    let took_ms = u64::try_from(reload.took.as_millis()).unwrap_or(u64::MAX);
+    match &reload.outcome {
+        Outcome::Reloaded(reloaded) => {
+            for flaw in reloaded.warnings.flaws() {
+                warn!(at = reloaded.warnings.sources().place(flaw.at), path = flaw.path, "{}", flaw.message);
+            }
+            let (upstreams, triggers) = (&reloaded.changes.upstreams, &reloaded.changes.triggers);
+            info!(
+                cause,
+                took_ms,
+                upstreams_reused = upstreams.reused.len(),
+                upstreams_opened = upstreams.opened.len(),
+                upstreams_closed = upstreams.closed.len(),
+                triggers_reused = triggers.reused.len(),
+                triggers_opened = triggers.opened.len(),
+                triggers_closed = triggers.closed.len(),
+                listeners_added = reloaded.listeners.added.len(),
+                listeners_removed = reloaded.listeners.removed.len(),
+                "The configuration was reloaded: {}.",
+                reloaded.summary
+            );
+            if !reloaded.needs_restart.is_empty() {
+                let settings = reloaded.needs_restart.join(", ");
+                warn!(settings, "These settings have changed and take effect when the gateway is started again.");
+            }
+        }
+        Outcome::Invalid(report) => {
+            error!(cause, took_ms, %report, "The configuration can't be reloaded; the former one stays in force.");
+        }
+        Outcome::Impossible(reason) => {
+            error!(cause, took_ms, reason, "The configuration can't be reloaded; the former one stays in force.");
+        }
+    }
+}

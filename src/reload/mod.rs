@@ -1,0 +1,170 @@
+//! The configuration is read anew while the gateway serves: when a file that it names changes, on SIGHUP, and when the
+//! admin is asked to.
+//!
+//! A reload is whole or nothing. The configuration is read and checked, what is new is connected and bound, and only then
+//! it takes the place of the former one, at once. Where anything is wrong, nothing changes.
+
+mod attempt;
+mod history;
+mod outcome;
+mod read;
+mod watch;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use callgate_core::{
+    Gateway, Registry,
+    document::NamedFiles,
+    plan::{Plan, Shutdown},
+};
+use serde_json::Value;
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, watch as channel},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use history::History;
+pub(crate) use outcome::{Cause, Outcome, Reload};
+pub(crate) use read::refused_tls;
+
+use crate::{admin::AdminState, server::Listeners};
+
+/// How long what a reload dropped may take to be closed when the gateway ends.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Reloads of the configuration, one after the other. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Reloads(Arc<Shared>);
+
+struct Shared {
+    config: PathBuf,
+    registry: Registry,
+    gateway: Gateway,
+    listeners: Listeners,
+    /// What the admin shows.
+    shown: Arc<ArcSwap<AdminState>>,
+    background: Handle,
+    /// Held by the reload that runs.
+    in_force: Mutex<InForce>,
+    history: History,
+    /// The files that the configuration names, as they were at the last attempt.
+    named: channel::Sender<Arc<NamedFiles>>,
+    shutdown: channel::Sender<Shutdown>,
+    tasks: TaskTracker,
+    /// The gateway ends: nothing is reloaded any more.
+    ending: CancellationToken,
+}
+
+/// What of the configuration in force is neither in the gateway nor in its listeners.
+pub(crate) struct InForce {
+    shutdown: Shutdown,
+    /// What the gateway was started with and takes over at a restart alone.
+    started_with: Vec<Value>,
+}
+
+/// The settings that take effect at a restart.
+const AT_START: [&str; 3] = ["admin", "access_log", "telemetry"];
+
+impl InForce {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let started_with = AT_START.map(|name| plan.effective()[name].clone()).to_vec();
+        Self { shutdown: plan.shutdown(), started_with }
+    }
+
+    /// The settings of another configuration that have to wait for a restart.
+    fn waiting(&self, next: &Self) -> Vec<&'static str> {
+        let pairs = self.started_with.iter().zip(&next.started_with).zip(AT_START);
+        pairs.filter(|((own, other), _)| own != other).map(|(_, name)| name).collect()
+    }
+}
+
+impl Reloads {
+    /// Reloads of the configuration at this path, which is in force.
+    pub(crate) fn new(
+        (config, registry): (PathBuf, Registry),
+        gateway: Gateway,
+        listeners: Listeners,
+        shown: Arc<ArcSwap<AdminState>>,
+        in_force: InForce,
+        background: Handle,
+    ) -> Self {
+        let named = Arc::clone(gateway.snapshot().sources().named());
+        Self(Arc::new(Shared {
+            config,
+            registry,
+            listeners,
+            shown,
+            background,
+            history: History::default(),
+            named: channel::Sender::new(named),
+            shutdown: channel::Sender::new(in_force.shutdown),
+            in_force: Mutex::new(in_force),
+            gateway,
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        }))
+    }
+
+    /// Reloads of a configuration that is nowhere.
+    #[cfg(test)]
+    pub(crate) fn of_nothing(gateway: Gateway, shown: Arc<ArcSwap<AdminState>>) -> Self {
+        let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: Duration::ZERO };
+        let in_force = InForce { shutdown, started_with: Vec::new() };
+        let nowhere = ("nowhere.yaml".into(), Registry::new());
+        Self::new(nowhere, gateway, Listeners::default(), shown, in_force, Handle::current())
+    }
+
+    /// Reloads, after the reload that runs where one does. Goes on also where its caller goes away.
+    pub(crate) async fn reload(&self, cause: Cause) -> Arc<Reload> {
+        let this = Arc::clone(&self.0);
+        let (at, started) = (SystemTime::now(), Instant::now());
+        let (tasks, background) = (&self.0.tasks, &self.0.background);
+        let attempt = tasks.spawn_on(async move { this.attempt(at, started, cause).await }, background);
+        match attempt.await {
+            Ok(reload) => reload,
+            Err(_) => self.0.history.add(Reload::broken(at, started.elapsed())),
+        }
+    }
+
+    /// What was reloaded, or could not be.
+    pub(crate) fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// How the gateway stops, as the configuration in force says.
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        *self.0.shutdown.borrow()
+    }
+
+    /// Reloads when a file that the configuration names changes, until the gateway ends.
+    pub(crate) async fn follow_files(self) {
+        watch::follow(&self).await;
+    }
+
+    /// Nothing is reloaded from now on.
+    pub(crate) fn stop(&self) {
+        self.0.ending.cancel();
+    }
+
+    /// Waits until what former reloads dropped is closed.
+    pub(crate) async fn end(&self) {
+        self.stop();
+        self.0.tasks.close();
+        if timeout(CLOSING, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("What a reload dropped was not closed in time.");
+        }
+    }
+}
+
+impl std::fmt::Debug for Reloads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloads").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! Notices that a file of the configuration has changed.
+//!
+//! Folders are watched, and not the files themselves: editors and Kubernetes put another file, or another folder, in the
+//! place of a former one. Something that happens in such a folder is only a reason to look; whether a file differs is
+//! decided by what is in it.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+
+use callgate_core::document::NamedFiles;
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode},
+};
+use tokio::{
+    sync::mpsc,
+    time::{self, Instant, MissedTickBehavior},
+};
+use tracing::{debug, warn};
+
+use super::{Cause, Reloads};
+
+/// How long nothing must happen in the folders before the files are looked at: what changes together is one change.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The longest that a folder in which something happens all the time keeps files from being looked at.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often files are looked at although nothing was noticed. Network file systems tell nothing.
+const ANYWAY: Duration = Duration::from_secs(30);
+
+/// The folders that are watched.
+struct Watched {
+    watcher: Option<RecommendedWatcher>,
+    folders: BTreeSet<PathBuf>,
+}
+
+/// Reloads when files have changed, until the gateway ends.
+pub(super) async fn follow(reloads: &Reloads) {
+    let shared = &reloads.0;
+    // One that waits stands for all that came meanwhile.
+    let (happens, mut happened) = mpsc::channel(1);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if event.as_ref().map_or(true, may_be_a_change) {
+            happens.try_send(()).ok();
+        }
+    });
+    let watcher = watcher.inspect_err(|error| {
+        warn!(%error, "Folders can't be watched; files of the configuration are looked at every 30 s.");
+    });
+    let mut watched = Watched { watcher: watcher.ok(), folders: BTreeSet::new() };
+    let mut named = shared.named.subscribe();
+    let mut anyway = time::interval(ANYWAY);
+    anyway.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let files = Arc::clone(&named.borrow_and_update());
+        let looking = shared.background.spawn_blocking(move || {
+            watched.follow(&files);
+            (watched, files.changed())
+        });
+        let (again, differ) = match looking.await {
+            Ok(looked) => looked,
+            Err(error) => return warn!(%error, "The files of the configuration are watched no more."),
+        };
+        watched = again;
+        if !differ.is_empty() {
+            reloads.reload(Cause::Files(differ)).await;
+        }
+        tokio::select! {
+            () = shared.ending.cancelled() => return,
+            Some(()) = happened.recv() => settle(&mut happened).await,
+            // Another attempt, which may have named other files.
+            _ = named.changed() => {}
+            _ = anyway.tick() => {}
+        }
+    }
+}
+
+/// Waits until nothing more happens.
+async fn settle(happened: &mut mpsc::Receiver<()>) {
+    let end = Instant::now() + LONGEST;
+    loop {
+        let quiet = (Instant::now() + QUIET).min(end);
+        match time::timeout_at(quiet, happened.recv()).await {
+            Ok(Some(())) if Instant::now() < end => {}
+            _ => return,
+        }
+    }
+}
+
+/// Whether a file may be another than before. That it was read is no change, and the gateway itself does so.
+fn may_be_a_change(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+impl Watched {
+    /// Watches the folders of these files and no others.
+    fn follow(&mut self, files: &NamedFiles) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let folders = files.folders();
+        for gone in self.folders.difference(&folders) {
+            // A folder that was removed is watched no more by itself.
+            watcher.unwatch(gone).ok();
+        }
+        let mut watched: BTreeSet<_> = self.folders.intersection(&folders).cloned().collect();
+        for new in folders.difference(&self.folders) {
+            match watcher.watch(new, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(watched.insert(new.clone())),
+                Err(error) => debug!(folder = %new.display(), %error, "A folder can't be watched"),
+            }
+        }
+        self.folders = watched;
+    }
+}
