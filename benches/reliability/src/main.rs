@@ -6,6 +6,7 @@ mod consumer;
 mod endpoints;
 mod functions;
 mod gateway;
+mod hostile;
 mod jetstream;
 mod kind;
 mod load;
@@ -13,8 +14,11 @@ mod open_loop;
 mod options;
 mod publish;
 mod rabbitmq;
+mod reload;
 mod report;
+mod service;
 mod source;
+mod steady;
 mod triggers;
 mod work_queue;
 
@@ -39,6 +43,8 @@ async fn main() -> ExitCode {
         Command::Triggers => triggers::run(&options).await,
         Command::Endpoints => endpoints::run(&options).await,
         Command::Serve(port) => endpoints::serve(port).await.map(|()| true),
+        Command::Reload => reload::run(&options).await,
+        Command::Hostile => hostile::run(&options).await,
     };
     match measured {
         Ok(true) => ExitCode::SUCCESS,

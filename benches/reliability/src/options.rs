@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 const USAGE: &str = "usage: reliability publish|triggers [--broker NAME]... [--messages N] [--kills N] [--connections N] \
                      [--gateway FILE] [--write FILE]\n       reliability endpoints [--rate N] [--seconds N] [--kills N] [--attempts N] \
+                     [--gateway FILE] [--write FILE]\n       reliability reload|hostile [--rate N] [--connections N] [--idle N] \
                      [--gateway FILE] [--write FILE]";
 
 /// What is measured.
@@ -17,6 +18,10 @@ pub(crate) enum Command {
     Endpoints,
     /// Is one of these endpoints, at this port.
     Serve(u16),
+    /// Requests, while the gateway reloads.
+    Reload,
+    /// Requests, beside clients that mean harm.
+    Hostile,
 }
 
 /// What was asked for.
@@ -33,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     /// How often the gateway tries a request.
     pub(crate) attempts: u64,
+    /// Connections that rest.
+    pub(crate) idle: usize,
     pub(crate) gateway: Option<PathBuf>,
     pub(crate) write: Option<PathBuf>,
 }
@@ -45,6 +52,8 @@ impl Options {
             Some("triggers") => (Command::Triggers, 20_000, 3),
             Some("endpoints") => (Command::Endpoints, 0, 10),
             Some("serve") => (Command::Serve(Self::port(arguments.next())?), 0, 0),
+            Some("reload") => (Command::Reload, 0, 0),
+            Some("hostile") => (Command::Hostile, 0, 0),
             _ => return Err(USAGE.to_owned()),
         };
         let mut options = Self {
@@ -56,6 +65,7 @@ impl Options {
             rate: 400,
             seconds: 60,
             attempts: 3,
+            idle: 10_000,
             gateway: None,
             write: None,
         };
@@ -70,6 +80,7 @@ impl Options {
                 "--seconds" => options.seconds = number()?,
                 "--attempts" => options.attempts = number()?,
                 "--connections" => options.connections = usize::try_from(number()?).unwrap_or(1).max(1),
+                "--idle" => options.idle = usize::try_from(number()?).unwrap_or(1),
                 "--gateway" => options.gateway = Some(value.into()),
                 "--write" => options.write = Some(value.into()),
                 _ => return Err(format!("{option} is no option\n{USAGE}")),
