@@ -203,12 +203,16 @@ fn with<T>(work: impl FnOnce(&mut Slots) -> T) -> Option<T> {
 }
 
 /// Closes connections that are unused for too long or that their peer has closed, until none is left.
-async fn reap(shared: Arc<Shared>, key: Key) {
-    let _emptied = Emptied(key);
-    loop {
-        let closing = timeout(shared.tick, shared.closing.notified()).await.is_ok();
-        if closing || shared.is_closed() || !grow_older(&shared, &key) {
-            return;
+fn reap(shared: Arc<Shared>, key: Key) -> impl Future<Output = ()> {
+    // Made at once: where the upstream is closed before the task begins, the connection that waits goes too.
+    let emptied = Emptied(key);
+    async move {
+        let _emptied = emptied;
+        loop {
+            let closing = timeout(shared.tick, shared.closing.notified()).await.is_ok();
+            if closing || shared.is_closed() || !grow_older(&shared, &key) {
+                return;
+            }
         }
     }
 }
