@@ -17,22 +17,29 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::{gate::SOON, running::Running};
 
 /// Signs certificates.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     roots: RootCertStore,
 }
 
 /// A certificate with its key, as PEM and DER.
-struct Pair {
-    pem: String,
-    key_pem: String,
+pub(crate) struct Pair {
+    pub(crate) pem: String,
+    pub(crate) key_pem: String,
     der: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
+impl Pair {
+    /// The same once more.
+    pub(crate) fn again(&self) -> Self {
+        Self { pem: self.pem.clone(), key_pem: self.key_pem.clone(), der: self.der.clone(), key: self.key.clone_key() }
+    }
+}
+
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         install_tls_provider();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,7 +50,12 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem: own.pem(), roots }
     }
 
-    fn sign(&self, common_name: &str, names: &[&str]) -> Pair {
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    pub(crate) fn sign(&self, common_name: &str, names: &[&str]) -> Pair {
         let key = KeyPair::generate().unwrap();
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -58,7 +70,7 @@ impl Authority {
     }
 
     /// Connects, asking for a name; trusts this authority, and shows a certificate where one is given.
-    async fn connect(
+    pub(crate) async fn connect(
         &self,
         address: SocketAddr,
         name: &str,

@@ -17,6 +17,7 @@ mod gateway;
 mod grpc;
 mod http2;
 mod listeners;
+mod mtls;
 mod proxy_protocol;
 mod reload;
 mod running;

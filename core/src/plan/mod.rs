@@ -126,6 +126,7 @@ impl Plan {
         let all_tests = tests.iter().chain(routes.iter().flat_map(|route| &route.tests));
         flaws.extend(trial::unknown_routes(all_tests, &routes));
         let listeners = listener::read_all(&root, document.root(), &directory, &mut flaws);
+        flaws.extend(route::without_certificates(&root, &routes));
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);
         flaws.extend(route::unreachable(&table, &routes));

@@ -7,6 +7,7 @@ use callgate_transform::{RequestSteps, ResponseSteps};
 use super::{
     destination::{self, Action, DestinationPlan},
     hosts::{self, Group},
+    listener::ListenerSettings,
     matcher::MatchSettings,
     opaque::Opaque,
     steps::Steps,
@@ -217,6 +218,15 @@ fn repeated_names(routes: &[RoutePlan]) -> Vec<Flaw> {
         }
     }
     flaws
+}
+
+/// The first route that asks for a certificate of its clients, where no listener does.
+pub(super) fn without_certificates(root: &Root, routes: &[RoutePlan]) -> Option<Flaw> {
+    if root.listeners.values().any(ListenerSettings::takes_certificates) {
+        return None;
+    }
+    let accesses = routes.iter().flat_map(|route| &route.destinations).filter_map(|plan| plan.access.as_ref());
+    accesses.filter_map(|access| access.without_certificates()).next()
 }
 
 /// Warnings about routes that no request can reach.

@@ -93,6 +93,14 @@ impl PolicySettings {
 }
 
 impl AccessPlan {
+    /// What is wrong where no listener asks its clients for certificates, and `auth` does.
+    pub(crate) fn without_certificates(&self) -> Option<Flaw> {
+        self.auth.as_ref().filter(|auth| auth.asks_for_certificates())?;
+        let invalid = Invalid::new("`mtls` lets nobody in: no listener asks its clients for a certificate")
+            .hint("give a listener the authority that signs them: `tls: {client_ca: clients.pem, ...}`");
+        Some(flaw(self.node.get("auth").unwrap_or(&self.node), &self.path.key("auth"), invalid))
+    }
+
     /// The settings in force, by policy.
     pub(crate) const fn effective(&self) -> &Map<String, Value> {
         &self.effective

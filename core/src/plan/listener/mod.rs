@@ -41,6 +41,13 @@ pub(crate) struct ListenerSettings {
     proxy_protocol: bool,
 }
 
+impl ListenerSettings {
+    /// Whether clients may show a certificate.
+    pub(super) fn takes_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(TlsSettings::takes_certificates)
+    }
+}
+
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {

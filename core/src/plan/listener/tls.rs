@@ -102,6 +102,11 @@ impl ListenerTls {
 }
 
 impl TlsSettings {
+    /// Whether clients may show a certificate.
+    pub(super) fn takes_certificates(&self) -> bool {
+        self.client_ca.is_some()
+    }
+
     /// What is meant, with the document's folder before relative paths, or what is wrong.
     pub(super) fn checked(&self, directory: &Path, node: &Node, path: &DocPath) -> Result<ListenerTls, Vec<Flaw>> {
         let mut flaws = Vec::new();

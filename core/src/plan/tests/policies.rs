@@ -30,6 +30,19 @@ hosts:
 }
 
 #[test]
+fn certificates_are_asked_for_by_a_listener_where_auth_looks_at_them() {
+    let yaml = "defaults: {auth: {any: [{mtls: {}}, {api_key: {keys: {a: b}}}]}}\nupstreams: {e: {echo: {}}}\n\
+                routes: [{match: /a, to: e}, {match: /b, to: e}]\n";
+    let report = plan(yaml, &Given("", "")).unwrap_err().to_string();
+    assert_eq!(report.matches("no listener asks its clients for a certificate").count(), 1, "{report}");
+    let listener = "listeners: {p: {tls: {certificate: c, private_key: k, client_ca: a}}, q: {address: '[::]:1'}}\n";
+    assert!(plan(&(listener.to_owned() + yaml), &Given("", "")).is_ok());
+    let wrong = yaml.replace("mtls: {}", "mtls: {fingerprint: abc}");
+    let report = plan(&(listener.to_owned() + &wrong), &Given("", "")).unwrap_err().to_string();
+    assert!(report.contains("`abc` is no SHA-256 in hex") && report.contains("auth.mtls"), "{report}");
+}
+
+#[test]
 fn a_mirror_leads_to_a_function_that_is_there() {
     let yaml = "upstreams: {shadow: {echo: {}}}\nroutes: [{match: /, to: shadow, mirror: {to: shadwo}}]\n";
     let report = plan(yaml, &Given("", "")).unwrap_err().to_string();

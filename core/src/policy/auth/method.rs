@@ -15,6 +15,7 @@ use super::{
     external::External,
     identity::Identity,
     issuer::{Issuer, LastKeys, Source},
+    mtls::Mtls,
     plan::MethodPlan,
     token::{Keys, KeysPlan, Tokens},
 };
@@ -30,6 +31,7 @@ pub(super) enum Method {
     ApiKey(Box<ApiKeys>),
     Basic(Box<Basic>),
     Token(Box<Tokens>),
+    Mtls(Box<Mtls>),
     External(Box<External>),
     Any(Vec<Self>),
     All(Vec<Self>),
@@ -60,6 +62,7 @@ impl<'a> Sources<'a> {
                 };
                 Method::Token(Box::new(Tokens::new((**plan).clone(), keys)))
             }
+            MethodPlan::Mtls(mtls) => Method::Mtls(Box::new(mtls.clone())),
             MethodPlan::External(plan) => Method::External(Box::new(External {
                 service: self.remotes.http(&plan.url, self.context).map_err(|invalid| invalid.at("external.url"))?,
                 plan: plan.clone(),
@@ -102,6 +105,7 @@ impl Method {
                 Self::ApiKey(keys) => keys.check(parts),
                 Self::Basic(users) => users.check(parts).await,
                 Self::Token(tokens) => tokens.check(parts).await,
+                Self::Mtls(mtls) => mtls.check(call),
                 Self::External(service) => service.check(parts, call).await,
                 Self::Any(methods) => any(methods, parts, call).await,
                 Self::All(methods) => all(methods, parts, call).await,
@@ -115,6 +119,7 @@ impl Method {
             Self::ApiKey(keys) => keys.strip(parts),
             Self::Basic(users) => users.strip(parts),
             Self::Token(tokens) => tokens.strip(parts),
+            Self::Mtls(_) => {}
             Self::External(service) => service.strip(parts),
             Self::Any(methods) | Self::All(methods) => methods.iter().for_each(|method| method.strip(parts)),
         }

@@ -12,6 +12,8 @@ mod issuer;
 mod key_set;
 mod known;
 mod method;
+mod mtls;
+mod name_pattern;
 mod place;
 mod plan;
 mod rule;

@@ -11,6 +11,7 @@ use super::{
     external::ExternalPlan,
     issuer::Source,
     key_set::KeySet,
+    mtls::Mtls,
     place::{Place, TokenPlace},
     settings::{AuthSettings, CheckedSettings, JwtSettings, MethodSettings, OidcSettings},
     token::{KeysPlan, TokenPlan},
@@ -36,9 +37,27 @@ pub(super) enum MethodPlan {
     ApiKey(ApiKeys),
     Basic(BasicPlan),
     Token(Box<TokenPlan>),
+    Mtls(Mtls),
     External(ExternalPlan),
     Any(Vec<Self>),
     All(Vec<Self>),
+}
+
+impl AuthPlan {
+    /// Whether a method looks at the client's certificate.
+    pub(crate) fn asks_for_certificates(&self) -> bool {
+        self.method.asks_for_certificates()
+    }
+}
+
+impl MethodPlan {
+    fn asks_for_certificates(&self) -> bool {
+        match self {
+            Self::Mtls(_) => true,
+            Self::Any(methods) | Self::All(methods) => methods.iter().any(Self::asks_for_certificates),
+            Self::ApiKey(_) | Self::Basic(_) | Self::Token(_) | Self::External(_) => false,
+        }
+    }
 }
 
 impl AuthSettings {
@@ -62,19 +81,22 @@ impl AuthSettings {
 impl CheckedSettings {
     /// The one method.
     fn method(&self) -> Result<MethodSettings, Invalid> {
-        let Self { api_key, basic, jwt, oidc, external, any, all, allow_anonymous: _ } = self;
+        let Self { api_key, basic, jwt, oidc, mtls, external, any, all, allow_anonymous: _ } = self;
         let methods = [
             api_key.clone().map(MethodSettings::ApiKey),
             basic.clone().map(MethodSettings::Basic),
             jwt.clone().map(MethodSettings::Jwt),
             oidc.clone().map(MethodSettings::Oidc),
+            mtls.clone().map(MethodSettings::Mtls),
             external.clone().map(MethodSettings::External),
             any.clone().map(MethodSettings::Any),
             all.clone().map(MethodSettings::All),
         ];
         methods.into_iter().flatten().next().ok_or_else(|| {
             let invalid = Invalid::new("there is no method to tell who comes");
-            invalid.hint("write one of `api_key`, `basic`, `jwt`, `oidc`, `external`, `any` and `all`, or `auth: none`")
+            invalid.hint(
+                "write one of `api_key`, `basic`, `jwt`, `oidc`, `mtls`, `external`, `any` and `all`, or `auth: none`",
+            )
         })
     }
 
@@ -91,6 +113,9 @@ impl CheckedSettings {
             settings.fill();
         }
         if let Some(settings) = &mut filled.oidc {
+            settings.fill();
+        }
+        if let Some(settings) = &mut filled.mtls {
             settings.fill();
         }
         if let Some(settings) = &mut filled.external {
@@ -116,6 +141,7 @@ impl MethodSettings {
             Self::Basic(settings) => MethodPlan::Basic(settings.resolve()?),
             Self::Jwt(settings) => MethodPlan::Token(Box::new(settings.resolve(directory)?)),
             Self::Oidc(settings) => MethodPlan::Token(Box::new(settings.resolve()?)),
+            Self::Mtls(settings) => MethodPlan::Mtls(settings.resolve()?),
             Self::External(settings) => MethodPlan::External(settings.resolve()?),
             Self::Any(methods) => MethodPlan::Any(several(methods, "any")?),
             Self::All(methods) => MethodPlan::All(several(methods, "all")?),
@@ -128,6 +154,7 @@ impl MethodSettings {
             Self::Basic(settings) => settings.fill(),
             Self::Jwt(settings) => settings.fill(),
             Self::Oidc(settings) => settings.fill(),
+            Self::Mtls(settings) => settings.fill(),
             Self::External(settings) => settings.fill(),
             Self::Any(methods) | Self::All(methods) => methods.iter_mut().for_each(Self::fill),
         }

@@ -13,6 +13,7 @@ use super::{
     algorithm::Algorithm,
     external::ExternalSettings,
     known::Known,
+    mtls::MtlsSettings,
     place::{KeyPlace, TokenPlace},
     rule::ClaimRule,
 };
@@ -46,6 +47,9 @@ pub(crate) struct CheckedSettings {
     /// Signed tokens of an OpenID provider, whose keys its discovery document names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) oidc: Option<OidcSettings>,
+    /// The client's certificate, which the listener has verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mtls: Option<MtlsSettings>,
     /// An HTTP service that decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) external: Option<ExternalSettings>,
@@ -73,6 +77,8 @@ pub(crate) enum MethodSettings {
     Jwt(JwtSettings),
     /// Signed tokens of an OpenID provider.
     Oidc(OidcSettings),
+    /// The client's certificate.
+    Mtls(MtlsSettings),
     /// An HTTP service that decides.
     External(ExternalSettings),
     /// Several methods, of which one has to pass.
@@ -185,6 +191,7 @@ impl Inherit for CheckedSettings {
             basic: merged(self.basic, outer.basic.as_ref()),
             jwt: merged(self.jwt, outer.jwt.as_ref()),
             oidc: merged(self.oidc, outer.oidc.as_ref()),
+            mtls: merged(self.mtls, outer.mtls.as_ref()),
             external: merged(self.external, outer.external.as_ref()),
             any: self.any,
             all: self.all,
@@ -203,12 +210,13 @@ fn merged<T: Inherit>(own: Option<T>, outer: Option<&T>) -> Option<T> {
 impl CheckedSettings {
     /// How many methods there are.
     pub(super) fn methods(&self) -> usize {
-        let Self { api_key, basic, jwt, oidc, external, any, all, allow_anonymous: _ } = self;
+        let Self { api_key, basic, jwt, oidc, mtls, external, any, all, allow_anonymous: _ } = self;
         let given = [
             api_key.is_some(),
             basic.is_some(),
             jwt.is_some(),
             oidc.is_some(),
+            mtls.is_some(),
             external.is_some(),
             any.is_some(),
             all.is_some(),
@@ -277,7 +285,7 @@ impl<'de> Deserialize<'de> for AuthSettings {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "`none` or a mapping with a method: `api_key`, `basic`, `jwt`, `oidc`, `external`, `any` or `all`",
+                    "`none` or a mapping with a method: `api_key`, `basic`, `jwt`, `oidc`, `mtls`, `external`, `any` or `all`",
                 )
             }
 
