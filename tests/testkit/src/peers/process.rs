@@ -1,13 +1,13 @@
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Process {
     name: String,
     child: Child,
+    /// It was waited for: its id may be another's by now.
+    reaped: bool,
     watchdog: Child,
     folder: TempDir,
 }
@@ -61,7 +63,7 @@ impl Process {
             .spawn()
             .map_err(PeerError::io(format!("start {name}")))?;
         match watchdog(child.id()) {
-            Ok(watchdog) => Ok(Self { name: name.to_owned(), child, watchdog, folder }),
+            Ok(watchdog) => Ok(Self { name: name.to_owned(), child, reaped: false, watchdog, folder }),
             Err(error) => {
                 signal(&child, Signal::KILL);
                 drop(child.wait());
@@ -117,7 +119,18 @@ impl Process {
     /// # Errors
     /// When the system does not say.
     pub fn status(&mut self) -> Result<Option<ExitStatus>, PeerError> {
-        self.child.try_wait().map_err(PeerError::io(format!("ask for the state of {}", self.name)))
+        let unknown = || PeerError::io(format!("ask for the state of {}", self.name));
+        let Some(pid) = process(&self.child).filter(|_| !self.reaped) else {
+            return self.child.try_wait().map_err(unknown());
+        };
+        // It stays a zombie until it is dropped: ids are used again within minutes on a busy machine, and what is signalled
+        // then must not be another's process group.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(pid), options).map_err(|error| unknown()(error.into()))?;
+        Ok(status.map(|status| {
+            let signal = status.terminating_signal();
+            ExitStatus::from_raw(signal.unwrap_or_else(|| status.exit_status().unwrap_or_default() << 8))
+        }))
     }
 
     /// The process id, which is also that of its group.
@@ -140,13 +153,13 @@ impl Process {
 
     /// Asks the process and its children to end, without waiting.
     pub fn terminate(&self) {
-        signal(&self.child, Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// Stops the process in mid-air: connections stay open and nothing answers. Returns once every thread stands still,
     /// as the signal reaches a busy one later.
     pub fn pause(&self) {
-        signal(&self.child, Signal::STOP);
+        self.signal(Signal::STOP);
         let deadline = Instant::now() + READY_LIMIT;
         while !self.stands_still() && Instant::now() < deadline {
             std::thread::yield_now();
@@ -172,13 +185,22 @@ impl Process {
 
     /// Lets a paused process go on.
     pub fn resume(&self) {
-        signal(&self.child, Signal::CONT);
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if !self.reaped {
+            self::signal(&self.child, signal);
+        }
     }
 
     /// Kills the process and its children at once and waits for its end.
     pub fn kill(&mut self) {
-        signal(&self.child, Signal::KILL);
-        drop(self.child.wait());
+        if !self.reaped {
+            signal(&self.child, Signal::KILL);
+            drop(self.child.wait());
+            self.reaped = true;
+        }
     }
 
     fn log_tail(&self) -> String {
@@ -221,9 +243,13 @@ fn watchdog(group: u32) -> Result<Child, PeerError> {
         .map_err(PeerError::io("start the shell that ends peers"))
 }
 
+fn process(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
 fn signal(child: &Child, signal: Signal) {
     // A group that is already gone is what the caller wants.
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+    if let Some(group) = process(child) {
         kill_process_group(group, signal).ok();
     }
 }
@@ -258,6 +284,20 @@ mod tests {
         assert!(alive(grandchild));
         drop(process);
         assert!(super::super::until(Duration::from_secs(20), async || !alive(grandchild)).await);
+    }
+
+    #[tokio::test]
+    async fn the_id_of_a_process_that_ended_stays_its_own() {
+        for (script, expected) in [("exit 3", "exit status: 3"), ("kill -9 $$", "signal: 9 (SIGKILL)")] {
+            let mut process = shell(script);
+            let ended = super::super::until(Duration::from_secs(20), async || process.status().unwrap().is_some());
+            assert!(ended.await);
+            assert_eq!(process.status().unwrap().unwrap().to_string(), expected);
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+            assert!(stat.contains(") Z "), "{stat}");
+            process.kill();
+            assert_eq!(process.status().unwrap().unwrap().to_string(), expected);
+        }
     }
 
     #[tokio::test]
