@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn routes(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {
     let options = options.among(&["format"])?;
-    let rows = &shared.state.load().routes;
+    let snapshot = shared.gateway.snapshot();
+    let rows = snapshot.route_list();
     if options.one_of("format", &["json", "text"])? == "text" {
         return Ok(crate::cli::route_table(rows).into_response());
     }
@@ -32,10 +33,11 @@ pub(super) async fn routes(State(shared): State<Shared>, options: Options) -> Re
 
 pub(super) async fn config(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {
     let options = options.among(&["format"])?;
-    let state = shared.state.load();
+    let snapshot = shared.gateway.snapshot();
+    let config = snapshot.effective();
     Ok(match options.one_of("format", &["json", "yaml"])? {
-        "yaml" => callgate_core::plan::to_yaml(&state.config).into_response(),
-        _ => Json(state.config.clone()).into_response(),
+        "yaml" => callgate_core::plan::to_yaml(config).into_response(),
+        _ => Json(config).into_response(),
     })
 }
 

@@ -21,10 +21,8 @@ use std::{
     io,
     net::{self, SocketAddr},
     os::unix,
-    sync::Arc,
 };
 
-use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
     http::{HeaderValue, Method, StatusCode, Uri, header},
@@ -33,8 +31,8 @@ use axum::{
     routing::{get, post},
     serve::Listener,
 };
-use callgate_core::{Gateway, Secret, Snapshot, plan::Address};
-use serde_json::{Value, json};
+use callgate_core::{Gateway, Secret, plan::Address};
+use serde_json::json;
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::Handle,
@@ -50,30 +48,12 @@ use crate::{
     server::{Readiness, ServerError, Traffic, remove_stale},
 };
 
-/// What the admin shows of the configuration in force.
-#[derive(Debug)]
-pub(crate) struct AdminState {
-    /// Host, match, destination and name of every route, in the order in which they are tried.
-    pub(crate) routes: Vec<[String; 4]>,
-    /// The effective document, secrets masked.
-    pub(crate) config: Value,
-}
-
-impl AdminState {
-    /// What is shown of a configuration in force.
-    pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        Self { routes: snapshot.route_list().to_vec(), config: snapshot.effective().clone() }
-    }
-}
-
 /// What the admin tells of, and changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) readiness: Readiness,
     pub(crate) gateway: Gateway,
     pub(crate) traffic: Traffic,
-    /// Of the configuration in force; whoever puts another in force replaces it.
-    pub(crate) state: Arc<ArcSwap<AdminState>>,
     pub(crate) reloads: Reloads,
     pub(crate) log: Log,
     /// What is demanded of who asks.

@@ -1,10 +1,11 @@
 //! The admin over a real socket.
 
 use callgate_core::{
-    Registry,
+    Registry, Snapshot,
     document::{Document, System},
     plan::Plan,
 };
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -31,14 +32,12 @@ impl Bed {
         let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
         let (log, _layer) = log::unstarted("info");
         let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
-        let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&snapshot)));
         let gateway = Gateway::new(snapshot);
         let shared = Shared {
             readiness: self.readiness.clone(),
             gateway: gateway.clone(),
             traffic: Traffic::default(),
-            reloads: Reloads::of_nothing(gateway, Arc::clone(&state)),
-            state,
+            reloads: Reloads::of_nothing(gateway),
             log,
             token: self.token.clone(),
         };

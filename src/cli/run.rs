@@ -2,7 +2,6 @@
 
 use std::{num::NonZeroUsize, path::Path, process::ExitCode, sync::Arc};
 
-use arc_swap::ArcSwap;
 use callgate_core::{Context, Gateway, Registry, Snapshot, document::Report, plan::Plan};
 use tokio::{runtime::Handle, sync::watch};
 use tracing::{error, info, warn};
@@ -10,7 +9,7 @@ use tracing::{error, info, warn};
 use super::{FAILED, Failed, USAGE, fail, load};
 use crate::{
     access_log::AccessWriter,
-    admin::{self, Admin, AdminState, Shared},
+    admin::{self, Admin, Shared},
     log::{self, Log, LogFormat},
     reload::{Cause, InForce, Reloads},
     server::{Ending, Hangups, Limits, Readiness, Server, ServerError, Signals, background},
@@ -84,7 +83,6 @@ fn serve(
     if let Some(telemetry) = &telemetry {
         snapshot = snapshot.tracing_to(telemetry.spans());
     }
-    let state = Arc::new(ArcSwap::from_pointee(AdminState::of(&snapshot)));
     let gateway = Gateway::new(snapshot);
     let readiness = Readiness::starting();
     let admin = admin_at.as_ref().map(Admin::bind).transpose()?;
@@ -96,8 +94,8 @@ fn serve(
     let traffic = server.traffic().clone();
     let (opened, background) = (server.listeners().clone(), runtime.handle().clone());
     let place = (config.to_owned(), registry.clone());
-    let reloads = Reloads::new(place, gateway.clone(), opened, Arc::clone(&state), in_force, background);
-    let shared = Shared { readiness, gateway: gateway.clone(), traffic, state, reloads: reloads.clone(), log, token };
+    let reloads = Reloads::new(place, gateway.clone(), opened, in_force, background);
+    let shared = Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log, token };
     let drained = runtime.block_on(async {
         let gathered = shared.clone();
         let gather = move || {

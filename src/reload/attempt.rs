@@ -9,10 +9,7 @@ use callgate_core::{LoadError, Snapshot, plan::Plan};
 use tracing::{error, info, warn};
 
 use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
-use crate::{
-    admin::AdminState,
-    server::{Prepared, ServerError},
-};
+use crate::server::{Prepared, ServerError};
 
 /// Why nothing changes.
 type NotReloaded = Outcome;
@@ -49,9 +46,7 @@ impl Shared {
             info!(listener = &*bound.listener, address = %bound.address, "Listening.");
         }
         // Routes first: a listener that is new is never met by a configuration that does not know it.
-        let shown = AdminState::of(reloaded.snapshot());
         let dropped = reloaded.put_in_force(&self.gateway);
-        self.shown.store(Arc::new(shown));
         let listeners = self.listeners.apply(prepared).await;
         self.tasks.spawn_on(dropped.retire(next.shutdown.grace), &self.background);
         self.shutdown.send_replace(next.shutdown);

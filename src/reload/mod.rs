@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use arc_swap::ArcSwap;
 use callgate_core::{
     Gateway, Registry,
     document::NamedFiles,
@@ -34,7 +33,7 @@ pub(crate) use history::History;
 pub(crate) use outcome::{Cause, Outcome, Reload};
 pub(crate) use read::refused_tls;
 
-use crate::{admin::AdminState, server::Listeners};
+use crate::server::Listeners;
 
 /// How long what a reload dropped may take to be closed when the gateway ends.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -48,8 +47,6 @@ struct Shared {
     registry: Registry,
     gateway: Gateway,
     listeners: Listeners,
-    /// What the admin shows.
-    shown: Arc<ArcSwap<AdminState>>,
     background: Handle,
     /// Held by the reload that runs.
     in_force: Mutex<InForce>,
@@ -91,7 +88,6 @@ impl Reloads {
         (config, registry): (PathBuf, Registry),
         gateway: Gateway,
         listeners: Listeners,
-        shown: Arc<ArcSwap<AdminState>>,
         in_force: InForce,
         background: Handle,
     ) -> Self {
@@ -100,7 +96,6 @@ impl Reloads {
             config,
             registry,
             listeners,
-            shown,
             background,
             history: History::default(),
             named: channel::Sender::new(named),
@@ -114,11 +109,11 @@ impl Reloads {
 
     /// Reloads of a configuration that is nowhere.
     #[cfg(test)]
-    pub(crate) fn of_nothing(gateway: Gateway, shown: Arc<ArcSwap<AdminState>>) -> Self {
+    pub(crate) fn of_nothing(gateway: Gateway) -> Self {
         let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: Duration::ZERO };
         let in_force = InForce { shutdown, started_with: Vec::new() };
         let nowhere = ("nowhere.yaml".into(), Registry::new());
-        Self::new(nowhere, gateway, Listeners::default(), shown, in_force, Handle::current())
+        Self::new(nowhere, gateway, Listeners::default(), in_force, Handle::current())
     }
 
     /// Reloads, after the reload that runs where one does. Goes on also where its caller goes away.
