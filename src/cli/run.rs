@@ -28,12 +28,18 @@ pub(super) fn run(
         Ok(log) => log,
         Err(wrong) => return fail(wrong, USAGE),
     };
+    let code = serve_file((config, registry), workers, &log);
+    log.flush();
+    code
+}
+
+fn serve_file((config, registry): (&Path, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
     let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
         Ok(plan) => plan,
         Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
     };
     warn_of(plan.warnings());
-    match serve(plan, (config, registry), workers, log) {
+    match serve(plan, (config, registry), workers, log.clone()) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -48,6 +54,8 @@ pub(super) fn run(
             ExitCode::from(FAILED)
         }
         Err(problem) => {
+            // What was logged stands before it.
+            log.flush();
             let text = callgate_core::chain(&*problem);
             // A report of flaws has its own beginning.
             fail(if text.starts_with("error") { text } else { format!("error: {text}") }, FAILED)

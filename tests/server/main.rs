@@ -18,6 +18,7 @@ mod grpc;
 mod http2;
 mod listeners;
 mod mtls;
+mod output;
 mod proxy_protocol;
 mod reload;
 mod running;
