@@ -6,7 +6,7 @@ use super::{Connected, Snapshot};
 use crate::{
     error::UpstreamError,
     policy::{CircuitState, ConcurrencyState},
-    upstream::{Discovered, EndpointState},
+    upstream::{ConnectionsState, Discovered, EndpointState, TokenState},
 };
 
 /// An upstream of the configuration in force. Of circuits and places there is one for each set of settings that its routes
@@ -22,6 +22,10 @@ pub struct UpstreamState {
     pub concurrency: Vec<ConcurrencyState>,
     /// Its endpoints, where its kind has several to choose from.
     pub endpoints: Vec<EndpointState>,
+    /// Its connections, where its kind keeps a pool of them.
+    pub connections: Option<ConnectionsState>,
+    /// The tokens that it renews.
+    pub tokens: Vec<TokenState>,
     /// What came of asking it for its functions, where its document says `discover`.
     pub discovery: Option<Listed>,
 }
@@ -44,12 +48,14 @@ impl Snapshot {
     }
 
     fn state(&self, name: &str, connected: &Connected) -> UpstreamState {
-        let Connected { upstream, guards, kind, .. } = connected;
+        let Connected { upstream, guards, kind, context, .. } = connected;
         UpstreamState {
             kind,
             circuits: guards.circuits(),
             concurrency: guards.concurrency(),
             endpoints: upstream.endpoints(),
+            connections: context.gauges().connections(),
+            tokens: context.gauges().tokens(),
             discovery: self.discoveries.get(name).map(|discovery| match discovery.latest() {
                 None => Listed::Asked,
                 Some(Ok(functions)) => Listed::Functions(functions),

@@ -9,7 +9,10 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Files;
+use super::{
+    Files,
+    gauge::{Gauges, PoolGauge, TokenGauge},
+};
 
 /// The surroundings of an upstream: its name, and the only way to start tasks. Tasks belong to the core: they end when
 /// the upstream is closed, so that a reload that is rolled back leaks nothing.
@@ -20,6 +23,7 @@ pub struct Context {
     background: Handle,
     tasks: TaskTracker,
     stop: CancellationToken,
+    gauges: Arc<Gauges>,
 }
 
 impl Context {
@@ -31,7 +35,8 @@ impl Context {
 
     /// A context whose files are noted here.
     pub(crate) fn over(name: &str, files: Files, background: Handle) -> Self {
-        Self { name: name.into(), files, background, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self { name: name.into(), files, background, tasks, stop, gauges: Arc::default() }
     }
 
     /// The upstream's name in the document.
@@ -48,6 +53,23 @@ impl Context {
     /// A file, or a folder, whose changes the kind notices by itself: they replace nothing.
     pub fn live_file(&self, path: impl AsRef<Path>) -> PathBuf {
         self.files.directory().join(path)
+    }
+
+    /// A gauge for a pool of connections, whose numbers operators see as the upstream's.
+    #[must_use]
+    pub fn pool(&self) -> Arc<PoolGauge> {
+        self.gauges.pool()
+    }
+
+    /// A gauge for a token, or another credential that ends. `what` tells it from the upstream's others in metrics, and is
+    /// no secret; the same text is the same gauge.
+    #[must_use]
+    pub fn token(&self, what: &str) -> Arc<TokenGauge> {
+        self.gauges.token(what)
+    }
+
+    pub(crate) fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     /// Starts a task beside the workers: brokers' connections, refreshes, supervision of processes.

@@ -21,6 +21,7 @@ mod discovered;
 mod endpoint;
 mod erased;
 mod files;
+mod gauge;
 mod renewed;
 mod settings;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use discovered::Discovered;
 pub use endpoint::{EndpointHealth, EndpointState, Tried};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use files::Files;
+pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
 pub use written::written;

@@ -8,6 +8,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
+use super::TokenGauge;
 use crate::error::{ErrorKind, UpstreamError, chain};
 
 /// How long before its end a value is renewed, if it lives that long.
@@ -47,6 +48,7 @@ pub struct Renewed<T> {
     stale: Notify,
     /// What it is, for messages: `the token for api://orders`.
     what: Box<str>,
+    gauge: Option<Arc<TokenGauge>>,
 }
 
 struct Held<T> {
@@ -70,7 +72,15 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             outcome: watch::Sender::new(Outcome::Asking),
             stale: Notify::new(),
             what: what.into(),
+            gauge: None,
         }
+    }
+
+    /// Has operators see how renewing goes.
+    #[must_use]
+    pub fn counted(mut self, gauge: Arc<TokenGauge>) -> Self {
+        self.gauge = Some(gauge);
+        self
     }
 
     /// The value, if there is one that is still good.
@@ -153,12 +163,18 @@ impl<T: Send + Sync + 'static> Renewed<T> {
     }
 
     fn hold(&self, lease: Lease<T>) {
+        if let Some(gauge) = &self.gauge {
+            gauge.renewed(lease.life);
+        }
         let until = lease.life.map(|life| Instant::now() + life.saturating_sub(MARGIN.min(life / 10)));
         self.held.store(Some(Arc::new(Held { value: Arc::new(lease.value), until })));
         self.outcome.send_replace(Outcome::Ready);
     }
 
     fn fail(&self, upstream: &str, error: &UpstreamError, wait: Duration) {
+        if let Some(gauge) = &self.gauge {
+            gauge.failed();
+        }
         let reason = chain(error);
         let retry_in = wait.as_secs();
         tracing::warn!(upstream, what = &*self.what, reason, retry_in, "It could not be renewed.");

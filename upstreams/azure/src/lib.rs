@@ -54,7 +54,8 @@ impl Upstream for Azure {
             Some(entra) => {
                 let source = Source::new(entra, environment::variable, &context)?;
                 let what = format!("token for {} from {}", entra.resource(), source.place());
-                let token = Arc::new(Renewed::new(what));
+                let gauge = context.token(&what);
+                let token = Arc::new(Renewed::new(what).counted(gauge));
                 let (kept, upstream) = (Arc::clone(&token), context.name().to_owned());
                 context.spawn(async move { kept.keep(&upstream, || source.ask()).await });
                 Some(token)

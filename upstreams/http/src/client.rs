@@ -274,7 +274,8 @@ impl HttpClient {
         }
         let link = Link::new(stream).await.map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
         let home = Arc::new(Home { shared: shared.clone(), key });
-        Ok(Opened::Http1(Box::new(Connection { link, home, reusable: true })))
+        let _open = shared.gauge.opens();
+        Ok(Opened::Http1(Box::new(Connection { link, home, reusable: true, _open })))
     }
 
     /// The TLS settings. Without options of their own they are made at the first use, away from the worker.

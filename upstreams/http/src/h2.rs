@@ -78,7 +78,9 @@ pub(crate) async fn open(endpoint: &Endpoint, stream: Stream, shared: &Arc<Share
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
+    let open = shared.gauge.opens();
     shared.context.spawn_here(async move {
+        let _open = open;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "An HTTP/2 connection ended.");
         }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::Context;
+use callgate_core::{Context, PoolGauge};
 use foldhash::fast::RandomState;
 use tokio::{runtime, sync::Notify, time::timeout};
 
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     max_idle: usize,
     closed: AtomicBool,
     closing: Notify,
+    pub(crate) gauge: Arc<PoolGauge>,
 }
 
 /// Whose connection it is, and where to.
@@ -85,7 +86,8 @@ impl Shared {
     pub(crate) fn new(id: u64, context: Context, idle_timeout: Duration, max_idle: usize) -> Self {
         let tick = (idle_timeout / 4).clamp(Duration::from_millis(1), TICK);
         let ticks = u32::try_from(idle_timeout.as_nanos() / tick.as_nanos()).unwrap_or(u32::MAX).max(1);
-        Self { id, context, ticks, tick, max_idle, closed: AtomicBool::new(false), closing: Notify::new() }
+        let (closed, closing, gauge) = (AtomicBool::new(false), Notify::new(), context.pool());
+        Self { id, context, ticks, tick, max_idle, closed, closing, gauge }
     }
 
     /// The client is gone: its unused connections are closed soon, used ones when they have done their work.
@@ -205,12 +207,16 @@ fn with<T>(work: impl FnOnce(&mut Slots) -> T) -> Option<T> {
 /// Closes connections that are unused for too long or that their peer has closed, until none is left.
 fn reap(shared: Arc<Shared>, key: Key) -> impl Future<Output = ()> {
     // Made at once: where the upstream is closed before the task begins, the connection that waits goes too.
-    let emptied = Emptied(key);
+    let mut emptied = Emptied { key, gauge: Arc::clone(&shared.gauge), idle: 0 };
     async move {
-        let _emptied = emptied;
         loop {
             let closing = timeout(shared.tick, shared.closing.notified()).await.is_ok();
-            if closing || shared.is_closed() || !grow_older(&shared, &key) {
+            if closing || shared.is_closed() {
+                return;
+            }
+            let left = grow_older(&shared, &key);
+            emptied.counts(left.idle);
+            if left.none {
                 return;
             }
         }
@@ -218,18 +224,37 @@ fn reap(shared: Arc<Shared>, key: Key) -> impl Future<Output = ()> {
 }
 
 /// Empties the slots of a client when its reaper ends, however that comes about.
-struct Emptied(Key);
+struct Emptied {
+    key: Key,
+    gauge: Arc<PoolGauge>,
+    /// How many of this thread's connections were unused at the last look.
+    idle: u64,
+}
 
-impl Drop for Emptied {
-    fn drop(&mut self) {
-        let mut gone = Vec::new();
-        with(|slots| gone.extend(slots.extract_if(|key, _| is_of(key, &self.0))));
+impl Emptied {
+    fn counts(&mut self, idle: u64) {
+        self.gauge.idle(std::mem::replace(&mut self.idle, idle), idle);
     }
 }
 
-/// One tick for a client's connections; false when none is left.
-fn grow_older(shared: &Shared, key: &Key) -> bool {
-    let (mut gone, mut gone_http2, mut left) = (Vec::new(), Vec::new(), false);
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        self.counts(0);
+        let mut gone = Vec::new();
+        with(|slots| gone.extend(slots.extract_if(|key, _| is_of(key, &self.key))));
+    }
+}
+
+/// What is left of a client's connections.
+struct Left {
+    none: bool,
+    /// Those of HTTP/1.1; whether one of HTTP/2 is unused is not known.
+    idle: u64,
+}
+
+/// One tick for a client's connections.
+fn grow_older(shared: &Shared, key: &Key) -> Left {
+    let (mut gone, mut gone_http2, mut left) = (Vec::new(), Vec::new(), Left { none: true, idle: 0 });
     with(|slots| {
         for (_, slot) in slots.iter_mut().filter(|(other, _)| is_of(other, key)) {
             gone.extend(slot.idle.extract_if(.., |idle| {
@@ -242,7 +267,8 @@ fn grow_older(shared: &Shared, key: &Key) -> bool {
                     gone_http2.extend(slot.http2.take());
                 }
             }
-            left |= !slot.idle.is_empty() || slot.http2.is_some();
+            left.idle += slot.idle.len() as u64;
+            left.none &= slot.idle.is_empty() && slot.http2.is_none();
         }
     });
     left

@@ -10,7 +10,7 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
-use callgate_core::{ErrorKind, UpstreamError, chain};
+use callgate_core::{ErrorKind, TokenGauge, UpstreamError, chain};
 use tokio::{
     sync::{Notify, watch},
     time::timeout,
@@ -110,7 +110,7 @@ impl Keys {
     }
 
     /// Keeps credentials in force, for ever. The one task that asks the chain.
-    pub(crate) async fn refresh(&self, provider: SharedCredentialsProvider, upstream: &str) {
+    pub(crate) async fn refresh(&self, provider: SharedCredentialsProvider, upstream: &str, gauge: &TokenGauge) {
         let mut failures = 0_u32;
         loop {
             let wait = match self.ask(&provider).await {
@@ -119,9 +119,12 @@ impl Keys {
                         tracing::info!(upstream, "The AWS credentials are there again.");
                     }
                     failures = 0;
-                    until_refresh(expiry, SystemTime::now())
+                    let now = SystemTime::now();
+                    gauge.renewed(expiry.map(|expiry| expiry.duration_since(now).unwrap_or_default()));
+                    until_refresh(expiry, now)
                 }
                 Err((kind, reason)) => {
+                    gauge.failed();
                     failures = failures.saturating_add(1);
                     let wait = backoff(failures);
                     let seconds = wait.as_secs();
@@ -234,7 +237,11 @@ mod tests {
         let source = Source { asked: Arc::clone(&asked), fails, life };
         let task = Arc::clone(&keys);
         #[allow(clippy::disallowed_methods, reason = "a test has no core that would own the task")]
-        tokio::spawn(async move { task.refresh(SharedCredentialsProvider::new(source), "test").await });
+        tokio::spawn(async move {
+            let gauge =
+                callgate_core::Context::new("test", ".".as_ref(), tokio::runtime::Handle::current()).token("keys");
+            task.refresh(SharedCredentialsProvider::new(source), "test", &gauge).await;
+        });
         (keys, asked)
     }
 

@@ -78,7 +78,8 @@ impl Upstream for Lambda {
             Some(credentials) => keys.set(credentials.clone())?,
             None => {
                 let (keys, upstream) = (Arc::clone(&keys), context.name().to_owned());
-                context.spawn(async move { keys.refresh(chain.provider().await, &upstream).await });
+                let gauge = context.token("AWS credentials");
+                context.spawn(async move { keys.refresh(chain.provider().await, &upstream, &gauge).await });
             }
         }
         let service = Service::new(&endpoint);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use callgate_core::{Context, ErrorKind};
+use callgate_core::{Context, ErrorKind, TokenGauge};
 use callgate_http::HttpClient;
 use http::HeaderValue;
 use tokio::{sync::watch, time::timeout};
@@ -78,6 +78,7 @@ struct Inner {
     flight: Mutex<Flight>,
     /// Changes whenever a fetch has ended.
     landed: watch::Sender<()>,
+    gauge: Arc<TokenGauge>,
 }
 
 /// A token with its times.
@@ -99,7 +100,9 @@ struct Flight {
 
 impl IdToken {
     pub(crate) fn new(audience: &str, minter: Arc<Minter>) -> Self {
+        let gauge = minter.exchange.context.token(audience);
         Self(Arc::new(Inner {
+            gauge,
             audience: audience.to_owned(),
             minter,
             held: ArcSwapOption::empty(),
@@ -202,9 +205,12 @@ impl Inner {
                     tracing::info!(audience = self.audience, "ID tokens are there again.");
                 }
                 (flight.failures, flight.rest) = (0, None);
+                let life = (held.ends + MARGIN).duration_since(now).unwrap_or_default();
+                self.gauge.renewed(Some(life));
                 self.held.store(Some(Arc::new(held)));
             }
             Err(failure) => {
+                self.gauge.failed();
                 flight.failures = flight.failures.saturating_add(1);
                 let asked = failure.retry_after.unwrap_or_default().min(LONGEST_ASKED);
                 let wait = backoff(flight.failures).max(asked);

@@ -2,6 +2,8 @@
 
 use std::{future::poll_fn, sync::Arc};
 
+use callgate_core::OpenConnection;
+
 use super::link::Link;
 use crate::pool::{self, Home};
 
@@ -11,6 +13,7 @@ pub(crate) struct Connection {
     pub(crate) home: Arc<Home>,
     /// Whether another request may follow, as far as the last reply's head says.
     pub(crate) reusable: bool,
+    pub(crate) _open: OpenConnection,
 }
 
 impl Connection {
