@@ -9,7 +9,7 @@ pub(crate) use access::{Observation, Reshaped};
 pub(crate) use failure::log_failure;
 pub use line::{AccessLine, AccessSink};
 pub use span::{Attribute, Span, SpanSide, TraceSink};
-pub(crate) use span::{Called, Traced, TracedCall};
+pub(crate) use span::{Called, Processed, Traced, TracedCall};
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ use super::AccessLine;
 use crate::{
     edge::{self, TRACEPARENT},
     metrics::Series,
+    request_id::RequestId,
     respond::Code,
 };
 
@@ -37,7 +38,7 @@ pub struct Span {
     pub id: u64,
     /// The span that it is part of.
     pub parent: Option<u64>,
-    /// Whether it is a request that came, or a call that went out.
+    /// Whether it is a request or a message that came, or a call that went out.
     pub side: SpanSide,
     /// What it is called: `GET /orders/{id}`, or the upstream's name.
     pub name: String,
@@ -58,6 +59,8 @@ pub enum SpanSide {
     Server,
     /// A call of an upstream.
     Client,
+    /// A message of a trigger.
+    Consumer,
 }
 
 /// The value of an attribute.
@@ -79,7 +82,7 @@ pub(crate) struct Traced {
 
 impl Traced {
     /// A request with these headers, if it is to be recorded.
-    pub(super) fn begin(sink: &Arc<dyn TraceSink>, headers: &HeaderMap) -> Option<Arc<Self>> {
+    pub(crate) fn begin(sink: &Arc<dyn TraceSink>, headers: &HeaderMap) -> Option<Arc<Self>> {
         let (trace, parent) = match edge::trace_of(headers) {
             Some(given) if given.sampled => (given.trace, Some(given.parent)),
             Some(_) => return None,
@@ -101,6 +104,31 @@ impl Traced {
         let id = fastrand::u64(1..);
         mark(headers, self.trace, id);
         TracedCall { request: Arc::clone(self), id, began: SystemTime::now() }
+    }
+
+    /// The message that this is the span of was processed, or failed to be.
+    pub(crate) fn processed(&self, of: &Processed<'_>) {
+        let mut attributes = vec![
+            ("messaging.system", text(of.source)),
+            ("messaging.destination.name", text(of.subject)),
+            ("messaging.operation.type", text("process")),
+            ("callgate.trigger", text(of.trigger)),
+            ("callgate.attempt", Attribute::Number(of.attempt.into())),
+            ("callgate.request_id", text(of.request_id.as_str())),
+        ];
+        attributes.extend(of.message.map(|id| ("messaging.message.id", text(id))));
+        let error = of.error.map(|code| Cow::from(code.as_str()));
+        self.sink.take(Span {
+            trace: self.trace,
+            id: self.id,
+            parent: self.parent,
+            side: SpanSide::Consumer,
+            name: format!("process {}", of.trigger),
+            began: of.began,
+            took: of.took,
+            attributes: failed(attributes, error.as_deref()),
+            error,
+        });
     }
 
     /// The request has ended.
@@ -138,6 +166,20 @@ impl Traced {
             error,
         });
     }
+}
+
+/// A try to process a message of a trigger, which has ended.
+pub(crate) struct Processed<'a> {
+    pub(crate) trigger: &'a str,
+    /// The kind of source.
+    pub(crate) source: &'static str,
+    pub(crate) subject: &'a str,
+    pub(crate) message: Option<&'a str>,
+    pub(crate) attempt: u32,
+    pub(crate) request_id: RequestId,
+    pub(crate) began: SystemTime,
+    pub(crate) took: Duration,
+    pub(crate) error: Option<Code>,
 }
 
 /// A call that is recorded.

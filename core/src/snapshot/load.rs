@@ -108,6 +108,7 @@ pub(super) async fn build(plan: Plan, former: &Former, background: &Handle) -> R
     };
     let triggers::Loaded { triggers, courses } = triggers::load(plan.triggers, &around, &mut bound, &mut flaws).await;
     snapshot.triggers = triggers;
+    snapshot.trace_triggers();
     if flaws.is_empty() {
         snapshot.discoveries = discovery::start(selections, &snapshot.upstreams, former, bound.named);
         return Ok(Built { snapshot, courses });

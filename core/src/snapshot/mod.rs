@@ -87,11 +87,18 @@ impl Snapshot {
         self
     }
 
-    /// Has the spans of requests and calls told to this sink.
+    /// Has the spans of requests, messages and calls told to this sink.
     #[must_use]
     pub fn tracing_to(mut self, sink: Arc<dyn TraceSink>) -> Self {
         self.observers.traces = Some(sink);
+        self.trace_triggers();
         self
+    }
+
+    fn trace_triggers(&self) {
+        if let Some(sink) = &self.observers.traces {
+            self.triggers.iter().for_each(|trigger| trigger.runner.traces_to(sink));
+        }
     }
 
     /// Asks every upstream whether calls can be expected to succeed.

@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     gateway::{REQUEST_ID, Route},
     invocation::{Invocation, Origin},
+    observe::Traced,
     request_id::RequestId,
     routing::Captures,
 };
@@ -31,6 +32,8 @@ pub(super) struct Try<'m> {
     pub(super) carries_all_headers: bool,
     /// Whether the message is not to be refused for its size, whatever `limits` say.
     pub(super) any_size: bool,
+    /// The try as a span, if it is recorded.
+    pub(super) span: Option<Arc<Traced>>,
 }
 
 impl<'m> Try<'m> {
@@ -49,7 +52,7 @@ impl<'m> Try<'m> {
             started: tokio::time::Instant::now().into_std(),
             certificate: None,
         };
-        Self { message, id, origin, carries_all_headers: false, any_size: false }
+        Self { message, id, origin, carries_all_headers: false, any_size: false, span: None }
     }
 
     /// The request's head: the message's headers, and what the gateway knows of the message.
@@ -61,6 +64,9 @@ impl<'m> Try<'m> {
         headers.remove(header::HOST);
         headers.remove(header::CONTENT_LENGTH);
         edge::continue_trace(&mut headers);
+        if let Some(span) = &self.span {
+            span.mark(&mut headers);
+        }
         headers.insert(REQUEST_ID, self.id.to_header());
         set(&mut headers, TRIGGER, trigger);
         set(&mut headers, SUBJECT, &self.message.subject);
@@ -76,13 +82,14 @@ impl<'m> Try<'m> {
 
     /// Sends a request to one of the destinations, and judges what comes of it.
     pub(super) async fn send(self, route: &Route, head: Parts, body: Body, captures: Captures) -> Outcome {
-        let Self { message, id, origin, carries_all_headers, any_size } = self;
+        let Self { message, id, origin, carries_all_headers, any_size, span } = self;
         let Some(destination) = route.destination() else {
             return failed(&Failure::NoRoute, id);
         };
         let mut context = destination.context(&route.info, origin, id, &head.uri, captures);
         context.carries_all_headers = carries_all_headers;
         context.trusted = true;
+        context.span = span;
         if any_size {
             // Steps may make it larger.
             context.max_body = context.max_body.max((message.payload.len() as u64).saturating_mul(2));

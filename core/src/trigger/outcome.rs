@@ -32,6 +32,16 @@ pub(super) enum Outcome {
     Failed(Box<Failed>),
 }
 
+impl Outcome {
+    /// The code of the failure.
+    pub(super) fn code(&self) -> Option<Code> {
+        match self {
+            Self::Done(_) => None,
+            Self::Failed(failed) => Some(failed.code),
+        }
+    }
+}
+
 /// A try that failed.
 #[derive(Debug)]
 pub(super) struct Failed {

@@ -2,6 +2,7 @@
 
 mod again;
 mod ending;
+mod traced;
 
 use std::{
     future::Future,
@@ -9,7 +10,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -42,6 +43,7 @@ use super::{
 use crate::{
     document::Rate,
     error::{ErrorKind, UpstreamError},
+    observe::TraceSink,
     snapshot::InUse,
     upstream::Context,
 };
@@ -104,6 +106,8 @@ pub(crate) struct Runner {
     /// A message of the dead letter came back, which is told once.
     looped: AtomicBool,
     counters: Counters,
+    /// Where spans go.
+    traces: OnceLock<Arc<dyn TraceSink>>,
 }
 
 /// What the next slot is for.
@@ -145,6 +149,7 @@ impl Runner {
             cut_off: AtomicUsize::new(0),
             looped: AtomicBool::new(false),
             counters: Counters::default(),
+            traces: OnceLock::new(),
         })
     }
 
@@ -319,10 +324,14 @@ impl Runner {
     /// Has a message processed, and decides what becomes of it.
     async fn process(&self, message: &Message, receipt: &dyn AnyReceipt) -> Verdict {
         let course = self.course.load_full();
-        let attempt = Try::new(message);
-        let id = attempt.id;
+        let mut attempt = Try::new(message);
+        let (id, traced) = (attempt.id, self.traced(&mut attempt));
         let outcome = caught(course.entry.process(attempt, &self.name)).await;
-        let failed = match outcome.unwrap_or_else(|| Outcome::Failed(Box::new(Failed::panicked(id)))) {
+        let outcome = outcome.unwrap_or_else(|| Outcome::Failed(Box::new(Failed::panicked(id))));
+        if let Some(traced) = traced {
+            traced.end(&outcome);
+        }
+        let failed = match outcome {
             Outcome::Done(reply) => {
                 if message.wants_reply {
                     settle::reply(&self.name, receipt, &reply).await;

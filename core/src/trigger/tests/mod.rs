@@ -6,3 +6,4 @@ mod reloading;
 mod settings;
 mod settling;
 mod stage;
+mod tracing;
