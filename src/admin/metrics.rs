@@ -1,6 +1,10 @@
 //! `/metrics`, as Prometheus scrapes it.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use axum::{
     extract::State,
@@ -33,6 +37,9 @@ pub(crate) async fn gather(shared: &Shared) -> Exposition {
     shared.gateway.expose(&mut metrics);
     remotes(shared, &mut metrics).await;
     connections(shared, &mut metrics);
+    reloads(shared, &mut metrics);
+    let help = "Lines of the log that could not be written.";
+    metrics.family("callgate_log_lost_total", Type::Counter, help).value(&[], shared.log.lost());
     // Reading /proc may block for a moment.
     if let Ok(process) = tokio::task::spawn_blocking(Process::read).await {
         process.expose(&mut metrics);
@@ -53,6 +60,8 @@ async fn remotes(shared: &Shared, metrics: &mut Exposition) {
         }
     }
     guards(&states, metrics);
+    pools(&states, metrics);
+    tokens(&states, metrics);
     if triggers.is_empty() {
         return;
     }
@@ -97,6 +106,58 @@ fn guards(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
             let healthy = u64::from(endpoint.health == EndpointHealth::Healthy);
             family.value(&[("upstream", upstream), ("endpoint", &endpoint.address)], healthy);
         }
+    }
+}
+
+/// The connections to each upstream, where its kind keeps a pool.
+fn pools(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
+    let pools = || states.iter().filter_map(|(name, state)| Some((name, state.connections?)));
+    let help = "Connections to an upstream that are open.";
+    let family = metrics.family("callgate_upstream_connections", Type::Gauge, help);
+    for (name, connections) in pools() {
+        family.value(&[("upstream", name)], connections.open);
+    }
+    let help = "Connections to an upstream that wait for a request.";
+    let family = metrics.family("callgate_upstream_connections_idle", Type::Gauge, help);
+    for (name, connections) in pools() {
+        family.value(&[("upstream", name)], connections.idle);
+    }
+}
+
+/// The tokens that upstreams renew.
+fn tokens(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
+    let tokens = || states.iter().flat_map(|(name, state)| state.tokens.iter().map(move |token| (name, token)));
+    let help = "Tokens and other credentials that were got, or could not be.";
+    let family = metrics.family("callgate_token_renewals_total", Type::Counter, help);
+    for (name, token) in tokens() {
+        for (outcome, count) in [("succeeded", token.renewed), ("failed", token.failed)] {
+            family.value(&[("upstream", name), ("token", &token.what), ("outcome", outcome)], count);
+        }
+    }
+    let help = "For how long the token in force is good, if it has an end.";
+    let family = metrics.family("callgate_token_expires_seconds", Type::Gauge, help);
+    for (name, token) in tokens() {
+        if let Some(left) = token.left {
+            family.value(&[("upstream", name), ("token", &token.what)], left.as_secs());
+        }
+    }
+}
+
+/// What became of reloads.
+fn reloads(shared: &Shared, metrics: &mut Exposition) {
+    let told = shared.reloads.history().told();
+    let family = metrics.family("callgate_reloads_total", Type::Counter, "Reloads of the configuration.");
+    for (outcome, count) in [("succeeded", told.succeeded), ("failed", told.failed)] {
+        family.value(&[("outcome", outcome)], count);
+    }
+    let help = "Whether the last reload succeeded; 1 before the first one.";
+    metrics.family("callgate_reload_last_succeeded", Type::Gauge, help).value(&[], u64::from(told.last_succeeded));
+    let help = "Since when the configuration is in force, in seconds since 1970.";
+    let since = told.in_force_since.duration_since(UNIX_EPOCH).unwrap_or_default();
+    metrics.family("callgate_configuration_since_seconds", Type::Gauge, help).fraction(&[], since.as_secs_f64());
+    if let Some(took) = told.took {
+        let help = "How long the last reload took.";
+        metrics.family("callgate_reload_duration_seconds", Type::Gauge, help).fraction(&[], took.as_secs_f64());
     }
 }
 

@@ -29,9 +29,9 @@ pub(super) async fn reload(State(shared): State<Shared>, headers: HeaderMap) -> 
 /// The last reloads, the newest first, and how many there were.
 pub(super) async fn history(State(shared): State<Shared>) -> Json<Value> {
     let history = shared.reloads.history();
-    let (succeeded, failed) = history.counts();
+    let told = history.told();
     let last: Vec<_> = history.last().iter().map(|reload| Reload::to_json(reload)).collect();
-    Json(json!({"succeeded": succeeded, "failed": failed, "last": last}))
+    Json(json!({"succeeded": told.succeeded, "failed": told.failed, "last": last}))
 }
 
 fn wants_text(headers: &HeaderMap) -> bool {

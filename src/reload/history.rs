@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use super::Reload;
@@ -14,20 +15,44 @@ const REMEMBERED: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct History(Mutex<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     /// The newest first.
     last: VecDeque<Arc<Reload>>,
     succeeded: u64,
     failed: u64,
+    /// When the configuration in force came into force.
+    in_force_since: SystemTime,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { last: VecDeque::new(), succeeded: 0, failed: 0, in_force_since: SystemTime::now() }
+    }
+}
+
+/// What became of reloads, in numbers.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    /// Whether the last one did, if there was one.
+    pub(crate) last_succeeded: bool,
+    /// How long the last one took.
+    pub(crate) took: Option<Duration>,
+    pub(crate) in_force_since: SystemTime,
 }
 
 impl History {
     pub(super) fn add(&self, reload: Reload) -> Arc<Reload> {
         let reload = Arc::new(reload);
         let mut known = self.lock();
-        let count = if reload.outcome.succeeded() { &mut known.succeeded } else { &mut known.failed };
-        *count += 1;
+        if reload.outcome.succeeded() {
+            known.succeeded += 1;
+            known.in_force_since = reload.at + reload.took;
+        } else {
+            known.failed += 1;
+        }
         known.last.truncate(REMEMBERED - 1);
         known.last.push_front(Arc::clone(&reload));
         reload
@@ -38,10 +63,17 @@ impl History {
         self.lock().last.iter().cloned().collect()
     }
 
-    /// How many reloads succeeded since the gateway started, and how many failed.
-    pub(crate) fn counts(&self) -> (u64, u64) {
+    /// All reloads since the gateway started, in numbers.
+    pub(crate) fn told(&self) -> Told {
         let known = self.lock();
-        (known.succeeded, known.failed)
+        let last = known.last.front();
+        Told {
+            succeeded: known.succeeded,
+            failed: known.failed,
+            last_succeeded: last.is_none_or(|reload| reload.outcome.succeeded()),
+            took: last.map(|reload| reload.took),
+            in_force_since: known.in_force_since,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -51,8 +83,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
     #[test]
@@ -65,6 +95,8 @@ mod tests {
         let at = |reload: &Reload| reload.at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let last: Vec<_> = history.last().iter().map(|reload| at(reload)).collect();
         assert_eq!(last, (5..25).rev().collect::<Vec<_>>());
-        assert_eq!(history.counts(), (0, 25));
+        let told = history.told();
+        assert_eq!((told.succeeded, told.failed, told.last_succeeded, told.took), (0, 25, false, Some(Duration::ZERO)));
+        assert!(History::default().told().last_succeeded);
     }
 }

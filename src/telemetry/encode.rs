@@ -39,6 +39,7 @@ fn span(span: Span) -> WireSpan {
         kind: match span.side {
             SpanSide::Server => 2,
             SpanSide::Client => 3,
+            SpanSide::Consumer => 5,
         },
         start_time_unix_nano: nanos(span.began),
         end_time_unix_nano: nanos(span.began + span.took),

@@ -8,4 +8,5 @@ mod endpoints;
 mod exposition;
 mod gateway;
 mod metrics;
+mod reloading;
 mod telemetry;
