@@ -29,12 +29,12 @@ async fn people_can_use_it_with_a_keyboard_and_on_a_phone() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/dashboard.mjs");
     let pictures = std::env::temp_dir().join("callgate-dashboard");
     let browsing = tokio::task::spawn_blocking({
-        let (public, admin) = (gateway.public, gateway.admin);
+        let (public, admin, config) = (gateway.public, gateway.admin, gateway.folder().join("callgate.yaml"));
         move || {
             let mut node = Command::new("node");
             node.arg(script).arg(playwright).arg(CHROMIUM);
             node.args([format!("http://{admin}/"), format!("http://{public}"), "open-sesame".to_owned()]);
-            node.arg(pictures).output()
+            node.arg(pictures).arg(config).output()
         }
     });
     let done = browsing.await.unwrap().unwrap();

@@ -1,14 +1,14 @@
 // Drives the dashboard in a real browser, as people would: with a keyboard, on a screen and on a phone.
 //
-//     node dashboard.mjs PLAYWRIGHT CHROMIUM ADMIN PUBLIC TOKEN PICTURES
+//     node dashboard.mjs PLAYWRIGHT CHROMIUM ADMIN PUBLIC TOKEN PICTURES CONFIG
 //
-// PLAYWRIGHT is the folder of playwright-core. Pictures of what it saw go to the folder PICTURES. It ends with 0 when all
+// PLAYWRIGHT is the folder of playwright-core, CONFIG the gateway's configuration, which it breaks and mends. Pictures of what it saw go to the folder PICTURES. It ends with 0 when all
 // was as it should be, and says what was not otherwise.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [playwright, executablePath, admin, gateway, token, pictures] = process.argv.slice(2);
+const [playwright, executablePath, admin, gateway, token, pictures, config] = process.argv.slice(2);
 const { chromium } = await import(pathToFileURL(`${playwright}/index.mjs`));
 mkdirSync(pictures, { recursive: true });
 
@@ -26,8 +26,8 @@ async function open(options) {
   page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => {
-    // A refused token is told so by the browser, and so is an endpoint that is not there.
-    if (message.type() === "error" && !/40[014]/.test(message.text())) wrong.push(message.text());
+    // A refused token is told so by the browser, and so is a configuration that is wrong.
+    if (message.type() === "error" && !/40[014]|422/.test(message.text())) wrong.push(message.text());
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(admin) && !request.url().startsWith("data:")) wrong.push(request.url());
@@ -117,6 +117,30 @@ try {
   await page.screenshot({ path: `${pictures}/desktop-light.png` });
   await page.emulateMedia({ colorScheme: "dark" });
   await page.screenshot({ path: `${pictures}/desktop-dark.png` });
+
+  // Reloads: on request, as the file changes, and refused with a reason.
+  const right = readFileSync(config, "utf8");
+  const put = (text) => {
+    writeFileSync(`${config}.new`, text);
+    renameSync(`${config}.new`, config);
+  };
+  assert.match(await text(page, "#reload-rows"), /that of the start/);
+  await page.getByRole("button", { name: "Reload the configuration" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("It is in force.").waitFor();
+  await page.locator("#reload-rows li", { hasText: "on request" }).waitFor();
+  assert.match(await text(page, "#reload-rows li"), /in force on request, in \d+ ms\s+1 listener, 2 upstreams, 5 routes/);
+  put(right.replace("match: GET /ping", "match: GET ping"));
+  await page.locator("#reload-rows li", { hasText: "refused" }).first().waitFor();
+  assert.match(await page.locator("#reload-rows li").first().innerText(), /refused as files changed: .*callgate\.yaml[\s\S]*match/);
+  await page.getByRole("button", { name: "Reload the configuration" }).click();
+  await page.getByText("The former configuration stays in force.").waitFor();
+  put(right.replace("GET /ping", "GET /pong"));
+  await page.locator("#route-rows", { hasText: "GET /pong" }).waitFor();
+  put(right);
+  await page.locator("#route-rows", { hasText: "GET /ping" }).waitFor();
+  await page.locator("#reloads").scrollIntoViewIfNeeded();
+  await page.screenshot({ path: `${pictures}/reloads.png` });
 
   // The token is gone when it is told to go.
   await page.getByRole("button", { name: "Forget token" }).click();

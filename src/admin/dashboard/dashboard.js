@@ -12,7 +12,6 @@ let bounds = [];
 let routes = [];
 let paused = false;
 let slow = 0;
-let reloadable = true;
 
 class Refused extends Error {}
 
@@ -236,15 +235,48 @@ function showFailures(failures) {
   "None so far. Requests that no route matched are not counted here.");
 }
 
-function showReloads(reloads) {
-  by("reloads").hidden = by("to-reloads").hidden = false;
-  fill("reload-rows", reloads.map((reload) => element("li", {},
-    clock(Date.parse(reload.at) / 1000),
-    element("strong", { class: reload.report ? "bad-text" : "" }, reload.report ? "refused" : "in force"),
-    ` by ${reload.cause}${reload.files ? `: ${reload.files.join(", ")}` : ""}`,
-    reload.report ? element("pre", { tabindex: "0" }, reload.report) : element("p", {}, reload.summary))),
-  "The configuration is that of the start.");
+const causes = { files: "as files changed", signal: "by SIGHUP", request: "on request" };
+
+// What a reload did, in a few lines; what goes on as it was is not told.
+function changes(reload) {
+  const lists = [
+    ["opened", [...reload.upstreams.opened, ...reload.triggers.opened]],
+    ["closed", [...reload.upstreams.closed, ...reload.triggers.closed]],
+    ["listens", reload.listeners.added], ["listens no more", reload.listeners.removed],
+    ["takes effect at a restart", reload.needs_restart],
+    ["warnings", reload.warnings.map((warning) => warning.message)],
+  ];
+  return [reload.summary, ...lists.filter(([, list]) => list.length).map(([what, list]) => `${what}: ${list.join(", ")}`)];
 }
+
+function showReloads(reloads) {
+  fill("reload-rows", reloads.map((reload) => {
+    const lines = reload.report ? [] : changes(reload);
+    return element("li", {},
+      clock(Date.parse(reload.at) / 1000),
+      element("strong", { class: reload.report ? "bad-text" : "" }, reload.report ? "refused" : "in force"),
+      ` ${causes[reload.cause]}${reload.files ? `: ${reload.files.join(", ")}` : ""}, in ${reload.took_ms} ms`,
+      reload.report ? element("pre", { tabindex: "0" }, reload.report)
+        : element("p", {}, ...lines.flatMap((line, i) => (i ? [element("br"), line] : [line]))));
+  }), "The configuration is that of the start.");
+}
+
+by("reload").addEventListener("click", async () => {
+  by("reload").disabled = true;
+  by("reloaded").textContent = "…";
+  try {
+    const told = await (await ask("reload", { method: "POST" })).json();
+    by("reloaded").textContent = told.outcome === "reloaded" ? "It is in force." : "The former configuration stays in force.";
+    slow = 0; // routes and upstreams may be others
+    await look();
+  } catch (error) {
+    by("reloaded").textContent = "";
+    if (error instanceof Refused) askForToken();
+    else by("reloaded").textContent = `The gateway did not answer: ${error.message}`;
+  } finally {
+    by("reload").disabled = false;
+  }
+});
 
 // Try a request ----------------------------------------------------------------------------------------------------
 
@@ -356,8 +388,9 @@ async function look() {
     if (samples.length > CHART + 1) samples.shift();
     // What changes rarely, or asks others, is asked for less often.
     const all = slow++ % 3 === 0;
-    const [ready, failures, listed, upstreams, triggers] = await Promise.all([
+    const [ready, failures, listed, upstreams, triggers, reloads] = await Promise.all([
       get("ready"), get("failures"), all ? get("routes") : routes, all ? get("upstreams") : null, all ? get("triggers") : null,
+      all ? get("reload") : null,
     ]);
     routes = listed;
     by("ask").hidden = true;
@@ -372,11 +405,7 @@ async function look() {
     if (upstreams) showUpstreams(upstreams);
     if (triggers) showTriggers(triggers);
     showFailures(failures);
-    if (all && reloadable) {
-      const reloads = await ask("reload");
-      reloadable = reloads.ok;
-      if (reloadable) showReloads((await reloads.json()).last);
-    }
+    if (reloads) showReloads(reloads.last);
   } catch (error) {
     if (error instanceof Refused) return askForToken();
     by("state").className = "badge bad";
