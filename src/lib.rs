@@ -13,6 +13,7 @@
 mod access_log;
 mod admin;
 mod cli;
+mod flaws;
 mod log;
 mod reload;
 mod remotes;

@@ -10,7 +10,7 @@ use callgate_core::{Changes, document::Report};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::server::ListenerChanges;
+use crate::{flaws, server::ListenerChanges};
 
 /// A reload, or the attempt of one.
 #[derive(Debug)]
@@ -83,10 +83,10 @@ impl Reload {
                 told["triggers"] = json!(reloaded.changes.triggers);
                 told["listeners"] = json!(reloaded.listeners);
                 told["needs_restart"] = json!(reloaded.needs_restart);
-                told["warnings"] = flaws(&reloaded.warnings);
+                told["warnings"] = flaws::to_json(&reloaded.warnings);
             }
             Outcome::Invalid(report) => {
-                told["flaws"] = flaws(report);
+                told["flaws"] = flaws::to_json(report);
                 told["report"] = report.to_string().into();
             }
             Outcome::Impossible(reason) => told["report"] = reason.as_str().into(),
@@ -155,19 +155,6 @@ impl Outcome {
     pub(crate) const fn succeeded(&self) -> bool {
         matches!(self, Self::Reloaded(_))
     }
-}
-
-fn flaws(report: &Report) -> Value {
-    let shown = report.flaws().iter().map(|flaw| {
-        json!({
-            "severity": if flaw.is_error() { "error" } else { "warning" },
-            "message": flaw.message,
-            "at": report.sources().place(flaw.at),
-            "path": flaw.path,
-            "hint": flaw.hint,
-        })
-    });
-    shown.collect()
 }
 
 fn rfc3339(at: SystemTime) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Request;
+use serde_json::{Value, json};
 
 use super::{Plan, search::Arrival, sent::Dispatched};
 use crate::body::Body;
@@ -26,6 +27,33 @@ pub struct Passed {
     pub route: String,
     /// Why it was chosen or passed over.
     pub verdict: String,
+}
+
+impl Passed {
+    pub(super) fn to_json(&self) -> Value {
+        json!({"route": self.route, "verdict": self.verdict})
+    }
+}
+
+/// What a route's captures took, by name.
+pub(super) fn captures_to_json(chosen: Option<&(String, Vec<(String, String)>)>) -> Value {
+    let captures = chosen.into_iter().flat_map(|(_, captures)| captures);
+    Value::Object(captures.map(|(name, value)| (name.clone(), value.as_str().into())).collect())
+}
+
+impl Explanation {
+    /// For programs: `route` (null where none serves the request), its `captures`, the `candidates` in the order in which
+    /// they are tried, and `results` as texts, one for each destination.
+    pub fn to_json(&self) -> Value {
+        let candidates: Vec<_> = self.candidates.iter().map(Passed::to_json).collect();
+        let results: Vec<_> = self.results.iter().map(|result| result.trim_end()).collect();
+        json!({
+            "route": self.chosen.as_ref().map(|(route, _)| route),
+            "captures": captures_to_json(self.chosen.as_ref()),
+            "candidates": candidates,
+            "results": results,
+        })
+    }
 }
 
 impl Plan {

@@ -4,9 +4,11 @@ use std::{fmt, net::IpAddr};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use serde_json::{Value, json};
 
 use super::{
     Outcome, Passed, Plan, RoutePlan,
+    explain::captures_to_json,
     search::Arrival,
     sent::{self, Dispatched, Sent},
 };
@@ -165,6 +167,28 @@ impl Rendered {
         gateway::conclude(&mut response, id);
         let (parts, body) = response.into_parts();
         self.response = sent::collected(body, u64::MAX).ok().map(|body| Response::from_parts(parts, body));
+    }
+}
+
+impl Rendered {
+    /// For programs: `route` and `captures`, `candidates` with their verdicts, `note`, `sent` (what the upstream gets),
+    /// `failure` (why the gateway itself answers) and `response` (what the client gets). What there is not is null.
+    pub fn to_json(&self) -> Value {
+        let candidates: Vec<_> = self.candidates.iter().map(Passed::to_json).collect();
+        let response = self.response.as_ref().map(|response| {
+            let mut told = sent::message_to_json(response.headers(), response.body());
+            told.insert("status".to_owned(), response.status().as_u16().into());
+            told
+        });
+        json!({
+            "route": self.route.as_ref().map(|(name, _)| name),
+            "captures": captures_to_json(self.route.as_ref()),
+            "candidates": candidates,
+            "note": self.note,
+            "sent": self.sent.as_ref().map(|sent| sent.to_json()),
+            "failure": self.failure,
+            "response": response,
+        })
     }
 }
 

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
+use serde_json::{Map, Value, json};
 
 use super::{Action, DestinationPlan, Plan, RoutePlan};
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 pub(super) struct Sent {
     /// The upstream, its kind, and its share of the requests.
     upstream: String,
-    target: serde_json::Value,
+    target: Value,
     pub(super) request: Request<Bytes>,
     /// The kind's own shaping.
     preview: Option<String>,
@@ -113,6 +114,25 @@ fn called(function: impl Function, invocation: Invocation) -> Result<Response, F
 /// A body that is in memory.
 pub(super) fn collected(body: Body, limit: u64) -> Result<Bytes, crate::body::BodyError> {
     body.collect(limit).now_or_never().unwrap_or(Err(crate::body::BodyError::TimedOut))
+}
+
+/// A message for programs: `headers` as pairs, `body` as text, null where it is none, and its `length` in bytes.
+pub(super) fn message_to_json(headers: &HeaderMap, body: &Bytes) -> Map<String, Value> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let pairs: Vec<_> = headers.iter().map(|(name, value)| [name.to_string(), text(value)]).collect();
+    let parts =
+        [("headers", json!(pairs)), ("body", std::str::from_utf8(body).ok().into()), ("length", body.len().into())];
+    parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl Sent {
+    /// For programs: the upstream as it is shown, its target, the request, and as what the kind sends it.
+    pub(super) fn to_json(&self) -> Value {
+        let mut request = message_to_json(self.request.headers(), self.request.body());
+        request.insert("method".to_owned(), self.request.method().as_str().into());
+        request.insert("uri".to_owned(), self.request.uri().to_string().into());
+        json!({"upstream": self.upstream, "target": self.target, "request": request, "sent_as": self.preview})
+    }
 }
 
 impl fmt::Display for Sent {

@@ -101,10 +101,9 @@ impl Described {
     pub fn description(&self) -> &Description {
         &self.description
     }
-}
 
-impl fmt::Display for Described {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// For programs: what it displays.
+    pub fn to_json(&self) -> Value {
         let Self { function, description } = self;
         let parts = [
             ("function", Some(function.as_str().into())),
@@ -115,6 +114,12 @@ impl fmt::Display for Described {
             ("sent", description.sent.as_deref().map(Value::from)),
         ];
         let parts = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        write!(f, "{:#}", Value::Object(Map::from_iter(parts)))
+        Value::Object(Map::from_iter(parts))
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.to_json())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
 use super::{
@@ -100,6 +100,18 @@ impl Listing {
     /// The functions.
     pub fn functions(&self) -> &[Discovered] {
         &self.functions
+    }
+
+    /// For programs: a list of objects with `name`, `note` (null where there is none) and `options`, as a function of a
+    /// document has them.
+    pub fn to_json(&self) -> Value {
+        let told = |function: &Discovered| {
+            let mut options = Map::new();
+            options.extend(self.field.map(|field| (field.to_owned(), function.name().into())));
+            options.extend(function.options().clone());
+            json!({"name": function.name(), "note": function.note(), "options": options})
+        };
+        self.functions.iter().map(told).collect()
     }
 }
 

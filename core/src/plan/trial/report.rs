@@ -34,6 +34,11 @@ impl TestReport {
 }
 
 impl TestResult {
+    /// What explains that something is not as expected: how the gateway itself answers, or why no route was found.
+    pub fn reasons(&self) -> &[String] {
+        &self.reason
+    }
+
     /// Whether all is as expected.
     pub fn passed(&self) -> bool {
         self.differences.is_empty()
