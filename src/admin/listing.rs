@@ -26,9 +26,7 @@ pub(super) async fn routes(State(shared): State<Shared>, options: Options) -> Re
     if options.one_of("format", &["json", "text"])? == "text" {
         return Ok(crate::cli::route_table(rows).into_response());
     }
-    let shown =
-        |[host, matcher, to, name]: &[String; 4]| json!({"host": host, "match": matcher, "to": to, "name": name});
-    Ok(Json(rows.iter().map(shown).collect::<Vec<_>>()).into_response())
+    Ok(Json(crate::cli::routes_to_json(rows)).into_response())
 }
 
 pub(super) async fn config(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {

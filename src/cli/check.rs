@@ -2,72 +2,112 @@
 
 use std::path::Path;
 
-use callgate_core::{Registry, Snapshot, plan::Plan};
+use callgate_core::{Found, Registry, Snapshot, UpstreamError, chain, plan::Plan};
+use serde_json::{Map, Value, json};
 
-use super::{Failed, load};
-use crate::server::background;
+use super::{
+    answer::{Answer, Failed},
+    load, progress,
+};
+use crate::{flaws, server::background};
 
-pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<String, Failed> {
+pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let mut text = String::new();
     if !plan.warnings().is_empty() {
         text.push_str(&format!("{}\n", plan.warnings()));
     }
     load::tls(&plan)?;
-    let summary = format!("{} is valid: {}\n", config.display(), plan.summary());
+    let summary = plan.summary();
+    let mut told = json!({"valid": true, "summary": summary, "warnings": flaws::to_json(plan.warnings())});
     if connect {
-        text.push_str(&connected(plan)?);
+        let states = connected(plan)?;
+        for (name, value) in states.to_json() {
+            told[name] = value;
+        }
+        if states.failed {
+            return Err(Failed::Unready(Answer::new(states.lines, told)));
+        }
+        text.push_str(&states.lines);
     }
-    Ok(text + &summary)
+    Ok(Answer::new(text + &format!("{} is valid: {summary}\n", config.display()), told))
+}
+
+/// How connected upstreams and triggers are.
+#[derive(Default)]
+struct States {
+    lines: String,
+    failed: bool,
+    upstreams: Map<String, Value>,
+    triggers: Map<String, Value>,
+}
+
+impl States {
+    fn to_json(&self) -> [(&'static str, Value); 3] {
+        let list = |states: &Map<String, Value>| states.values().cloned().collect();
+        [("ready", (!self.failed).into()), ("upstreams", list(&self.upstreams)), ("triggers", list(&self.triggers))]
+    }
+
+    fn line(&mut self, line: impl std::fmt::Display) {
+        self.lines.push_str(&format!("{line}\n"));
+    }
+
+    fn ready(&mut self, what: &str, name: String, ready: Result<(), UpstreamError>) {
+        let reason = ready.err().map(|error| chain(&error));
+        match &reason {
+            None => self.line(format_args!("{what} {name} is ready")),
+            Some(reason) => self.line(format_args!("{what} {name} is not ready: {reason}")),
+        }
+        self.failed |= reason.is_some();
+        let state = json!({"name": name, "ready": reason.is_none(), "reason": reason});
+        let states = if what == "trigger" { &mut self.triggers } else { &mut self.upstreams };
+        states.insert(name, state);
+    }
+
+    fn listed(&mut self, name: &str, found: Result<Found, String>) {
+        let state = self.upstreams.entry(name).or_insert_with(|| json!({"name": name}));
+        match found {
+            Ok(found) => {
+                state["functions"] = found.functions.len().into();
+                state["missing"] = flaws::to_json(&found.missing);
+                if found.missing.is_empty() {
+                    let functions = count(found.functions.len());
+                    self.line(format_args!("upstream {name} lists {functions}, and all that routes name"));
+                } else {
+                    self.failed = true;
+                    self.line(found.missing);
+                }
+            }
+            Err(reason) => {
+                state["discovery_failure"] = reason.as_str().into();
+                self.failed = true;
+                self.line(format_args!("upstream {name} lists no functions: {reason}"));
+            }
+        }
+    }
 }
 
 /// Connects, binds, and tells of each upstream and trigger whether it is ready, and whether it has the functions that routes name.
-fn connected(plan: Plan) -> Result<String, Failed> {
-    let invalid = |error: &dyn std::fmt::Display| Failed::Invalid(error.to_string());
-    let runtime = background().map_err(|error| invalid(&error))?;
-    runtime.block_on(async {
-        let snapshot = Snapshot::load(plan, runtime.handle()).await.map_err(|error| invalid(&error))?;
-        let mut lines = String::new();
-        let mut failed = false;
+fn connected(plan: Plan) -> Result<States, Failed> {
+    let impossible = |error: &dyn std::fmt::Display| Failed::Impossible(error.to_string());
+    let runtime = background().map_err(|error| impossible(&error))?;
+    let what = format!("connecting {}", plan.summary());
+    let asking = async {
+        let snapshot = Snapshot::load(plan, runtime.handle()).await.map_err(load::refused)?;
+        let mut states = States::default();
         for (name, ready) in snapshot.ready().await {
-            match ready {
-                Ok(()) => lines.push_str(&format!("upstream {name} is ready\n")),
-                Err(error) => {
-                    failed = true;
-                    lines.push_str(&format!("upstream {name} is not ready: {}\n", callgate_core::chain(&error)));
-                }
-            }
+            states.ready("upstream", name, ready);
         }
         for (name, ready) in snapshot.triggers_ready().await {
-            match ready {
-                Ok(()) => lines.push_str(&format!("trigger {name} is ready\n")),
-                Err(error) => {
-                    failed = true;
-                    lines.push_str(&format!("trigger {name} is not ready: {}\n", callgate_core::chain(&error)));
-                }
-            }
+            states.ready("trigger", name, ready);
         }
         for (name, found) in snapshot.discovered().await {
-            match found {
-                Ok(found) if found.missing.is_empty() => {
-                    lines.push_str(&format!(
-                        "upstream {name} lists {}, and all that routes name\n",
-                        count(found.functions.len())
-                    ));
-                }
-                Ok(found) => {
-                    failed = true;
-                    lines.push_str(&format!("{}\n", found.missing));
-                }
-                Err(error) => {
-                    failed = true;
-                    lines.push_str(&format!("upstream {name} lists no functions: {}\n", callgate_core::chain(&*error)));
-                }
-            }
+            states.listed(&name, found.map_err(|error| chain(&*error)));
         }
         snapshot.close().await;
-        if failed { Err(Failed::Invalid(lines)) } else { Ok(lines) }
-    })
+        Ok(states)
+    };
+    runtime.block_on(progress::watched(&what, asking))
 }
 
 fn count(functions: usize) -> String {

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use callgate_core::{Registry, plan::to_yaml};
 
-use super::{Failed, load};
+use super::{
+    answer::{Answer, Failed},
+    load,
+};
 
-pub(super) fn config(config: &Path, registry: &Registry) -> Result<String, Failed> {
+pub(super) fn config(config: &Path, registry: &Registry) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
-    Ok(to_yaml(plan.effective()))
+    Ok(Answer::new(to_yaml(plan.effective()), plan.effective().clone()))
 }

@@ -4,18 +4,21 @@ use std::path::Path;
 
 use callgate_core::{DescribeError, Registry};
 
-use super::{Failed, load};
+use super::{
+    answer::{Answer, Failed},
+    load, progress,
+};
 use crate::server::background;
 
-pub(super) fn describe(config: &Path, registry: &Registry, function: &str) -> Result<String, Failed> {
+pub(super) fn describe(config: &Path, registry: &Registry, function: &str) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
-    let runtime = background().map_err(|error| Failed::Invalid(format!("error: {error}")))?;
-    let described = runtime.block_on(plan.describe(function, runtime.handle())).map_err(|error| match error {
-        DescribeError::Invalid(report) => Failed::Invalid(report.to_string()),
-        error @ (DescribeError::Unknown { .. } | DescribeError::Undescribed { .. }) => {
-            Failed::Usage(format!("error: {error}"))
-        }
-        error => Failed::Invalid(format!("error: {error}")),
+    let runtime = background().map_err(|error| Failed::Impossible(error.to_string()))?;
+    let what = format!("asking what {function} takes and gives");
+    let asking = progress::watched(&what, plan.describe(function, runtime.handle()));
+    let described = runtime.block_on(asking).map_err(|error| match error {
+        DescribeError::Invalid(report) => Failed::Invalid(report),
+        error @ (DescribeError::Unknown { .. } | DescribeError::Undescribed { .. }) => Failed::Usage(error.to_string()),
+        error => Failed::Impossible(error.to_string()),
     })?;
-    Ok(described.to_string())
+    Ok(Answer::new(described.to_string(), described.to_json()))
 }

@@ -4,19 +4,26 @@ use std::path::Path;
 
 use callgate_core::{DiscoverError, Registry};
 
-use super::{Failed, load};
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Failed},
+    load, progress,
+};
 use crate::server::background;
 
-pub(super) fn discover(config: &Path, registry: &Registry, upstream: &str) -> Result<String, Failed> {
+pub(super) fn discover(config: &Path, registry: &Registry, upstream: &str) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
-    let runtime = background().map_err(|error| Failed::Invalid(format!("error: {error}")))?;
-    let listing = runtime.block_on(plan.discover(upstream, runtime.handle())).map_err(|error| match error {
-        DiscoverError::Invalid(report) => Failed::Invalid(report.to_string()),
-        error @ DiscoverError::Unknown { .. } => Failed::Usage(format!("error: {error}")),
-        error @ DiscoverError::Unsupported { .. } => Failed::Usage(format!("error: {error}; {}", able(registry))),
-        error => Failed::Invalid(format!("error: {error}")),
+    let runtime = background().map_err(|error| Failed::Impossible(error.to_string()))?;
+    let what = format!("asking {upstream} for its functions");
+    let asking = progress::watched(&what, plan.discover(upstream, runtime.handle()));
+    let listing = runtime.block_on(asking).map_err(|error| match error {
+        DiscoverError::Invalid(report) => Failed::Invalid(report),
+        error @ DiscoverError::Unknown { .. } => Failed::Usage(error.to_string()),
+        error @ DiscoverError::Unsupported { .. } => Failed::Usage(format!("{error}; {}", able(registry))),
+        error => Failed::Impossible(error.to_string()),
     })?;
-    Ok(listing.to_string())
+    Ok(Answer::new(listing.to_string(), json!({"upstream": upstream, "functions": listing.to_json()})))
 }
 
 /// Which kinds could be asked.

@@ -4,11 +4,23 @@ use std::path::Path;
 
 use callgate_core::{Body, Registry};
 use http::{HeaderName, HeaderValue, Request, Uri};
+use serde_json::{Value, json};
 
-use super::{Failed, load};
+use super::{
+    answer::{Answer, Failed, masked},
+    load,
+};
 
-pub(super) fn routes(config: &Path, registry: &Registry) -> Result<String, Failed> {
-    Ok(table(&load::plan(config, registry)?.route_list()))
+pub(super) fn routes(config: &Path, registry: &Registry) -> Result<Answer, Failed> {
+    let rows = load::plan(config, registry)?.route_list();
+    Ok(Answer::new(table(&rows), to_json(&rows)))
+}
+
+/// The same for programs: a list of objects with `host`, `match`, `to` and `name`.
+pub(crate) fn to_json(rows: &[[String; 4]]) -> Value {
+    rows.iter()
+        .map(|[host, matches, to, name]| json!({"host": host, "match": matches, "to": to, "name": name}))
+        .collect()
 }
 
 /// Host, match, destination and name of routes, for people.
@@ -28,7 +40,7 @@ pub(super) fn explain(
     method: &str,
     url: &str,
     headers: &[String],
-) -> Result<String, Failed> {
+) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let mut request = Request::new(Body::empty());
     *request.method_mut() =
@@ -41,7 +53,8 @@ pub(super) fn explain(
         let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
         request.headers_mut().append(name, value);
     }
-    Ok(plan.masked(&plan.explain(request).to_string()))
+    let explanation = plan.explain(request);
+    Ok(Answer::new(plan.masked(&explanation.to_string()), masked(&plan, explanation.to_json())))
 }
 
 fn uri(url: &str) -> Result<Uri, Failed> {

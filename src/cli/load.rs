@@ -2,18 +2,26 @@
 
 use std::path::Path;
 
-use callgate_core::{Registry, document::System, plan::Plan};
+use callgate_core::{LoadError, Registry, document::System, plan::Plan};
 
-use super::Failed;
+use super::answer::Failed;
 use crate::reload::refused_tls;
 
 /// Reads and checks a configuration.
 pub(super) fn plan(config: &Path, registry: &Registry) -> Result<Plan, Failed> {
-    Plan::load(config, &System, registry).map_err(|report| Failed::Invalid(report.to_string()))
+    Plan::load(config, &System, registry).map_err(Failed::Invalid)
 }
 
 /// Checks the files of every TLS listener, which a plan does not read.
 pub(super) fn tls(plan: &Plan) -> Result<(), Failed> {
     let report = refused_tls(plan);
-    if report.is_empty() { Ok(()) } else { Err(Failed::Invalid(report.to_string())) }
+    if report.is_empty() { Ok(()) } else { Err(Failed::Invalid(report)) }
+}
+
+/// Why a plan can't be connected.
+pub(super) fn refused(error: LoadError) -> Failed {
+    match error {
+        LoadError::Invalid(report) => Failed::Invalid(report),
+        other => Failed::Impossible(other.to_string()),
+    }
 }

@@ -1,34 +1,32 @@
 //! The command line.
 
+mod answer;
 mod check;
+mod completions;
 mod config;
 mod describe;
 mod discover;
 mod explain;
+mod files;
+mod health;
+mod init;
 mod load;
 mod message;
+mod progress;
 mod render;
 mod run;
 mod test;
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use callgate_core::{Registry, plan::schema};
 use clap::{Parser, Subcommand, error::ErrorKind};
+use serde_json::json;
 
-pub(crate) use explain::table as route_table;
+pub(crate) use explain::{table as route_table, to_json as routes_to_json};
 
 use crate::log::LogFormat;
-
-/// The configuration is invalid, or the gateway could not end cleanly.
-const FAILED: u8 = 1;
-/// The command line is wrong.
-const USAGE: u8 = 2;
+use answer::{Answer, Output, USAGE};
 
 /// A serverless-function-first API gateway.
 #[derive(Debug, Parser)]
@@ -67,16 +65,22 @@ enum Command {
         /// Also connects the upstreams, asks whether they are ready, and binds every function.
         #[arg(long)]
         connect: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Prints the configuration in force: defaults filled in, secrets masked.
     Config {
         /// The configuration.
         config: PathBuf,
+        #[command(flatten)]
+        output: Output,
     },
     /// Prints the routes in the order in which they are tried.
     Routes {
         /// The configuration.
         config: PathBuf,
+        #[command(flatten)]
+        output: Output,
     },
     /// Says which route serves a request, why, and what its function would get.
     Explain {
@@ -89,6 +93,8 @@ enum Command {
         /// A header of the request: `name: value`.
         #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
         headers: Vec<String>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Prints what the upstream would receive of a request and, with a reply, what the client would get.
     Render {
@@ -96,6 +102,8 @@ enum Command {
         config: PathBuf,
         #[command(flatten)]
         attempt: render::Arguments,
+        #[command(flatten)]
+        output: Output,
     },
     /// Runs the tests that a configuration brings with it; needs no network.
     Test {
@@ -104,6 +112,8 @@ enum Command {
         /// Runs only the tests with this text in their name, or in the name of their route.
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Asks an upstream which functions it has, and prints them as a `functions` block for it.
     Discover {
@@ -111,6 +121,8 @@ enum Command {
         config: PathBuf,
         /// The upstream's name.
         upstream: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Prints what a function takes and gives, as JSON Schema, with an example.
     Describe {
@@ -118,11 +130,31 @@ enum Command {
         config: PathBuf,
         /// The function, as a route names it: `upstream/function`.
         function: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Prints the JSON Schema of the configuration, for editors.
     Schema,
     /// Lists the kinds of upstream, and the sources of triggers.
-    Kinds,
+    Kinds {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Writes a first configuration, which is valid and runs as it is.
+    Init(init::Arguments),
+    /// Asks a gateway that runs whether it wants traffic: the exit code is 0, or 1 where it does not.
+    Health {
+        #[command(flatten)]
+        asked: health::Arguments,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Prints a script by which a shell completes the command line.
+    #[command(after_help = completions::PLACES)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command line that the process was started with.
@@ -137,64 +169,40 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
             };
         }
     };
-    let done = match cli.command {
+    let text = |done: Result<String, answer::Failed>| {
+        (Output::default(), done.map(|text| Answer::new(text, serde_json::Value::Null)))
+    };
+    let (output, done) = match cli.command {
         Command::Run { config, workers, log, log_format } => {
             return run::run(&config, registry, workers, &log, log_format);
         }
-        Command::Check { config, connect } => check::check(&config, registry, connect),
-        Command::Config { config } => config::config(&config, registry),
-        Command::Routes { config } => explain::routes(&config, registry),
-        Command::Explain { config, method, url, headers } => {
-            explain::explain(&config, registry, &method, &url, &headers)
+        Command::Check { config, connect, output } => (output, check::check(&config, registry, connect)),
+        Command::Config { config, output } => (output, config::config(&config, registry)),
+        Command::Routes { config, output } => (output, explain::routes(&config, registry)),
+        Command::Explain { config, method, url, headers, output } => {
+            (output, explain::explain(&config, registry, &method, &url, &headers))
         }
-        Command::Render { config, attempt } => render::render(&config, registry, &attempt),
-        Command::Test { config, filter } => test::test(&config, registry, filter.as_deref()),
-        Command::Discover { config, upstream } => discover::discover(&config, registry, &upstream),
-        Command::Describe { config, function } => describe::describe(&config, registry, &function),
-        Command::Schema => Ok(format!("{:#}", schema(registry))),
-        Command::Kinds => Ok(kinds(registry)),
+        Command::Render { config, attempt, output } => (output, render::render(&config, registry, &attempt)),
+        Command::Test { config, filter, output } => (output, test::test(&config, registry, filter.as_deref())),
+        Command::Discover { config, upstream, output } => (output, discover::discover(&config, registry, &upstream)),
+        Command::Describe { config, function, output } => (output, describe::describe(&config, registry, &function)),
+        Command::Kinds { output } => (output, Ok(kinds(registry))),
+        Command::Health { asked, output } => (output, health::health(&asked)),
+        Command::Schema => text(Ok(format!("{:#}", schema(registry)))),
+        Command::Init(asked) => text(init::init(&asked, registry)),
+        Command::Completions { shell } => text(completions::completions(shell)),
     };
-    match done {
-        Ok(text) => print(&text),
-        Err(Failed::Tests(text)) => {
-            print(&text);
-            ExitCode::from(FAILED)
-        }
-        Err(Failed::Invalid(text)) => fail(text, FAILED),
-        Err(Failed::Usage(text)) => fail(text, USAGE),
-    }
+    output.print(done)
 }
 
 /// The kinds of upstream, and of sources of messages where there are any.
-fn kinds(registry: &Registry) -> String {
+fn kinds(registry: &Registry) -> Answer {
     let line = |(name, summary): (&str, &str)| format!("{name:<10} {summary}\n");
     let upstreams: String = registry.kinds().map(line).collect();
     let sources: String = registry.triggers().map(line).collect();
-    if sources.is_empty() { upstreams } else { format!("{upstreams}\nSources of triggers:\n\n{sources}") }
-}
-
-/// Why a command did not do what it was asked.
-#[derive(Debug)]
-enum Failed {
-    /// The configuration is invalid.
-    Invalid(String),
-    /// Tests failed; their report is what was asked for.
-    Tests(String),
-    /// An argument is wrong, or names what can't do what is asked.
-    Usage(String),
-}
-
-/// Prints to standard output. A reader that went away (`| head`) is no failure.
-fn print(text: &str) -> ExitCode {
-    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-/// Prints to standard error.
-fn fail(text: impl Display, code: u8) -> ExitCode {
-    // Nothing is left to be done where even this fails.
-    writeln!(io::stderr().lock(), "{}", text.to_string().trim_end()).ok();
-    ExitCode::from(code)
+    let text = if sources.is_empty() { upstreams } else { format!("{upstreams}\nSources of triggers:\n\n{sources}") };
+    let told = |(name, summary): (&str, &str)| json!({"name": name, "summary": summary});
+    let (upstreams, triggers): (Vec<_>, Vec<_>) =
+        (registry.kinds().map(told).collect(), registry.triggers().map(told).collect());
+    Answer::new(text, json!({"upstreams": upstreams, "triggers": triggers}))
 }

@@ -12,7 +12,10 @@ use callgate_core::{
 };
 use clap::{Args, builder::PossibleValuesParser};
 
-use super::{Failed, load, message};
+use super::{
+    answer::{Answer, Failed, masked},
+    load, message,
+};
 
 /// What is tried.
 #[derive(Debug, Args)]
@@ -34,7 +37,7 @@ pub(super) struct Arguments {
     destination: NonZeroUsize,
 }
 
-pub(super) fn render(config: &Path, registry: &Registry, arguments: &Arguments) -> Result<String, Failed> {
+pub(super) fn render(config: &Path, registry: &Registry, arguments: &Arguments) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let request = parsed(&arguments.request, message::request)?;
     let outcome = match (&arguments.reply, &arguments.error) {
@@ -48,8 +51,8 @@ pub(super) fn render(config: &Path, registry: &Registry, arguments: &Arguments) 
         outcome: outcome.as_ref(),
         ..Attempt::default()
     };
-    let rendered = plan.render(request, &attempt).map_err(|error| Failed::Invalid(format!("error: {error}")))?;
-    Ok(plan.masked(&rendered.to_string()))
+    let rendered = plan.render(request, &attempt).map_err(|error| Failed::Impossible(error.to_string()))?;
+    Ok(Answer::new(plan.masked(&rendered.to_string()), masked(&plan, rendered.to_json())))
 }
 
 /// Reads a file and makes a message of it.
@@ -61,6 +64,6 @@ fn parsed<T>(file: &Path, parse: fn(&[u8]) -> Result<T, message::Malformed>) -> 
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
-    read.map_err(|error| Failed::Usage(format!("error: {shown} can't be read: {error}")))?;
-    parse(&bytes).map_err(|error| Failed::Usage(format!("error: {shown}: {error}")))
+    read.map_err(|error| Failed::Usage(format!("{shown} can't be read: {error}")))?;
+    parse(&bytes).map_err(|error| Failed::Usage(format!("{shown}: {error}")))
 }

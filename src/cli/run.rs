@@ -6,7 +6,10 @@ use callgate_core::{Context, Gateway, Registry, Snapshot, document::Report, plan
 use tokio::{runtime::Handle, sync::watch};
 use tracing::{error, info, warn};
 
-use super::{FAILED, Failed, USAGE, fail, load};
+use super::{
+    answer::{FAILED, USAGE, fail},
+    load,
+};
 use crate::{
     access_log::AccessWriter,
     admin::{self, Admin, Shared},
@@ -36,7 +39,7 @@ pub(super) fn run(
 fn serve_file((config, registry): (&Path, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
     let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
         Ok(plan) => plan,
-        Err(Failed::Invalid(text) | Failed::Tests(text) | Failed::Usage(text)) => return fail(text, FAILED),
+        Err(failed) => return fail(failed, FAILED),
     };
     warn_of(plan.warnings());
     match serve(plan, (config, registry), workers, log.clone()) {

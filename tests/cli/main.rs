@@ -6,8 +6,12 @@ mod commands;
 mod diagnostics;
 mod discover;
 mod documentation;
+mod health;
+mod init;
+mod output;
 mod render;
 mod serving;
+mod terminal;
 mod trials;
 
 use std::{

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{callgate, configured, ran};
 
 /// How long anything may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A gateway that runs, with its log as it comes.
 pub(super) struct Running {
@@ -58,7 +58,7 @@ impl Running {
     }
 
     /// The address that a listener, or the admin, really has.
-    fn address(&mut self, message: &str) -> SocketAddr {
+    pub(super) fn address(&mut self, message: &str) -> SocketAddr {
         let line = self.line(message, |line| line["message"] == message);
         line["address"].as_str().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{line}"))
     }
@@ -83,7 +83,7 @@ impl Drop for Running {
 }
 
 /// Sends one request and reads to the end of the connection; gives head and body.
-fn request(address: SocketAddr, line: &str) -> (String, String) {
+pub(super) fn request(address: SocketAddr, line: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     write!(stream, "{line} HTTP/1.1\r\nhost: gateway.test\r\nconnection: close\r\n\r\n").expect("sent");
