@@ -12,6 +12,7 @@ mod health;
 mod init;
 mod load;
 mod message;
+mod new;
 mod progress;
 mod render;
 mod run;
@@ -142,6 +143,9 @@ enum Command {
     },
     /// Writes a first configuration, which is valid and runs as it is.
     Init(init::Arguments),
+    /// Writes the beginning of something that is built on Callgate.
+    #[command(subcommand)]
+    New(new::Beginning),
     /// Asks a gateway that runs whether it wants traffic: the exit code is 0, or 1 where it does not.
     Health {
         #[command(flatten)]
@@ -190,6 +194,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Health { asked, output } => (output, health::health(&asked)),
         Command::Schema => text(Ok(format!("{:#}", schema(registry)))),
         Command::Init(asked) => text(init::init(&asked, registry)),
+        Command::New(asked) => text(new::new(&asked, registry)),
         Command::Completions { shell } => text(completions::completions(shell)),
     };
     output.print(done)

@@ -1,0 +1,89 @@
+//! `callgate new upstream`: what it writes is what `tests/skeleton` builds and tests with everything else.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{Ran, callgate, ran};
+
+fn new(folder: &Path, arguments: &[&str]) -> Ran {
+    ran(callgate(&[&["new", "upstream"], arguments].concat()).current_dir(folder))
+}
+
+fn read(file: impl AsRef<Path>) -> String {
+    let file = file.as_ref();
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The names in the tables of a manifest that name dependencies.
+fn dependencies(manifest: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    let mut table = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            line.clone_into(&mut table);
+        } else if let (true, Some((name, _))) = (table.contains("dependencies"), line.split_once(['.', ' '])) {
+            found.insert((table.clone(), name.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_kinds_name_is_everywhere_and_the_skeletons_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = new(folder.path(), &["event-grid"]);
+    assert_eq!(written.code, Some(0), "{}", written.err);
+    assert!(written.out.contains("cd callgate-event-grid"), "{}", written.out);
+    let made = folder.path().join("callgate-event-grid");
+    for file in
+        ["Cargo.toml", "README.md", "callgate.yaml", "src/lib.rs", "src/main.rs", "src/config.rs", "src/error.rs"]
+    {
+        assert!(!read(made.join(file)).to_lowercase().contains("skeleton"), "{file}");
+    }
+    assert!(read(made.join("src/lib.rs")).contains("const KIND: &'static str = \"event-grid\""));
+    assert!(read(made.join("src/main.rs")).contains("with::<callgate_event_grid::EventGrid>()"));
+    assert!(read(made.join("tests/conformance.rs")).contains("conformance::run::<StandIn>()"));
+}
+
+#[test]
+fn callgate_is_named_by_version_outside_of_its_repository_and_by_path_within() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(new(folder.path(), &["mine"]).code, Some(0));
+    let manifest = read(folder.path().join("callgate-mine/Cargo.toml"));
+    let version = env!("CARGO_PKG_VERSION");
+    for name in ["callgate", "callgate-core", "callgate-testkit"] {
+        assert!(manifest.contains(&format!("\n{name} = \"{version}\"\n")), "{manifest}");
+    }
+    assert!(!manifest.contains("[workspace]"), "{manifest}");
+
+    std::fs::create_dir_all(folder.path().join("repository/core")).expect("a folder");
+    std::fs::write(folder.path().join("repository/core/Cargo.toml"), "name = \"callgate-core\"\n").expect("written");
+    assert_eq!(new(&folder.path().join("repository"), &["mine", "--path", "a/b"]).code, Some(0));
+    let manifest = read(folder.path().join("repository/a/b/Cargo.toml"));
+    for line in ["callgate = { path = \"../..\" }", "callgate-core = { path = \"../../core\" }", "[workspace]"] {
+        assert!(manifest.contains(line), "{manifest}");
+    }
+}
+
+#[test]
+fn the_manifest_names_what_the_tested_one_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(new(folder.path(), &["mine", "--path", "."]).code, Some(0));
+    let tested = read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/skeleton/Cargo.toml"));
+    let written = dependencies(&read(folder.path().join("Cargo.toml")));
+    assert!(written.len() > 5, "{written:?}");
+    assert_eq!(written, dependencies(&tested));
+}
+
+#[test]
+fn nothing_is_overwritten_and_wrong_names_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(new(folder.path(), &["mine"]).code, Some(0));
+    let again = new(folder.path(), &["mine"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("not overwritten"), "{}", again.err);
+    for (name, says) in [("Mine", "no name of a kind"), ("a_b", "no name"), ("a-", "no name"), ("rest", "already")] {
+        let refused = new(folder.path(), &[name]);
+        assert_eq!(refused.code, Some(2), "{name}");
+        assert!(refused.err.contains(says), "{name}: {}", refused.err);
+    }
+}
