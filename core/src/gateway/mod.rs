@@ -24,7 +24,7 @@ use crate::{
     observe::Observation,
     policy,
     request_id::RequestId,
-    respond,
+    respond::{self, Speech},
     routing::{self, Found, MalformedCapture, RequestLine},
     snapshot::Snapshot,
 };
@@ -80,7 +80,7 @@ impl Gateway {
             let (parts, body) = request.into_parts();
             let origin = edge::origin(&parts, &connection);
             let id = request_id(&parts, &connection);
-            let grpc = respond::speaks_grpc(&parts.headers);
+            let speech = Speech::of(&parts.headers);
             let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection, &snapshot);
             observation.recorder = recorder;
@@ -90,7 +90,7 @@ impl Gateway {
                 Ok(response) => response,
                 Err(failure) => {
                     observation.failed(&failure);
-                    respond::respond(&failure, id, grpc)
+                    respond::respond(&failure, id, speech)
                 }
             };
             let mut response = answered;

@@ -4,6 +4,7 @@ mod answers;
 
 use std::{io, path::Path, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -521,10 +522,21 @@ routes:
 }
 
 #[tokio::test]
-async fn a_grpc_web_client_gets_a_problem_document() {
+async fn a_grpc_web_client_gets_the_status_in_the_last_frame_of_the_body() {
     let gateway = gateway("routes: []").await;
-    let request = Request::post("/a.B/C").header("content-type", "application/grpc-web").body(Body::empty()).unwrap();
-    assert_eq!(send(&gateway, request).await.header("content-type"), "application/problem+json");
+    let lines = "grpc-status: 12\r\ngrpc-message: No route matches this request.\r\n";
+    let frame = [&[0x80, 0, 0, 0, u8::try_from(lines.len()).unwrap()], lines.as_bytes()].concat();
+    let call = async |kind: &str| {
+        let request = Request::post("/a.B/C").header("host", "any.test").header("content-type", kind);
+        let request = request.body(Body::empty()).unwrap();
+        let (parts, body) = gateway.clone().oneshot(request).await.unwrap().into_parts();
+        assert_eq!((parts.status.as_u16(), parts.headers["callgate-error"].to_str().unwrap()), (200, "no_route"));
+        let kind = parts.headers["content-type"].to_str().unwrap().to_owned();
+        (kind, body.collect(1 << 10).await.unwrap().to_vec())
+    };
+    assert_eq!(call("application/grpc-web").await, ("application/grpc-web+proto".to_owned(), frame.clone()));
+    let (kind, text) = call("application/grpc-web-text").await;
+    assert_eq!((kind.as_str(), STANDARD.decode(text).unwrap()), ("application/grpc-web-text+proto", frame));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{
     search::Arrival,
     sent::{self, Dispatched, Sent},
 };
-use crate::{document::nearest, failure::Failure, gateway, request_id::RequestId, respond, routing::Captures};
+use crate::{document::nearest, failure::Failure, gateway, request_id::RequestId, respond::{self, Speech}, routing::Captures};
 
 /// How a request is tried.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +80,7 @@ impl Plan {
             Ok(arrival) => arrival,
             Err(malformed) => {
                 let mut rendered = Rendered::default();
-                self.refuse(&mut rendered, &malformed.failure, malformed.id, malformed.grpc);
+                self.refuse(&mut rendered, &malformed.failure, malformed.id, malformed.speech);
                 return Ok(rendered);
             }
         };
@@ -99,7 +99,7 @@ impl Plan {
         };
         match found {
             Ok((route, captures)) => self.try_on(&arrival, route, captures, attempt, &mut rendered)?,
-            Err(failure) => self.refuse(&mut rendered, &failure, arrival.id, arrival.grpc),
+            Err(failure) => self.refuse(&mut rendered, &failure, arrival.id, arrival.speech),
         }
         Ok(rendered)
     }
@@ -126,7 +126,7 @@ impl Plan {
         };
         rendered.route = Some((name, named));
         let mut invocation = arrival.enter(route, destination, captures);
-        let grpc = respond::speaks_grpc(invocation.request.headers());
+        let speech = Speech::of(invocation.request.headers());
         let reply = match self.dispatch(route, destination, &mut invocation) {
             Ok(Dispatched::Sent(sent)) => {
                 rendered.sent = Some(sent);
@@ -138,17 +138,17 @@ impl Plan {
         };
         rendered.failure = reply.as_ref().err().map(Self::answered);
         let context = (*invocation.context).clone();
-        match destination.pipelines.shape_reply_at_once(reply, context, grpc) {
+        match destination.pipelines.shape_reply_at_once(reply, context, speech) {
             Ok(response) => rendered.respond(response, arrival.id),
-            Err(failure) => self.refuse(rendered, &failure, arrival.id, grpc),
+            Err(failure) => self.refuse(rendered, &failure, arrival.id, speech),
         }
         Ok(())
     }
 
     /// Answers with a problem document.
-    fn refuse(&self, rendered: &mut Rendered, failure: &Failure, id: RequestId, grpc: bool) {
+    fn refuse(&self, rendered: &mut Rendered, failure: &Failure, id: RequestId, speech: Speech) {
         rendered.failure = Some(Self::answered(failure));
-        rendered.respond(respond::respond(failure, id, grpc), id);
+        rendered.respond(respond::respond(failure, id, speech), id);
     }
 }
 

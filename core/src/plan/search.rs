@@ -16,7 +16,7 @@ use crate::{
     gateway,
     invocation::{Invocation, Origin},
     request_id::RequestId,
-    respond,
+    respond::Speech,
     routing::{Captures, Explanation, Found, RequestLine, RouteTable, Rule, Verdict},
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Arrival {
     connection: Connection,
     pub(super) id: RequestId,
     /// Whether the client wants a gRPC status instead of a problem document.
-    pub(super) grpc: bool,
+    pub(super) speech: Speech,
 }
 
 /// What became of the search for a route.
@@ -41,7 +41,7 @@ pub(super) struct Search<'p> {
 /// A request that is refused before the search.
 pub(super) struct Malformed {
     pub(super) id: RequestId,
-    pub(super) grpc: bool,
+    pub(super) speech: Speech,
     pub(super) failure: Failure,
 }
 
@@ -55,13 +55,13 @@ impl Arrival {
         let peer = client.map(|client| SocketAddr::new(client, 0));
         let connection = Connection::new("offline".into(), peer, false, Arc::from([]));
         let origin = edge::origin(&parts, &connection);
-        let grpc = respond::speaks_grpc(&parts.headers);
+        let speech = Speech::of(&parts.headers);
         // An id that is given names the request, so that what is made of it can be foretold.
         let given = parts.headers.get("x-request-id").and_then(RequestId::from_header);
         let id = given.unwrap_or_else(RequestId::random);
         match gateway::normalize(&mut parts) {
-            Ok(()) => Ok(Self { parts, body, origin, connection, id, grpc }),
-            Err(failure) => Err(Box::new(Malformed { id, grpc, failure })),
+            Ok(()) => Ok(Self { parts, body, origin, connection, id, speech }),
+            Err(failure) => Err(Box::new(Malformed { id, speech, failure })),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     failure::Failure,
     invocation::{CallContext, Invocation, Principal, Response},
-    respond::{self, Code},
+    respond::{Code, Speech},
     upstream::BoxFuture,
 };
 
@@ -41,7 +41,7 @@ impl Stack for Admitted {
         }
         let (admission, pipelines) = (Arc::clone(&self.admission), Arc::clone(&self.pipelines));
         Box::pin(async move {
-            let grpc = respond::speaks_grpc(invocation.request.headers());
+            let speech = Speech::of(invocation.request.headers());
             match admission.admit(&mut invocation).await {
                 Ok((told, principal)) => {
                     let mut reply = inner.call(invocation).await?;
@@ -49,7 +49,7 @@ impl Stack for Admitted {
                     principal.map(|principal| reply.extensions_mut().insert(principal));
                     Ok(reply)
                 }
-                Err(refusal) => pipelines.refused(Failure::Denied(Box::new(refusal)), invocation, grpc).await,
+                Err(refusal) => pipelines.refused(Failure::Denied(Box::new(refusal)), invocation, speech).await,
             }
         })
     }

@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     invocation::{CallContext, Invocation, Response},
     observe::{Reshaped, log_failure},
-    respond::{self, Code},
+    respond::{self, Code, Speech},
     upstream::BoxFuture,
 };
 
@@ -55,13 +55,13 @@ impl Pipelines {
         &self,
         reply: Result<Response, Failure>,
         context: CallContext,
-        grpc: bool,
+        speech: Speech,
     ) -> Result<Response, Failure> {
         if self.response.is_empty() {
             return reply;
         }
         let context = CallContext { deadline: None, ..context };
-        shape_reply(self, reply, context, grpc).now_or_never().unwrap_or(Err(Failure::TimedOut))
+        shape_reply(self, reply, context, speech).now_or_never().unwrap_or(Err(Failure::TimedOut))
     }
 }
 
@@ -71,7 +71,7 @@ impl Pipelines {
         &self,
         failure: Failure,
         invocation: Invocation,
-        grpc: bool,
+        speech: Speech,
     ) -> Result<Response, Failure> {
         if !self.response.reshapes_errors() {
             return Err(failure);
@@ -81,7 +81,7 @@ impl Pipelines {
             let (parts, _) = invocation.request.into_parts();
             context.exchange.keep_request(&parts, &Payload::Streaming);
         }
-        shape_reply(self, Err(failure), context, grpc).await
+        shape_reply(self, Err(failure), context, speech).await
     }
 }
 
@@ -107,7 +107,7 @@ where
     fn call(&mut self, mut invocation: Invocation) -> Self::Future {
         let (inner, pipelines) = (self.inner.clone(), Arc::clone(&self.pipelines));
         Box::pin(async move {
-            let grpc = respond::speaks_grpc(invocation.request.headers());
+            let speech = Speech::of(invocation.request.headers());
             let shaped = shape_request(&pipelines, &mut invocation).await;
             let context = Arc::clone(&invocation.context);
             let reply = match shaped {
@@ -117,7 +117,7 @@ where
             if pipelines.response.is_empty() {
                 return reply;
             }
-            shape_reply(&pipelines, reply, Arc::unwrap_or_clone(context), grpc).await
+            shape_reply(&pipelines, reply, Arc::unwrap_or_clone(context), speech).await
         })
     }
 }
@@ -166,14 +166,14 @@ async fn shape_reply(
     pipelines: &Pipelines,
     reply: Result<Response, Failure>,
     mut context: CallContext,
-    grpc: bool,
+    speech: Speech,
 ) -> Result<Response, Failure> {
     match reply {
         Ok(response) => run(pipelines, response, &mut context, None).await,
         Err(failure) if pipelines.response.reshapes_errors() => {
             let code = Code::from(&failure);
             log_failure(&failure, context.request_id, Some(&context.route));
-            let problem = || respond::respond(&failure, context.request_id, grpc);
+            let problem = || respond::respond(&failure, context.request_id, speech);
             let (first, last) = (problem(), problem());
             let mut answer = match run(pipelines, first, &mut context, Some(code.as_str())).await {
                 Ok(shaped) => shaped,

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Code, grpc};
+use super::{Code, Speech, grpc};
 use crate::{
     body::{Body, BodyError},
     error::UpstreamError,
@@ -41,31 +41,15 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
     own.unwrap_or(Code::from(failure).status())
 }
 
-/// Answers for a failure.
-pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Response {
+/// Answers for a failure, in the client's own speech.
+pub(crate) fn respond(failure: &Failure, id: RequestId, speech: Speech) -> Response {
     let failure = failure.cause();
     let code = Code::from(failure);
     let detail = detail(failure, code);
-    let status = status(failure);
-    let mut response = if grpc_client {
-        grpc::respond(code, &detail)
-    } else {
-        let problem = Problem {
-            r#type: format!("urn:callgate:error:{}", code.as_str()),
-            title: code.title(),
-            status: status.as_u16(),
-            detail: &detail,
-            request_id: id.as_str(),
-            members: match failure {
-                Failure::Upstream(error) => error.members(),
-                _ => None,
-            },
-        };
-        let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
-        *response.status_mut() = status;
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response
+    let mut response = match speech {
+        Speech::Plain => document(failure, code, &detail, id),
+        Speech::Grpc => grpc::respond(code, &detail),
+        Speech::GrpcWeb { is_text } => grpc::respond_web(code, &detail, is_text),
     };
     let headers = response.headers_mut();
     headers.insert(ERROR, HeaderValue::from_static(code.as_str()));
@@ -87,6 +71,26 @@ pub(crate) fn respond(failure: &Failure, id: RequestId, grpc_client: bool) -> Re
         let seconds = (seconds as u64).max(1);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+fn document(failure: &Failure, code: Code, detail: &str, id: RequestId) -> Response {
+    let status = status(failure);
+    let problem = Problem {
+        r#type: format!("urn:callgate:error:{}", code.as_str()),
+        title: code.title(),
+        status: status.as_u16(),
+        detail,
+        request_id: id.as_str(),
+        members: match failure {
+            Failure::Upstream(error) => error.members(),
+            _ => None,
+        },
+    };
+    let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
@@ -126,7 +130,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     async fn answered(error: UpstreamError) -> (StatusCode, Value) {
-        let response = respond(&Failure::from(error), RequestId::random(), false);
+        let response = respond(&Failure::from(error), RequestId::random(), Speech::Plain);
         let status = response.status();
         (status, serde_json::from_slice(&response.into_body().collect(1 << 16).await.unwrap()).unwrap())
     }
@@ -150,7 +154,7 @@ mod tests {
             if let Some(wait) = wait {
                 error = error.with_retry_after(Duration::from_millis(wait));
             }
-            let response = respond(&Failure::from(error), RequestId::random(), false);
+            let response = respond(&Failure::from(error), RequestId::random(), Speech::Plain);
             response.headers().get(header::RETRY_AFTER).map(|wait| wait.to_str().unwrap().to_owned())
         };
         assert_eq!(told(ErrorKind::Throttled, Some(6500)).as_deref(), Some("7"));

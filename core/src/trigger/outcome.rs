@@ -17,7 +17,7 @@ use crate::{
     observe::Reshaped,
     policy::{End, Policies, Reason},
     request_id::RequestId,
-    respond::{self, Code},
+    respond::{self, Code, Speech},
 };
 
 /// The longest wait that an upstream may ask for.
@@ -68,7 +68,7 @@ impl Failed {
         let code = Code::from(failure);
         let detail = respond::detail(failure, code).into_owned();
         let retry_after = failure.retry_after();
-        let (head, body) = respond::respond(failure, id, false).into_parts();
+        let (head, body) = respond::respond(failure, id, Speech::Plain).into_parts();
         let body = body.as_bytes().unwrap_or_default().to_vec().into();
         let reply = Reply { status: head.status, headers: head.headers, body, error: Some(code) };
         let end = End::of_failure(failure);

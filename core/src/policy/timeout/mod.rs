@@ -24,7 +24,7 @@ use crate::{
     body::BodyError,
     failure::Failure,
     invocation::{Invocation, Response},
-    respond,
+    respond::Speech,
 };
 
 /// The bounds of the whole exchange.
@@ -145,6 +145,6 @@ impl Client {
     fn of(invocation: &mut Invocation) -> Option<Self> {
         let request = &mut invocation.request;
         let body = Awaited::watch(request.body_mut())?;
-        Some(Self { body, is_grpc: respond::speaks_grpc(request.headers()) })
+        Some(Self { body, is_grpc: Speech::of(request.headers()) == Speech::Grpc })
     }
 }

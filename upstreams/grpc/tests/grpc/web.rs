@@ -78,7 +78,31 @@ async fn base64_goes_in_and_out() {
     let frames = frames(&decoded(&answer.body));
     assert_eq!((frames.len(), &frames[0].1[2..], frames[1].0), (2, &b"Hello, a."[..], 0x80));
     let answer = send(&stage, "Greet", "application/grpc-web-text", b"no!!".to_vec()).await;
-    assert_eq!(answer.failure(), (400, "bad_request"), "{answer:?}");
+    assert_eq!(answer.failure(), (200, "bad_request"), "{answer:?}");
+    let trailers = frames_of_text(&answer.body);
+    assert!(trailers.contains("grpc-status: 3\r\n"), "{trailers}");
+}
+
+/// The trailers of a body in base64 that has nothing else.
+fn frames_of_text(body: &[u8]) -> String {
+    let frames = frames(&decoded(body));
+    assert_eq!((frames.len(), frames[0].0), (1, 0x80));
+    String::from_utf8(frames[0].1.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn the_gateways_own_failures_are_statuses_at_the_end_of_the_body() {
+    let stage = Stage::new("url: \"http://127.0.0.1:1\"", ROUTES).await;
+    let greet = frame(b"\x0a\x01a");
+    let answer = send(&stage, "Greet", "application/grpc-web+proto", greet.clone()).await;
+    assert_eq!(answer.failure(), (200, "upstream_unreachable"), "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/grpc-web+proto");
+    let trailers = frames(&answer.body).swap_remove(0);
+    let (flag, lines) = (trailers.0, String::from_utf8(trailers.1).unwrap());
+    assert!(flag == 0x80 && lines.contains("grpc-status: 14\r\n") && lines.contains("grpc-message: "), "{lines}");
+    let answer = send(&stage, "Greet", "application/grpc-web-text", STANDARD.encode(&greet).into_bytes()).await;
+    assert_eq!(answer.headers["content-type"], "application/grpc-web-text+proto");
+    assert!(frames_of_text(&answer.body).contains("grpc-status: 14\r\n"), "{answer:?}");
 }
 
 #[tokio::test]
