@@ -44,12 +44,14 @@ impl End {
 
     fn told(error: &UpstreamError) -> Self {
         let code = Code::from(error.kind());
-        let by_protocol = matches!(error.kind(), ErrorKind::GrpcStatus | ErrorKind::SoapFault);
-        Self {
-            code: Some(code),
-            counted_as: error.counts_as().map(Code::from),
-            status: by_protocol.then(|| error.status().unwrap_or(code.status())),
-        }
+        let status = match error.kind() {
+            ErrorKind::GrpcStatus => Some(error.status().unwrap_or(code.status())),
+            // A fault is an answer: that of a service that works has the status 500 by SOAP's binding to HTTP, and the 502
+            // that clients get for it is the gateway's own.
+            ErrorKind::SoapFault => Some(error.status().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
+            _ => None,
+        };
+        Self { code: Some(code), counted_as: error.counts_as().map(Code::from), status }
     }
 
     /// A reply of gRPC that has nothing but a status tells it in its head, and is 200 for HTTP.
@@ -106,7 +108,9 @@ mod tests {
         assert!(is("503", failed(grpc())) && is("5xx", failed(grpc())) && !is("unavailable", failed(grpc())));
         assert!(is("unavailable", failed(grpc().counted_as(ErrorKind::Unavailable))));
         let fault = || UpstreamError::new(ErrorKind::SoapFault, "told");
-        assert!(is("502", failed(fault())) && is("5xx", failed(fault())));
+        assert!(is("500", failed(fault())) && is("5xx", failed(fault())) && !is("502", failed(fault())));
+        assert!(is("function_error", failed(fault().counted_as(ErrorKind::FunctionError))));
+        assert!(!Reason::of_attempts().iter().any(|reason| reason.is_end(failed(fault()))), "it is an answer");
         assert!(!is("5xx", failed(fault().with_status(StatusCode::BAD_REQUEST))));
         let plain = UpstreamError::new(ErrorKind::BadInput, "told").with_status(StatusCode::SERVICE_UNAVAILABLE);
         assert!(!is("503", failed(plain)), "the gateway chose it");

@@ -105,7 +105,11 @@ pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
 pub(crate) fn fault(fault: &Fault) -> UpstreamError {
     let message = format!("the service answered with the fault {}: {}", excerpt(&fault.code), excerpt(&fault.reason));
     let error = UpstreamError::new(ErrorKind::SoapFault, message).with_member("fault", fault.to_json());
-    if fault.is_clients() { error.with_status(StatusCode::BAD_REQUEST) } else { error }
+    if fault.is_clients() {
+        error.with_status(StatusCode::BAD_REQUEST)
+    } else {
+        error.counted_as(ErrorKind::FunctionError)
+    }
 }
 
 /// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of

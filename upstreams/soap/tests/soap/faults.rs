@@ -118,15 +118,21 @@ routes:
 }
 
 #[tokio::test]
-async fn a_fault_of_the_service_counts_as_a_failure_and_one_of_the_client_does_not() {
-    for (code, failure) in [("Server", (503, "upstream_unavailable")), ("Client", (400, "soap_fault"))] {
+async fn a_fault_is_an_answer_unless_the_circuit_is_told_that_one_of_the_service_is_a_failure() {
+    let open = (503, "upstream_unavailable");
+    for (on, code, failure) in [
+        ("", "Server", (502, "soap_fault")),
+        (", on: 5xx", "Server", open),
+        (", on: function_error", "Server", open),
+        (", on: [5xx, function_error]", "Client", (400, "soap_fault")),
+    ] {
         let fault = format!("<e:Fault><faultcode>e:{code}</faultcode><faultstring>no</faultstring></e:Fault>");
         let raw = Raw::saying("500 Internal Server Error", "text/xml", envelope(&fault)).await;
         let yaml = format!(
             "upstreams:
   shop:
     soap: {{url: \"{}\"}}
-    circuit_breaker: {{failures: 2, on: 5xx}}
+    circuit_breaker: {{failures: 2{on}}}
 routes:
   - {{match: GET /total, to: {{upstream: shop, operation: total, action: total, xml: '<total/>'}}}}
 ",
@@ -135,6 +141,6 @@ routes:
         let stage = Stage::of(read(&yaml).unwrap()).await;
         stage.get("/total").await;
         stage.get("/total").await;
-        assert_eq!(stage.get("/total").await.failure(), failure, "{code}");
+        assert_eq!(stage.get("/total").await.failure(), failure, "{code}{on}");
     }
 }
