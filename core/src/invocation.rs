@@ -166,6 +166,18 @@ impl CallContext {
         self.tried.as_ref()
     }
 
+    /// A text that has to be the same in every attempt of a request, such as the id by which repetitions are known: the
+    /// first attempt makes it. `name` is the kind's own. Where there is one attempt only it is just made.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn once<E>(&self, name: &'static str, make: impl FnOnce() -> Result<String, E>) -> Result<String, E> {
+        match &self.tried {
+            Some(tried) => tried.text(name, make),
+            None => make(),
+        }
+    }
+
     /// Who the client is, where `auth` found out: the name of a key or user, or the `sub` of a token.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref()

@@ -26,6 +26,7 @@ mod renewed;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod written;
 
 use std::future::{self, Future};
@@ -33,12 +34,13 @@ use std::future::{self, Future};
 pub use context::{Context, Stopped};
 pub use description::{Content, Description, Parameter};
 pub use discovered::Discovered;
-pub use endpoint::{EndpointHealth, EndpointState, Tried};
+pub use endpoint::{EndpointHealth, EndpointState};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use files::Files;
 pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
+pub use tried::Tried;
 pub use written::written;
 
 use crate::{

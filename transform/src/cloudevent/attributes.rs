@@ -42,6 +42,15 @@ impl Attributes {
         Ok(())
     }
 
+    pub(super) fn set_id(&mut self, id: String) {
+        if id.is_empty() || id.chars().any(char::is_control) {
+            return;
+        }
+        if let Some((_, known)) = self.0.iter_mut().find(|(name, _)| *name == "id") {
+            *known = id;
+        }
+    }
+
     /// The attributes, if those that every event has are there.
     pub(super) fn complete(self) -> Result<Self, TransformError> {
         for required in REQUIRED {

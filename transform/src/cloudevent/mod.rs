@@ -168,6 +168,17 @@ impl CloudEvent {
         attributes::decode(value)
     }
 
+    /// The attribute `id`, which with `source` tells a repetition.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.attributes.get("id").unwrap_or_default()
+    }
+
+    /// Sets the attribute `id`; an empty one, or one with control characters, changes nothing.
+    pub fn set_id(&mut self, id: String) {
+        self.attributes.set_id(id);
+    }
+
     /// Names and values as text, `specversion` first; what is not set is absent.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter()

@@ -95,8 +95,12 @@ impl Function {
             let text = template.as_ref().map(|template| whole.line(template, what)).transpose()?;
             text.filter(|text| !text.is_empty()).map(|text| key::fitting(text, what)).transpose()
         };
-        let id = match line(&self.message_id, "the message's id")? {
-            Some(id) => id,
+        let id = self.message_id.as_ref().map(|template| {
+            let id = || whole.line(template, "the message's id");
+            whole.context().once("message_id", id)
+        });
+        let id = match id.transpose()?.filter(|id| !id.is_empty()) {
+            Some(id) => key::fitting(id, "the message's id")?,
             None => match whole.idempotency_key() {
                 Some(key) => key::fitting(key.to_owned(), "the idempotency key")?,
                 None => key::short(&whole.context().request_id().to_string()),

@@ -1,5 +1,7 @@
 //! CloudEvents in a broker's message, by its binding.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use callgate_core::UpstreamError;
 use callgate_transform::{CloudEvent, CloudEvents};
@@ -11,7 +13,11 @@ use crate::{binding::Binding, message::Message, whole::Whole};
 pub(crate) fn of(events: &CloudEvents, whole: &Whole) -> Result<CloudEvent, UpstreamError> {
     let context = whole.context();
     let event = events.event(whole.head(), whole.payload(), context.exchange(), context.origin().received);
-    event.map_err(|error| UpstreamError::unrendered("the event could not be made", error))
+    let mut event = event.map_err(|error| UpstreamError::unrendered("the event could not be made", error))?;
+    // Consumers know a repetition by it.
+    let id = context.once("cloudevent.id", || Ok::<_, Infallible>(event.id().to_owned()));
+    event.set_id(id.unwrap_or_else(|never| match never {}));
+    Ok(event)
 }
 
 /// Puts an event into a message as one document.

@@ -66,8 +66,11 @@ impl Function {
         let Draft { message, accepted } = self.form.draft(whole)?;
         let message = match &self.wait {
             Wait::Stored { stream } => {
-                let rendered = self.message_id.as_ref().map(|template| whole.line(template, "the message's id"));
-                let rendered = rendered.transpose()?;
+                let render = |template| {
+                    let id = || whole.line(template, "the message's id");
+                    whole.context().once("message_id", id)
+                };
+                let rendered = self.message_id.as_ref().map(render).transpose()?;
                 // A dead letter tells of its message's fate, which others with the same key do not share.
                 let own = !whole.context().carries_all_headers();
                 let id = rendered.as_deref().or_else(|| whole.idempotency_key().filter(|_| own));

@@ -45,6 +45,36 @@ pub(crate) async fn a_silent_broker_leaves_the_outcome_unknown(bed: Arc<Bed>) {
     assert!(bodies.contains(&"unknown".to_owned()) && !bodies.contains(&"never".to_owned()), "{bodies:?}");
 }
 
+/// Both attempts reach the broker, which keeps both: consumers know the repetition by its id.
+pub(crate) async fn all_attempts_of_a_request_have_one_id(bed: Arc<Bed>) {
+    let (client, queue) = (bed.client().await, bed.name("once"));
+    client.queue(&queue).await;
+    let function = format!("routing_key: {queue}, message_id: '{{{{ uuid() }}}}'");
+    let policies = "retry: {attempts: 2, backoff: {initial: 0ms}, budget: 100%}\n    timeout: {attempt: 1s}";
+    let stage = Stage::of(&format!("{{url: \"{}\"}}\n    {policies}", bed.url), &[("new", &function)]).await;
+    // One that is larger than all before would go on a channel of its own, for which the broker is asked before.
+    stage.post("/new/x", "a first one").await.succeeds(202);
+    let id = |message: lapin::message::BasicGetMessage| {
+        message.delivery.properties.message_id().clone().unwrap().to_string()
+    };
+    let mut former = Vec::new();
+    while let Some(message) = client.take(&queue).await {
+        former.push(id(message));
+    }
+    let node = bed.node().await;
+    node.pause();
+    stage.post("/new/x", "unknown").await.fails(504, "upstream_timeout");
+    node.resume();
+    let mut found = Vec::new();
+    let both = async || {
+        found.extend(client.take(&queue).await.map(id));
+        found.len() == 2
+    };
+    assert!(until(LIMIT, both).await);
+    assert_eq!(found[0], found[1]);
+    assert!(!former.contains(&found[0]));
+}
+
 pub(crate) async fn a_blocked_connection_throttles(bed: Arc<Bed>) {
     let (client, queue) = (bed.client().await, bed.name("blocked"));
     client.queue(&queue).await;

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
     }
     let disturbed: Trials = trials![
         faults::a_silent_broker_leaves_the_outcome_unknown,
+        faults::all_attempts_of_a_request_have_one_id,
         faults::a_blocked_connection_throttles,
         faults::what_is_under_way_is_answered_when_the_broker_dies,
     ];

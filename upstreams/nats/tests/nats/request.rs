@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, HeaderMap, client::RequestErrorKind};
 use callgate_testkit::peers::until;
 use futures_util::StreamExt;
 use http::Request;
@@ -134,6 +134,40 @@ async fn replies_are_sent_on_as_they_come_and_a_lost_connection_breaks_them() {
     server.kill();
     let error = tokio::time::timeout(Duration::from_secs(30), body.frame()).await.unwrap().unwrap();
     assert!(error.is_err(), "a response that was cut off must not look complete");
+}
+
+/// What waits for a client that does not read is bounded, and whoever missed a reply is not told that this was all.
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_nobody_reads_are_held_up_to_a_bound_and_then_the_response_breaks() {
+    const HELD: usize = 1024;
+    let Some(server) = server("").await else { return };
+    let stage = Stage::new(&server, "", &[("many", "subject: ask, mode: request, max_replies: 1000000")]).await;
+    let client = client(&server).await;
+    let mut requests = client.subscribe("ask").await.unwrap();
+    settled(&client).await;
+    let (open, inbox) = tokio::join!(stage.open(Request::post("/many/x"), ""), async {
+        let inbox = requests.next().await.unwrap().reply.unwrap();
+        for number in 0..3 * HELD {
+            client.publish(inbox.clone(), number.to_string().into()).await.unwrap();
+        }
+        inbox
+    });
+    // The gateway gives up its subscription as soon as a reply finds no place.
+    let given_up = async || {
+        let asked = tokio::time::timeout(Duration::from_millis(200), client.request(inbox.clone(), "more".into()));
+        matches!(asked.await, Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders)
+    };
+    assert!(until(Duration::from_secs(20), given_up).await);
+    let mut body = open.into_body();
+    let mut read = 0;
+    let error = loop {
+        match body.frame().await.expect("a response that misses replies must not look complete") {
+            Ok(frame) => assert_eq!(frame.into_data().unwrap(), read.to_string()),
+            Err(error) => break error,
+        }
+        read += 1;
+    };
+    assert_eq!(read, 1 + HELD, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
