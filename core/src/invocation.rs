@@ -17,6 +17,7 @@ use crate::{
     edge::{ClientCertificate, ShownCertificate},
     gateway::Recorder,
     observe::Traced,
+    policy::Awaited,
     request_id::RequestId,
     upstream::Tried,
 };
@@ -50,6 +51,8 @@ pub struct CallContext {
     pub(crate) exchange: Exchange,
     pub(crate) carries_all_headers: bool,
     pub(crate) tried: Option<Tried>,
+    /// Whether the client's body is waited for, where it streams and the time is bounded.
+    pub(crate) client: Option<Awaited>,
     /// Notes the calls of a request that an operator tries.
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// The request as a span, if it is recorded.
@@ -164,6 +167,12 @@ impl CallContext {
     /// several endpoints adds the one that it takes, and prefers those that were not used.
     pub fn tried(&self) -> Option<&Tried> {
         self.tried.as_ref()
+    }
+
+    /// Whether more of the request's body is waited for at the moment. Who is too slow then is the client, so that a call
+    /// which is dropped at its deadline says nothing of the endpoint.
+    pub fn waits_for_client(&self) -> bool {
+        self.client.as_ref().is_some_and(Awaited::is_awaited)
     }
 
     /// A text that has to be the same in every attempt of a request, such as the id by which repetitions are known: the

@@ -92,6 +92,7 @@ pub(crate) fn context(
         exchange,
         carries_all_headers: false,
         tried: None,
+        client: None,
         recorder: None,
         span: None,
         trusted: false,

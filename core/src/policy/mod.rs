@@ -46,5 +46,5 @@ pub(crate) use reason::Reason;
 pub(crate) use retry::RetrySettings;
 pub(crate) use settings::{LimitSettings, Policies, PolicySettings, policies, settings_with, with_policies};
 pub(crate) use stack::{Stack, admitted, stack};
-pub(crate) use timeout::Timeout;
+pub(crate) use timeout::{Awaited, Timeout};
 pub(crate) use transformation::Pipelines;

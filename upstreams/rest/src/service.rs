@@ -66,8 +66,6 @@ impl Service {
         // Another endpoint may have another base path.
         let uri = request.uri().clone();
         let former = context.tried();
-        // While a body comes from the client, the time may be lost with the client.
-        let deadline = context.deadline().filter(|_| request.body().as_bytes().is_some());
         let mut tries = balancer.choose();
         let mut member = balancer.member(&mut tries, former).ok_or_else(error::unhealthy)?;
         loop {
@@ -78,9 +76,9 @@ impl Service {
             {
                 request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
             }
-            let mut answer = Answer { balancer, member, deadline };
+            let mut answer = Answer { balancer, member, context, awaited: true };
             let sent = self.client.try_send(&member.endpoint, request).await;
-            answer.deadline = None;
+            answer.awaited = false;
             let failure = match sent {
                 Ok(reply) => {
                     balancer.answered(member, reply.status());
@@ -126,16 +124,18 @@ impl Service {
 }
 
 /// An answer that is waited for. That the time is over when nobody waits any more speaks against the endpoint; a client
-/// that leaves does not.
+/// that leaves does not, nor does one whose body is not there yet.
 struct Answer<'a> {
     balancer: &'a Balancer,
     member: &'a Member,
-    deadline: Option<Instant>,
+    context: &'a CallContext,
+    awaited: bool,
 }
 
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
-        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        let is_late = || self.context.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if self.awaited && is_late() && !self.context.waits_for_client() {
             self.balancer.fail(self.member);
         }
     }

@@ -69,6 +69,16 @@ async fn a_client_that_does_not_end_its_own_stream_says_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_was_sent_whole_or_that_nobody_takes_waits_for_the_upstream_alone() {
+    for act in [Act::Hang, Act::HangAtOnce] {
+        let stage = Stage::with("timeout: 2s, circuit_breaker: {failures: 1}").await;
+        stage.act([act]);
+        assert_eq!(stage.send("POST", streamed("a", "b")).await.error, "upstream_timeout");
+        assert_eq!(stage.get().await.error, "upstream_unavailable");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_status_of_grpc_is_a_failure_too() {
     let stage = Stage::with("circuit_breaker: {failures: 2}").await;
     stage.act([14, 5, 14, 8].map(Act::AnswerGrpc));

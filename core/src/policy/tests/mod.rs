@@ -57,6 +57,8 @@ pub(super) enum Act {
     FailAtOnce(ErrorKind),
     Throttle(Duration),
     Hang,
+    /// Hangs before anything of the body was read.
+    HangAtOnce,
     /// Answers 200 after a time.
     Take(Duration),
     /// Answers 200 at once, with a body whose two parts come after so long each.
@@ -141,6 +143,9 @@ impl Upstream for Scripted {
         };
         let failed = |kind| UpstreamError::new(kind, "it was told to fail");
         let body = invocation.request.into_body();
+        if let Act::HangAtOnce = act {
+            return std::future::pending().await;
+        }
         if let Act::FailAtOnce(kind) = act {
             read(Body::empty()).await?;
             return Err(failed(kind));
@@ -157,7 +162,7 @@ impl Upstream for Scripted {
             Act::Refuse(kind) => return Err(failed(kind).not_executed()),
             Act::AnswerGrpc(status) => drop(response.headers_mut().insert("grpc-status", status.into())),
             Act::Throttle(wait) => return Err(failed(ErrorKind::Throttled).with_retry_after(wait)),
-            Act::Hang => std::future::pending().await,
+            Act::Hang | Act::HangAtOnce => std::future::pending().await,
             Act::Take(time) => sleep(time).await,
             Act::Trickle(pause) => {
                 let parts = stream::iter(["a", "b"]).then(move |part| async move {

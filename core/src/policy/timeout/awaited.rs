@@ -15,8 +15,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::body::{Body, BodyError};
 
 /// Tells of a request's body whether more of it is waited for: who is too slow then is the client.
-#[derive(Debug)]
-pub(super) struct Awaited(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub(crate) struct Awaited(Arc<AtomicBool>);
 
 impl Awaited {
     /// Has the body tell; `None` where it is in memory, so that nobody waits for it.
@@ -31,7 +31,7 @@ impl Awaited {
     }
 
     /// Whether the client is waited for at the moment.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -16,9 +16,11 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tower::Service;
 
-pub(crate) use settings::{Timeout, Times};
+pub(crate) use self::{
+    awaited::Awaited,
+    settings::{Timeout, Times},
+};
 
-use self::awaited::Awaited;
 use super::body::timed;
 use crate::{
     body::BodyError,
@@ -145,6 +147,7 @@ impl Client {
     fn of(invocation: &mut Invocation) -> Option<Self> {
         let request = &mut invocation.request;
         let body = Awaited::watch(request.body_mut())?;
+        Arc::make_mut(&mut invocation.context).client = Some(body.clone());
         Some(Self { body, is_grpc: Speech::of(request.headers()) == Speech::Grpc })
     }
 }

@@ -11,9 +11,13 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::EndpointHealth;
+use bytes::Bytes;
+use callgate_core::{Body, BodyError, EndpointHealth};
 use callgate_testkit::peers::until;
-use http::StatusCode;
+use futures_util::{StreamExt, stream};
+use http::{Request, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 
 use crate::stage::{LONG, Raw, Stage, refusing};
 
@@ -118,6 +122,42 @@ async fn an_endpoint_that_does_not_answer_in_time_is_left_out_too() {
         assert_eq!(stage.get("/").await.status(), StatusCode::OK);
     }
     assert_eq!(hanging.requests(), 2);
+}
+
+fn streaming(frames: impl futures_util::Stream<Item = Frame<Bytes>> + Send + 'static) -> Request<Body> {
+    let body = StreamBody::new(Box::pin(frames.map(Ok::<_, BodyError>)));
+    Request::put("/").body(Body::new(body)).unwrap()
+}
+
+#[tokio::test]
+async fn a_streamed_request_speaks_against_an_endpoint_that_does_not_answer_it_unless_the_client_is_waited_for() {
+    // Of a request in chunks, head and body end in an empty line each; what is repeated has a length.
+    let hanging = Raw::start(|mut peer| while peer.head().is_some() {});
+    let good = Raw::start(|mut peer| {
+        while let Some(head) = peer.head() {
+            match head.contains("content-length: 2") {
+                true => drop(peer.bytes(2)),
+                false => drop(peer.head()),
+            }
+            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let endpoints = format!("endpoints: [\"{}\", \"{}\"]", hanging.url, good.url);
+    let options = format!("{{{endpoints}, ejection: {{failures: 1, initial: 1h, max: 1h}}}}");
+    let policies = "timeout: {attempt: 1s}\n    retry: {attempts: 2, backoff: {initial: 0ms}, budget: 100%}";
+    let stage = Stage::new(&format!("{options}\n    {policies}")).await;
+    let data = |text: &'static str| Frame::data(Bytes::from_static(text.as_bytes()));
+    for _ in 0..2 {
+        let slow = stream::iter([data("a")]).chain(stream::pending());
+        assert_eq!(stage.send(streaming(slow)).await.headers()["callgate-error"], "bad_request");
+    }
+    let healthy = stage.endpoints().iter().all(|endpoint| endpoint.health == EndpointHealth::Healthy);
+    assert!(healthy, "{:?}", stage.endpoints());
+    let before = hanging.requests();
+    for _ in 0..10 {
+        assert_eq!(stage.send(streaming(stream::iter([data("a"), data("b")]))).await.status(), StatusCode::OK);
+    }
+    assert_eq!(hanging.requests() - before, 2);
 }
 
 #[tokio::test]
