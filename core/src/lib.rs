@@ -42,7 +42,7 @@ pub use snapshot::{
 };
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
-    ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Lease,
-    OpenConnection, Parameter, PoolGauge, Renewed, Settings, Stopped, Target, TokenGauge, TokenState, Tried, Upstream,
-    written,
+    ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Late,
+    Lease, OpenConnection, Parameter, PoolGauge, Renewed, Settings, Stopped, Target, TokenGauge, TokenState, Tried,
+    Upstream, written,
 };

@@ -12,7 +12,14 @@ use super::{
     search::Arrival,
     sent::{self, Dispatched, Sent},
 };
-use crate::{document::nearest, failure::Failure, gateway, request_id::RequestId, respond::{self, Speech}, routing::Captures};
+use crate::{
+    document::nearest,
+    failure::Failure,
+    gateway,
+    request_id::RequestId,
+    respond::{self, Speech},
+    routing::Captures,
+};
 
 /// How a request is tried.
 #[derive(Debug, Clone, Default)]

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_client_is_known_by_its_content_type() {
-        let of = |kind: &'static str| Speech::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]));
+        let of =
+            |kind: &'static str| Speech::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]));
         for kind in ["application/grpc", "application/grpc+proto", "application/grpc; x=y"] {
             assert_eq!(of(kind), Speech::Grpc, "{kind}");
         }
@@ -63,7 +64,8 @@ mod tests {
         for kind in ["application/grpc-web-text", "application/grpc-web-text+proto"] {
             assert_eq!(of(kind), Speech::GrpcWeb { is_text: true }, "{kind}");
         }
-        for kind in ["application/json", "application/grpcx", "application/grpc-else", "application/grpc-web-texts", ""] {
+        for kind in ["application/json", "application/grpcx", "application/grpc-else", "application/grpc-web-texts", ""]
+        {
             assert_eq!(of(kind), Speech::Plain, "{kind}");
         }
         assert_eq!(Speech::of(&HeaderMap::new()), Speech::Plain);

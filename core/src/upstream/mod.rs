@@ -22,6 +22,7 @@ mod endpoint;
 mod erased;
 mod files;
 mod gauge;
+mod late;
 mod renewed;
 mod settings;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use endpoint::{EndpointHealth, EndpointState};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};
 pub use files::Files;
 pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
+pub use late::Late;
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
 pub use tried::Tried;

@@ -29,11 +29,7 @@ impl Tried {
     }
 
     /// The text that the first attempt made under this name.
-    pub(crate) fn text<E>(
-        &self,
-        name: &'static str,
-        make: impl FnOnce() -> Result<String, E>,
-    ) -> Result<String, E> {
+    pub(crate) fn text<E>(&self, name: &'static str, make: impl FnOnce() -> Result<String, E>) -> Result<String, E> {
         let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, text)) = texts.iter().find(|(known, _)| *known == name) {
             return Ok(text.clone());

@@ -1,8 +1,8 @@
 //! A function, bound: what of it doesn't change from call to call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use callgate_core::Invalid;
+use callgate_core::{Invalid, Late};
 use http::uri::PathAndQuery;
 
 use crate::{
@@ -19,7 +19,7 @@ pub struct Function {
     /// The path of the method's calls; none for a function that is every method.
     pub(crate) path: Option<PathAndQuery>,
     /// What became of it when the description was there.
-    pub(crate) bound: OnceLock<Bound>,
+    pub(crate) bound: Late<Bound, Contract, Invalid>,
 }
 
 /// How requests that are no gRPC are served.
@@ -33,20 +33,15 @@ pub(crate) enum Bound {
 }
 
 impl Function {
-    pub(crate) fn new(target: Target) -> Result<Self, Invalid> {
+    pub(crate) fn new(target: Target, bound: Option<Bound>) -> Result<Self, Invalid> {
         let path = target.method.as_ref().map(|method| PathAndQuery::try_from(format!("/{method}"))).transpose();
         let path = path.map_err(|error| Invalid::new(error.to_string()).at("method"))?;
-        Ok(Self { target, path, bound: OnceLock::new() })
+        Ok(Self { target, path, bound: bound.map(Late::from).unwrap_or_default() })
     }
 
-    /// Binds it if it is not bound yet. What can't be bound is tried again the next time: by then the service may describe
-    /// itself otherwise.
-    pub(crate) fn bind(&self, contract: &Contract, json: Json) -> Result<&Bound, Invalid> {
-        if let Some(bound) = self.bound.get() {
-            return Ok(bound);
-        }
-        let bound = Bound::new(&self.target, contract, json)?;
-        Ok(self.bound.get_or_init(|| bound))
+    /// Binds it if it is not bound yet. What can't be bound is tried again with the next description.
+    pub(crate) fn bind(&self, contract: &Arc<Contract>, json: Json) -> Result<&Bound, Invalid> {
+        self.bound.of(contract, || Bound::new(&self.target, contract, json))
     }
 }
 
@@ -82,8 +77,9 @@ mod tests {
 
     #[test]
     fn what_could_not_be_bound_is_bound_when_it_is_there() {
-        let function = Function::new(Target { method: Some("a.b.S/New".into()), ..Target::default() }).unwrap();
+        let function = Function::new(Target { method: Some("a.b.S/New".into()), ..Target::default() }, None).unwrap();
         let (old, new) = (contract("rpc Old(M) returns (M);"), contract("rpc New(M) returns (M);"));
+        let (old, new) = (Arc::new(old), Arc::new(new));
         assert!(function.bind(&old, Json::default()).is_err());
         assert!(matches!(function.bind(&new, Json::default()), Ok(Bound::Method(..))));
         assert!(function.bind(&old, Json::default()).is_ok(), "it stays bound");

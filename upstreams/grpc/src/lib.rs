@@ -114,11 +114,7 @@ impl Upstream for Grpc {
             (_, Some(contract)) => Some(Bound::new(&target, &contract, self.json)?),
             (_, None) => None,
         };
-        let function = Function::new(target)?;
-        if let Some(bound) = bound {
-            function.bound.set(bound).ok();
-        }
-        Ok(function)
+        Function::new(target, bound)
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
@@ -128,7 +124,7 @@ impl Upstream for Grpc {
             Client::Web { is_text } => Some(is_text),
             Client::Other => {
                 let contract = self.contract();
-                let bound = self.bound_of(function, contract.as_deref()).await?;
+                let bound = self.bound_of(function, contract.as_ref()).await?;
                 let json = call::json(&self.service, bound, contract.as_deref(), self.json, request, &context);
                 return Box::pin(json).await;
             }
@@ -195,7 +191,7 @@ impl Upstream for Grpc {
         if matches!(self.described, Described::Nothing) {
             return Ok(None);
         }
-        Ok(match self.bound_of(function, self.contract().as_deref()).await? {
+        Ok(match self.bound_of(function, self.contract().as_ref()).await? {
             Bound::Method(method, _) => Some(describe::description(method, self.json)),
             Bound::Service(_) | Bound::OnlyGrpc => None,
         })
@@ -216,15 +212,19 @@ impl Grpc {
     async fn bound_of<'f>(
         &self,
         function: &'f Function,
-        contract: Option<&Contract>,
+        contract: Option<&Arc<Contract>>,
     ) -> Result<&'f Bound, UpstreamError> {
         let bound = match (function.bound.get(), contract, &self.described) {
             (Some(bound), _, _) => Ok(bound),
-            (None, Some(contract), _) => function.bind(contract, self.json),
-            (None, None, Described::ByItself(_, asked)) => {
-                let contract = asked.get().await?;
-                function.bind(&contract, self.json)
+            (None, contract, Described::ByItself(_, asked)) => {
+                let contract = match contract {
+                    Some(contract) => Arc::clone(contract),
+                    None => asked.get().await?,
+                };
+                // It is asked again before its time: by then the method may be there.
+                function.bind(&contract, self.json).inspect_err(|_| asked.refused())
             }
+            (None, Some(contract), _) => function.bind(contract, self.json),
             (None, None, _) => Ok(&Bound::OnlyGrpc),
         };
         bound.map_err(|invalid| error::unbound(&invalid))

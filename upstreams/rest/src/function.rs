@@ -1,8 +1,9 @@
 //! A function of the service: all of it, or an operation.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use callgate_core::{Invalid, Invocation, Response, UpstreamError};
+use callgate_core::{Invalid, Invocation, Late, Response, UpstreamError};
+use callgate_openapi::Document;
 
 use crate::{
     balance::Balancer,
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Function {
     target: Target,
-    ready: OnceLock<Result<Ready, Vec<Invalid>>>,
+    ready: Late<Ready, Document, Vec<Invalid>>,
 }
 
 /// A function with all that a call needs.
@@ -36,16 +37,13 @@ impl Function {
         service: &Service,
         shelf: Option<&Shelf>,
     ) -> Result<Self, Vec<Invalid>> {
-        let function = Self { target, ready: OnceLock::new() };
-        let document_matters = function.target.operation.is_some() || !config.has_address();
-        if document_matters && shelf.is_some_and(|shelf| shelf.document().is_none()) {
-            return Ok(function);
+        let document = shelf.and_then(Shelf::document);
+        let document_matters = target.operation.is_some() || !config.has_address();
+        if document_matters && shelf.is_some() && document.is_none() {
+            return Ok(Self { target, ready: Late::default() });
         }
-        function.ready.get_or_init(|| bind(&function.target, config, service, shelf));
-        match function.ready.get() {
-            Some(Err(invalid)) => Err(invalid.clone()),
-            _ => Ok(function),
-        }
+        let ready = bind(&target, config, service, document.as_ref())?;
+        Ok(Self { target, ready: ready.into() })
     }
 
     /// The function, if the document that it needs is there.
@@ -55,11 +53,15 @@ impl Function {
         service: &Service,
         shelf: Option<&Shelf>,
     ) -> Result<&Ready, UpstreamError> {
-        if self.ready.get().is_none() && shelf.is_some_and(|shelf| shelf.document().is_none()) {
-            return Err(error::no_document());
+        if let Some(ready) = self.ready.get() {
+            return Ok(ready);
         }
-        let ready = self.ready.get_or_init(|| bind(&self.target, config, service, shelf));
-        ready.as_ref().map_err(|invalid| error::unbound(invalid))
+        let Some((shelf, document)) = shelf.and_then(|shelf| Some((shelf, shelf.document()?))) else {
+            return Err(error::no_document());
+        };
+        // By the next document the operation may be there.
+        let bind = || bind(&self.target, config, service, Some(&document)).inspect_err(|_| shelf.wants_another());
+        self.ready.of(&document, bind).map_err(|invalid| error::unbound(&invalid))
     }
 
     /// The operation that it names.
@@ -82,14 +84,18 @@ impl Ready {
     }
 }
 
-fn bind(target: &Target, config: &Config, service: &Service, shelf: Option<&Shelf>) -> Result<Ready, Vec<Invalid>> {
-    let document = shelf.and_then(Shelf::document);
-    let operation = match (&target.operation, &document) {
+fn bind(
+    target: &Target,
+    config: &Config,
+    service: &Service,
+    document: Option<&Arc<Document>>,
+) -> Result<Ready, Vec<Invalid>> {
+    let operation = match (&target.operation, document) {
         (None, _) => None,
         (Some(name), Some(document)) => Some(Box::new(Bound::new(document, config, target, name)?)),
         (Some(_), None) => return Err(vec![no_contract()]),
     };
-    let url = || match (&operation, &document) {
+    let url = || match (&operation, document) {
         (Some(operation), _) => operation.url(config),
         (None, Some(document)) => server_url(document, &[], config),
         (None, None) => Err(error::Unusable::NoEndpoint),

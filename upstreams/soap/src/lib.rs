@@ -22,11 +22,11 @@ mod tree;
 mod wsdl;
 mod xsd;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use callgate_core::{
-    Body, Context, Description, Discovered, Files, Invalid, Invocation, Response, Upstream, UpstreamError,
+    Body, Context, Description, Discovered, Files, Invalid, Invocation, Late, Response, Upstream, UpstreamError,
     upstream::has_idempotency_key, written,
 };
 use callgate_http::HttpClient;
@@ -73,7 +73,7 @@ enum Described {
 pub struct Function {
     target: Target,
     /// What became of it when the description was there.
-    bound: OnceLock<Result<Bound, Invalid>>,
+    bound: Late<Bound, Contract, Invalid>,
 }
 
 impl Upstream for Soap {
@@ -153,14 +153,10 @@ impl Upstream for Soap {
             Described::ByWsdl(contract) => self.bound(contract, &target)?.into(),
             Described::Later(_) => match target.unfit(true).into_iter().next() {
                 Some(unfit) => return Err(unfit),
-                None => None,
+                None => Late::default(),
             },
         };
-        let function = Function { target, bound: OnceLock::new() };
-        if let Some(bound) = bound {
-            function.bound.set(Ok(bound)).ok();
-        }
-        Ok(function)
+        Ok(Function { target, bound })
     }
 
     fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
@@ -222,7 +218,7 @@ impl Upstream for Soap {
                 Arc::new(fetcher.contract(wsdl).await.map_err(|failed| error::not_fetched(&failed))?)
             }
             None => match self.contract()? {
-                Some(contract) => Arc::clone(contract),
+                Some(contract) => contract,
                 None => return Ok(Vec::new()),
             },
         };
@@ -260,10 +256,10 @@ fn parsed(url: &str) -> Result<Address, String> {
 
 impl Soap {
     /// What is known of the service; nothing where nothing has to be.
-    fn contract(&self) -> Result<Option<&Arc<Contract>>, UpstreamError> {
+    fn contract(&self) -> Result<Option<Arc<Contract>>, UpstreamError> {
         match &self.described {
             Described::ByHand => Ok(None),
-            Described::ByWsdl(contract) => Ok(Some(contract)),
+            Described::ByWsdl(contract) => Ok(Some(Arc::clone(contract))),
             Described::Later(awaited) => awaited.get().map(Some).map_err(|reason| error::no_contract(&reason)),
         }
     }
@@ -275,12 +271,19 @@ impl Soap {
 
     /// A function that is bound, if only now.
     fn bound_of<'f>(&self, function: &'f Function) -> Result<&'f Bound, UpstreamError> {
-        let bound = match (function.bound.get(), self.contract()?) {
-            (Some(bound), _) => bound,
-            (None, Some(contract)) => function.bound.get_or_init(|| self.bound(contract, &function.target)),
-            (None, None) => return Err(error::no_contract("there is none")),
+        if let Some(bound) = function.bound.get() {
+            return Ok(bound);
+        }
+        let Some(contract) = self.contract()? else { return Err(error::no_contract("there is none")) };
+        let bind = || {
+            self.bound(&contract, &function.target).inspect_err(|_| {
+                // By the next description the operation may be there.
+                if let Described::Later(awaited) = &self.described {
+                    awaited.wants_another();
+                }
+            })
         };
-        bound.as_ref().map_err(error::unbound)
+        function.bound.of(&contract, bind).map_err(|invalid| error::unbound(&invalid))
     }
 }
 

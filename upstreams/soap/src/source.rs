@@ -2,13 +2,14 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use callgate_core::{Body, Context, Files};
 use callgate_http::HttpClient;
 use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
+use tokio::sync::Notify;
 
 use crate::{address::Addresses, documents::Documents, location::is_url, wsdl::Contract};
 
@@ -115,40 +116,55 @@ impl Fetcher {
     }
 }
 
-/// A description that is fetched in the background until it is there.
+/// A description that is fetched in the background until it is there, and again where it lacks what a function needs.
 #[derive(Debug)]
 pub(crate) struct Awaited {
-    contract: OnceLock<Arc<Contract>>,
-    reason: Mutex<String>,
+    /// Or why it is not there.
+    contract: Mutex<Result<Arc<Contract>, String>>,
+    unfit: Notify,
 }
 
 impl Awaited {
     /// Goes on fetching a description, which failed for this reason.
     pub(crate) fn start(fetcher: Fetcher, wsdl: String, reason: String) -> Arc<Self> {
-        let awaited = Arc::new(Self { contract: OnceLock::new(), reason: Mutex::new(reason) });
+        let awaited = Arc::new(Self { contract: Mutex::new(Err(reason)), unfit: Notify::new() });
         let (own, context) = (Arc::clone(&awaited), fetcher.context.clone());
         context.spawn(async move {
             let (mut wait, most) = WAITS;
             loop {
                 tokio::time::sleep(wait.mul_f64(0.75 + f64::from(fastrand::u8(..)) / 512.0)).await;
                 wait = (wait * 2).min(most);
-                let reason = match fetcher.contract(&wsdl).await {
+                match fetcher.contract(&wsdl).await {
                     Ok(contract) => {
                         tracing::info!(upstream = fetcher.context.name(), "The WSDL was fetched.");
-                        own.contract.set(Arc::new(contract)).ok();
-                        return;
+                        *own.contract() = Ok(Arc::new(contract));
+                        own.unfit.notified().await;
                     }
-                    Err(NotFetched::Absent(reason) | NotFetched::Wrong(reason)) => reason,
-                };
-                tracing::debug!(upstream = fetcher.context.name(), reason, "The WSDL could not be fetched.");
-                *own.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+                    Err(NotFetched::Absent(reason) | NotFetched::Wrong(reason)) => {
+                        tracing::debug!(upstream = fetcher.context.name(), reason, "The WSDL could not be fetched.");
+                        let mut contract = own.contract();
+                        // One that is there serves the functions that fit it.
+                        if contract.is_err() {
+                            *contract = Err(reason);
+                        }
+                    }
+                }
             }
         });
         awaited
     }
 
     /// The description, or why it is not there.
-    pub(crate) fn get(&self) -> Result<&Arc<Contract>, String> {
-        self.contract.get().ok_or_else(|| self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    pub(crate) fn get(&self) -> Result<Arc<Contract>, String> {
+        self.contract().clone()
+    }
+
+    /// Has it fetched again, after a while, as a function can't be bound to it.
+    pub(crate) fn wants_another(&self) {
+        self.unfit.notify_one();
+    }
+
+    fn contract(&self) -> MutexGuard<'_, Result<Arc<Contract>, String>> {
+        self.contract.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,16 @@
 //! Where documents come from, what is told of them before a request, and credentials.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use callgate_core::Body;
+use callgate_testkit::peers::until;
 use http::{Request, StatusCode};
 use serde_json::json;
 use tokio::runtime::Handle;
 
 use crate::{
     recorder::{Recorder, Reply},
-    stage::{Stage, plan, plan_with, refusing},
+    stage::{LONG, Stage, plan, plan_with, refusing},
 };
 
 const SECURED: &str = r##"
@@ -218,6 +221,35 @@ async fn while_a_document_can_not_be_had_its_operations_are_unavailable() {
         (StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable")
     );
     assert!(!stage.ready().await);
+}
+
+#[tokio::test]
+async fn a_document_that_came_late_and_lacks_an_operation_is_fetched_again() {
+    let asked = AtomicUsize::new(0);
+    let recorder = Recorder::serving(move |line| {
+        if line.starts_with("GET /v2/one") {
+            return Reply::ok("[]");
+        }
+        let document = |paths: &str| {
+            Reply::ok(&format!(r#"{{"openapi": "3.0.0", "servers": [{{"url": "/v2"}}], "paths": {{{paths}}}}}"#))
+        };
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::of("404 Not Found", "text/plain", "no"),
+            1 => document(r#""/other": {"get": {"operationId": "other"}}"#),
+            _ => document(r#""/one": {"get": {"operationId": "one"}}"#),
+        }
+    });
+    let options = format!("{{openapi: \"{}/openapi.json\"}}", recorder.url);
+    let stage = Stage::with(SECURED, &options, &routes(&["one"])).await;
+    let mut seen = Vec::new();
+    let works = async || {
+        let answer = stage.get("/one").await;
+        seen.extend(answer.headers().get("callgate-error").cloned());
+        seen.dedup();
+        answer.status() == StatusCode::OK
+    };
+    assert!(until(LONG, works).await, "{seen:?}");
+    assert_eq!(seen, ["upstream_unavailable", "upstream_denied"]);
 }
 
 #[tokio::test]

@@ -82,6 +82,30 @@ async fn a_wsdl_that_is_not_there_yet_is_awaited() {
 }
 
 #[tokio::test]
+async fn a_wsdl_that_came_late_and_lacks_an_operation_is_fetched_again() {
+    let whole = std::fs::read_to_string(corpus("spyne/shop11.wsdl")).unwrap();
+    let raw = Raw::answering(move |number| match number {
+        0 => ("404 Not Found", "text/plain", String::new()),
+        1 => ("200 OK", "text/xml", whole.replace("whoami", "whowas")),
+        _ => ("200 OK", "text/xml", whole.clone()),
+    })
+    .await;
+    let options = format!("wsdl: \"{0}?wsdl\", url: \"{0}\"", raw.url());
+    let stage = Stage::new(&options, "  - {match: /a, to: shop/whoami}\n").await;
+    let mut seen = Vec::new();
+    // At last it is called; that the answer is no envelope is another matter.
+    let is_called = async || {
+        let code = stage.post("/a", &json!({})).await.failure().1.to_owned();
+        if seen.last() != Some(&code) {
+            seen.push(code);
+        }
+        seen.last().is_some_and(|code| code == "bad_upstream_reply")
+    };
+    assert!(until(LONG, is_called).await, "{seen:?}");
+    assert_eq!(seen, ["upstream_unavailable", "upstream_denied", "bad_upstream_reply"]);
+}
+
+#[tokio::test]
 async fn a_service_without_a_wsdl_is_called_by_hand() {
     let Some(peer) = present(SoapService::start().await) else { return };
     for (url, version) in [(peer.url11(), "1.1"), (peer.url12(), "1.2")] {

@@ -83,20 +83,25 @@ pub(crate) struct Raw {
 impl Raw {
     /// Answers with a status line's end, a content type and a body.
     pub(crate) async fn saying(status: &'static str, kind: &'static str, body: String) -> Self {
+        Self::answering(move |_| (status, kind, body.clone())).await
+    }
+
+    /// Answers by the number of the request, from 0.
+    pub(crate) async fn answering(
+        answer: impl Fn(usize) -> (&'static str, &'static str, String) + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mut tasks, calls) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&calls);
-        let answer: Arc<str> = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        )
-        .into();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
-                let answer = Arc::clone(&answer);
+                let (status, kind, body) = answer(counter.fetch_add(1, Ordering::SeqCst));
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
                 connections.spawn(async move { answer_one(stream, &answer).await });
             }
         });
