@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use callgate_transform::TransformError;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde_json::{Map, Value};
 
 use crate::body::{BodyError, BoxError};
@@ -101,10 +101,10 @@ impl UpstreamError {
         self
     }
 
-    /// How long the upstream asks to wait before another try.
+    /// How long the upstream asks to wait before another try, if it does.
     #[must_use]
-    pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn with_retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = wait.into().or(self.retry_after);
         self
     }
 
@@ -213,6 +213,12 @@ pub fn excerpt(text: &str) -> String {
     line
 }
 
+/// How long a reply's `retry-after` asks to wait, where it does so in seconds and not by a date.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// An error and all its causes in one line, for the log. A cause that only repeats what was said is left out.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -226,4 +232,17 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_in_seconds() {
+        let asked = |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!((asked("Fri, 31 Dec 1999 23:59:59 GMT"), asked("-1")), (None, None));
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }

@@ -28,7 +28,7 @@ pub use body::{Body, BodyError, BoxError};
 pub use builtin::Echo;
 pub use document::{Period, Secret, Size};
 pub use edge::{AlternativeNames, ClientCertificate, Connection, InvalidIpRange, IpRange};
-pub use error::{ErrorKind, UpstreamError, chain, excerpt};
+pub use error::{ErrorKind, UpstreamError, chain, excerpt, retry_after};
 pub use gateway::{Gateway, Trial, TrialCall, TrialMessage};
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
 pub use observe::{AccessLine, AccessSink, Attribute, Span, SpanSide, TraceSink};

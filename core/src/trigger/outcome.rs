@@ -10,7 +10,7 @@ use super::Reply;
 use crate::{
     body::{Body, BodyError},
     edge,
-    error::{ErrorKind, UpstreamError, chain},
+    error::{ErrorKind, UpstreamError, chain, retry_after},
     failure::Failure,
     gateway::REQUEST_ID,
     invocation::Response,
@@ -78,13 +78,12 @@ impl Failed {
     fn functions(reply: Reply, end: Option<End>) -> Self {
         let status = reply.status;
         let detail = format!("The function answered with the status {status}.");
-        let after = reply.headers.get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
         // A failure of the gateway that the route's steps reshaped is one still.
         let (code, status) = match reply.error {
             Some(code) => (code, None),
             None => (Code::FunctionError, Some(status)),
         };
-        let retry_after = after.map(Duration::from_secs);
+        let retry_after = retry_after(&reply.headers);
         let end = end.unwrap_or(End { status, ..End::default() });
         Self { code, status, end, error: detail.clone(), detail, retry_after, reply }
     }

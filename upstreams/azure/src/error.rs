@@ -65,11 +65,7 @@ impl From<NoToken> for UpstreamError {
                 (ErrorKind::Unavailable, None)
             }
         };
-        let text = Self::new(kind, chain(&error)).not_executed();
-        match wait {
-            Some(wait) => text.with_retry_after(wait),
-            None => text,
-        }
+        Self::new(kind, chain(&error)).not_executed().with_retry_after(wait)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What is sent to the app, and what of its replies is the platform's own: pure.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
-use callgate_core::{ErrorKind, UpstreamError};
+use callgate_core::{ErrorKind, UpstreamError, retry_after};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    header::WWW_AUTHENTICATE,
     uri::{InvalidUri, PathAndQuery},
 };
 use percent_encoding::percent_decode_str;
@@ -98,10 +98,7 @@ pub(crate) fn refusal(function: &str, status: StatusCode, headers: &HeaderMap) -
     }
     let text = format!("the Functions host has too many requests to run the function {function}");
     let error = UpstreamError::new(ErrorKind::Throttled, text).not_executed();
-    Some(match retry_after(headers) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    })
+    Some(error.with_retry_after(retry_after(headers)))
 }
 
 /// Whether a reply asks for another token than the one that it was sent (RFC 6750, 3). The function may say so too.
@@ -110,12 +107,6 @@ pub(crate) fn wants_another_token(status: StatusCode, headers: &HeaderMap) -> bo
         challenge.as_bytes().get(..BEARER.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER))
     };
     status == StatusCode::UNAUTHORIZED && headers.get_all(WWW_AUTHENTICATE).iter().any(asks)
-}
-
-/// The seconds that a `retry-after` asks for.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 /// A target as a request's URI.
@@ -131,6 +122,9 @@ pub(crate) fn uri(path: &str, tail: Option<&str>, query: Option<&str>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::header::RETRY_AFTER;
     use proptest::prelude::*;
 
     use super::*;

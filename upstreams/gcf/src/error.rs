@@ -26,11 +26,7 @@ impl From<Unusable> for UpstreamError {
 
 impl From<TokenError> for UpstreamError {
     fn from(error: TokenError) -> Self {
-        let made = Self::new(error.kind, error.to_string()).not_executed();
-        match error.retry_after {
-            Some(wait) => made.with_retry_after(wait),
-            None => made,
-        }
+        Self::new(error.kind, error.to_string()).not_executed().with_retry_after(error.retry_after)
     }
 }
 

@@ -3,12 +3,10 @@
 //! Nothing in HTTP says which of the two a status comes from. What Google's front end answers has a known text on a
 //! small page; what says so in a header needs no page. Everything else is the function's reply, and passes.
 
-use std::time::Duration;
-
-use callgate_core::{Body, BodyError, ErrorKind, Response, UpstreamError};
+use callgate_core::{Body, BodyError, ErrorKind, Response, UpstreamError, retry_after};
 use http::{
     HeaderMap, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
     response::Parts,
 };
 
@@ -149,11 +147,7 @@ fn by_page(head: &Parts, page: &[u8], carried: Carried, function: &str) -> Optio
         ErrorKind::Throttled | ErrorKind::Unavailable => error.not_executed(),
         _ => error,
     };
-    let wait = text(&head.headers, RETRY_AFTER.as_str()).and_then(|seconds| seconds.trim().parse().ok());
-    Some(match wait.map(Duration::from_secs) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    })
+    Some(error.with_retry_after(retry_after(&head.headers)))
 }
 
 /// The cause goes into the message, not the source, so that nobody takes it for the error of the request's own body.
@@ -168,6 +162,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::Response as Http;
 
     use super::*;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use callgate_core::{BodyError, Code as Failure, ErrorKind, Invalid, UpstreamError, excerpt};
-use callgate_http::{EndpointError, SetupError, kind_of, retry_after};
+use callgate_core::{BodyError, Code as Failure, ErrorKind, Invalid, UpstreamError, excerpt, retry_after};
+use callgate_http::{EndpointError, SetupError, kind_of};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
@@ -83,7 +83,7 @@ impl From<Refused> for UpstreamError {
             error = error.not_executed();
         }
         match refused {
-            Refused::Status { retry_after: Some(wait), .. } => error.with_retry_after(wait),
+            Refused::Status { retry_after, .. } => error.with_retry_after(retry_after),
             _ => error,
         }
     }
@@ -149,9 +149,7 @@ pub(crate) fn status(status: &Status, pool: &prost_reflect::DescriptorPool) -> U
         error = error.with_detail(message.clone());
     }
     let Some(details) = details.as_ref().and_then(|details| details::read(details, pool)) else { return error };
-    if let Some(wait) = details.retry_after {
-        error = error.with_retry_after(wait);
-    }
+    error = error.with_retry_after(details.retry_after);
     if details.list.is_empty() { error } else { error.with_member("details", details.list) }
 }
 

@@ -1,9 +1,7 @@
 //! What a status says where another protocol, within HTTP, was to answer.
 
-use std::time::Duration;
-
 use callgate_core::ErrorKind;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::StatusCode;
 
 /// The class of the failure that a status tells which is the web's own: of a proxy on the way, or of a service that did
 /// not come to speak its protocol.
@@ -18,12 +16,6 @@ pub fn kind_of(status: StatusCode) -> ErrorKind {
         500.. => ErrorKind::FunctionError,
         _ => ErrorKind::BadReply,
     }
-}
-
-/// How long `retry-after` asks to wait, where it does so in seconds.
-#[must_use]
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -44,13 +36,5 @@ mod tests {
         ] {
             assert_eq!(kind_of(StatusCode::from_u16(status).unwrap()), kind, "{status}");
         }
-    }
-
-    #[test]
-    fn a_wait_is_read_in_seconds() {
-        let asked = |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
-        assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!((asked("Fri, 31 Dec 1999 23:59:59 GMT"), asked("-1")), (None, None));
-        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

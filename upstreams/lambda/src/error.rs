@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{BodyError, ErrorKind, UpstreamError, chain, excerpt};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use callgate_core::{BodyError, ErrorKind, UpstreamError, chain, excerpt, retry_after};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use crate::stream::StreamError;
@@ -88,9 +88,7 @@ impl Refusal {
             kind: excerpt(kind),
             message,
             request_id: aws_request_id(headers),
-            retry_after: text(headers, RETRY_AFTER.as_str())
-                .and_then(|value| value.trim().parse().ok())
-                .map(Duration::from_secs),
+            retry_after: retry_after(headers),
         }
     }
 
@@ -148,10 +146,7 @@ impl Refusal {
         if matches!(self.status.as_u16(), 409 | 429) {
             error = error.not_executed();
         }
-        match self.retry_after {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        }
+        error.with_retry_after(self.retry_after)
     }
 }
 

@@ -1,10 +1,8 @@
 //! What goes wrong at a gateway of OpenFaaS, classified.
 
-use std::time::Duration;
-
-use callgate_core::{BodyError, ErrorKind, UpstreamError, excerpt};
+use callgate_core::{BodyError, ErrorKind, UpstreamError, excerpt, retry_after};
 use callgate_http::{EndpointError, SetupError};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 
 use crate::{credentials::LoginError, name::NameError, shape::INTERNAL};
 
@@ -80,11 +78,7 @@ fn waiting(mut error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
     if error.kind() == ErrorKind::Throttled {
         error = error.not_executed();
     }
-    let wait = text(headers, RETRY_AFTER.as_str()).and_then(|value| value.trim().parse().ok());
-    match wait.map(Duration::from_secs) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    error.with_retry_after(retry_after(headers))
 }
 
 /// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
@@ -110,7 +104,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header::RETRY_AFTER};
 
     use super::*;
 

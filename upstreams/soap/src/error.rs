@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt};
-use callgate_http::{SetupError, kind_of, retry_after};
+use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt, retry_after};
+use callgate_http::{SetupError, kind_of};
 use http::{HeaderMap, StatusCode};
 
 use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
@@ -73,8 +73,8 @@ impl From<Refused> for UpstreamError {
         {
             error = error.not_executed();
         }
-        match &refused {
-            Refused::Status { retry_after: Some(wait), .. } => error.with_retry_after(*wait),
+        match refused {
+            Refused::Status { retry_after, .. } => error.with_retry_after(retry_after),
             _ => error,
         }
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
 use tracing::debug;
@@ -20,7 +20,7 @@ pub(crate) use settings::{Retry, RetrySettings};
 
 use self::{budget::Budget, replay::Replay};
 use crate::{
-    error::{ErrorKind, chain},
+    error::{ErrorKind, chain, retry_after},
     failure::{Failure, Retried},
     invocation::{Invocation, Response},
     policy::end::End,
@@ -155,10 +155,7 @@ fn did_nothing(reply: &Reply, end: End) -> bool {
 /// How long the upstream asks to wait.
 fn asked(reply: &Reply) -> Option<Duration> {
     match reply {
-        Ok(response) => {
-            let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-            Some(Duration::from_secs(seconds))
-        }
+        Ok(response) => retry_after(response.headers()),
         Err(failure) => failure.retry_after(),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use callgate_core::Lease;
+use callgate_core::{Lease, retry_after};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{error::NoToken, function::sensitive, shape::retry_after};
+use crate::{error::NoToken, function::sensitive};
 
 /// The most of a message that others wrote which goes to the log.
 const LONGEST: usize = 512;

@@ -1,9 +1,7 @@
 //! Questions to those who issue tokens.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use callgate_core::{Body, ErrorKind, chain};
+use callgate_core::{Body, ErrorKind, chain, retry_after};
 use callgate_http::{Endpoint, HttpClient, HttpError};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -129,6 +127,5 @@ pub(crate) fn refusal(who: &'static str, answer: &Answer) -> TokenError {
         408 | 500.. => ErrorKind::Unavailable,
         _ => ErrorKind::Denied,
     };
-    let wait = answer.headers.get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-    TokenError { retry_after: wait.map(Duration::from_secs), ..TokenError::new(kind, message) }
+    TokenError { retry_after: retry_after(&answer.headers), ..TokenError::new(kind, message) }
 }
