@@ -81,6 +81,22 @@ impl UpstreamError {
         Self::new(kind, "the request's body could not be read").with_source(error)
     }
 
+    /// A request's body that was to be JSON and is none.
+    pub fn no_json(error: &serde_json::Error) -> Self {
+        Self::new(ErrorKind::BadInput, "the request's body is no JSON")
+            .with_detail(format!("The body is no JSON: {error}."))
+    }
+
+    /// A reply could not be read to its end; `what` names it for the log. The cause goes into the message, not the source,
+    /// so that nobody takes it for the error of the request's own body.
+    pub fn reply_body(what: &str, error: &BodyError) -> Self {
+        let message = match error {
+            BodyError::Cut(cause) => format!("{what} was cut off: {cause}"),
+            other => format!("{what} could not be read: {other}"),
+        };
+        Self::new(ErrorKind::BadReply, message)
+    }
+
     /// A template of a target that the request's values do not fit; clients read the template's public detail.
     pub fn unrendered(message: impl Into<Cow<'static, str>>, error: TransformError) -> Self {
         let detail = error.public_detail().to_owned();
@@ -237,6 +253,18 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_of_the_requests_body_stays_findable_and_the_replys_does_not_pass_for_it() {
+        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
+        assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
+        for broken in [BodyError::TooLarge { limit: 5 }, BodyError::Cut("reset".into())] {
+            let error = UpstreamError::reply_body("the answer", &broken);
+            assert!(error.body_error().is_none() && error.kind() == ErrorKind::BadReply);
+            let cut = matches!(broken, BodyError::Cut(_));
+            assert_eq!(error.message() == "the answer was cut off: reset", cut, "{error}");
+        }
+    }
 
     #[test]
     fn a_wait_is_read_in_seconds() {

@@ -87,7 +87,7 @@ pub use extract::Extract;
 pub use flaw::{Field, Flaw};
 pub use glob::Glob;
 pub use one_or_many::{ONE_OR_MANY, OneOrMany};
-pub use payload::{Content, Payload};
+pub use payload::{Content, Payload, is_plain_json};
 pub use pipeline::{Bodyless, CompiledRequest, CompiledResponse, RequestPipeline, ResponsePipeline};
 pub use position::{LOCATED, Located, Position};
 pub use record::{RecordExpression, RecordTemplate};

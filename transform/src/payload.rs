@@ -3,6 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use minijinja::Value;
 
 use crate::{
@@ -131,6 +135,18 @@ impl Content {
     }
 }
 
+/// Whether a body with these headers can be read as JSON without more ado: it has no content coding, and its media type is
+/// one of JSON, or none is named.
+#[must_use]
+pub fn is_plain_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = kind.is_none_or(|kind| {
+        let end = kind.iter().position(|byte| *byte == b';').unwrap_or(kind.len());
+        kind.get(..end).is_some_and(|kind| kind.trim_ascii().to_ascii_lowercase().ends_with(b"json"))
+    });
+    is_json && !headers.contains_key(CONTENT_ENCODING)
+}
+
 /// Says where JSON is broken without quoting it.
 pub(crate) fn not_json(error: &serde_json::Error) -> Arc<str> {
     format!("the body is not JSON (line {}, column {})", error.line(), error.column()).into()
@@ -145,5 +161,21 @@ impl From<Bytes> for Content {
 impl Default for Content {
     fn default() -> Self {
         Self::from(Bytes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_json_is_known_by_its_headers() {
+        let is = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            is_plain_json(&HeaderMap::<HeaderValue>::from_iter(headers))
+        };
+        assert!(is(&[]) && is(&[("content-type", "application/JSON; charset=utf-8")]));
+        assert!(is(&[("content-type", "application/vnd.api+json")]));
+        assert!(!is(&[("content-type", "text/xml")]) && !is(&[("content-encoding", "gzip")]));
     }
 }

@@ -48,6 +48,15 @@ impl Shape {
         Self::compile(tree, Side::Request)
     }
 
+    /// The request's body as it is, of every media type that templates can read.
+    ///
+    /// # Errors
+    /// None in truth: the tree is this crate's own.
+    pub fn of_body() -> Result<Self, Vec<Flaw>> {
+        let value = Branch::Text("{{ body }}".to_owned().into());
+        Self::new(&Tree { value, at: Position::default() })
+    }
+
     pub(crate) fn compile(tree: &Tree, side: Side) -> Result<Self, Vec<Flaw>> {
         let (mut flaws, mut reads) = (Flaws::default(), Reads::NOTHING);
         let root = part(tree, side, &mut reads, &mut flaws);

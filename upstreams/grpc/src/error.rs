@@ -1,10 +1,8 @@
 //! What goes wrong at a gRPC service, classified.
 
-use std::time::Duration;
-
-use callgate_core::{BodyError, Code as Failure, ErrorKind, Invalid, UpstreamError, excerpt, retry_after};
-use callgate_http::{EndpointError, SetupError, kind_of};
-use http::{HeaderMap, StatusCode};
+use callgate_core::{BodyError, Code as Failure, ErrorKind, Invalid, UpstreamError, excerpt};
+use callgate_http::{EndpointError, SetupError, WebStatus};
+use http::StatusCode;
 
 use crate::{
     details,
@@ -33,8 +31,8 @@ impl From<Unusable> for UpstreamError {
 /// A reply that is none of gRPC.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    #[error("the service answered {status} and no gRPC")]
-    Status { status: StatusCode, retry_after: Option<Duration> },
+    #[error("the service answered {0} and no gRPC")]
+    Status(WebStatus),
     #[error("the service answered with `{}`, which is no gRPC", excerpt(.0))]
     NoGrpc(String),
     #[error("the service's answer: {0}")]
@@ -52,11 +50,6 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// What a status of HTTP says that is not 200.
-    pub(crate) fn status(status: StatusCode, headers: &HeaderMap) -> Self {
-        Self::Status { status, retry_after: retry_after(headers) }
-    }
-
     /// What broke a reply's body. The cause goes into the message, not the source, so that nobody takes it for the error
     /// of the request's own body.
     pub(crate) fn body(error: &BodyError) -> Self {
@@ -65,26 +58,14 @@ impl Refused {
             other => Self::Cut(other.to_string()),
         }
     }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Status { status, .. } => kind_of(*status),
-            _ => ErrorKind::BadReply,
-        }
-    }
 }
 
 impl From<Refused> for UpstreamError {
     fn from(refused: Refused) -> Self {
-        let mut error = Self::new(refused.kind(), refused.to_string());
-        // A refusal; by 502 something on the way says that it does not know.
-        if let Refused::Status { status: StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, .. } = refused
-        {
-            error = error.not_executed();
-        }
+        let message = refused.to_string();
         match refused {
-            Refused::Status { retry_after, .. } => error.with_retry_after(retry_after),
-            _ => error,
+            Refused::Status(status) => status.into_error(message),
+            _ => Self::new(ErrorKind::BadReply, message),
         }
     }
 }
@@ -96,12 +77,6 @@ impl From<Unfit> for UpstreamError {
             .with_detail(unfit.to_string())
             .with_source(unfit)
     }
-}
-
-/// A body that is no JSON.
-pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
-    UpstreamError::new(ErrorKind::BadInput, "the request's body is no JSON")
-        .with_detail(format!("The body is no JSON: {error}."))
 }
 
 /// A request that is for no method.
@@ -171,25 +146,6 @@ pub(crate) fn code(error: &UpstreamError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_without_grpc_is_the_webs_own() {
-        let kind = |status: u16| {
-            UpstreamError::from(Refused::status(StatusCode::from_u16(status).unwrap(), &HeaderMap::new())).kind()
-        };
-        assert_eq!(kind(401), ErrorKind::Denied);
-        assert_eq!(kind(404), ErrorKind::Denied);
-        assert_eq!(kind(429), ErrorKind::Throttled);
-        assert_eq!(kind(500), ErrorKind::FunctionError);
-        assert_eq!(kind(503), ErrorKind::Unavailable);
-        assert_eq!(kind(504), ErrorKind::Timeout);
-        assert_eq!(kind(302), ErrorKind::BadReply);
-        for (status, refused) in [(429, true), (503, true), (502, false), (500, false), (504, false)] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let error = UpstreamError::from(Refused::status(status, &HeaderMap::new()));
-            assert_eq!(error.is_not_executed(), refused, "{status}");
-        }
-    }
 
     #[test]
     fn a_status_is_told_with_its_members() {

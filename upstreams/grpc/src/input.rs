@@ -2,12 +2,8 @@
 
 use bytes::Bytes;
 use callgate_core::{Body, CallContext, Invalid, UpstreamError};
-use callgate_transform::{Branch, Payload, Position, Scope, Shape, Tree};
-use http::{
-    HeaderValue,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-    request::Parts,
-};
+use callgate_transform::{Payload, Scope, Shape, is_plain_json};
+use http::request::Parts;
 use http_body::Body as _;
 use percent_encoding::percent_decode_str;
 use prost_reflect::DynamicMessage;
@@ -15,7 +11,6 @@ use serde_json::Value;
 
 use crate::{
     contract::Method,
-    error,
     json::{self, Given, Reading, Unfit},
     rule::{Rule, RuleBody},
 };
@@ -40,8 +35,7 @@ pub(crate) struct Source<'a> {
 
 impl Input {
     pub(crate) fn new(message: Option<Shape>, how: Reading) -> Result<Self, Invalid> {
-        let value = Branch::Text("{{ body }}".to_owned().into());
-        Ok(Self { message, other: Shape::new(&Tree { value, at: Position::default() })?, how })
+        Ok(Self { message, other: Shape::of_body()?, how })
     }
 
     /// The message of a method.
@@ -71,7 +65,9 @@ impl Input {
         let bytes = bytes.filter(|bytes| !bytes.trim_ascii().is_empty());
         let value = match bytes {
             None => None,
-            Some(bytes) if is_plain_json(source.parts) => Some(json::parse(&bytes).map_err(|e| error::no_json(&e))?),
+            Some(bytes) if is_plain_json(&source.parts.headers) => {
+                Some(json::parse(&bytes).map_err(|error| UpstreamError::no_json(&error))?)
+            }
             Some(bytes) => Some(render(&self.other, &source, Some(bytes))?),
         };
         let mut message = match (&source.rule, &value) {
@@ -153,14 +149,4 @@ fn render(tree: &Shape, source: &Source<'_>, bytes: Option<Bytes>) -> Result<Val
 fn decoded(raw: &str) -> Option<String> {
     let spaced = raw.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
-}
-
-/// Whether a body can be read as JSON without more ado.
-fn is_plain_json(parts: &Parts) -> bool {
-    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_json = kind.is_none_or(|kind| {
-        let end = kind.iter().position(|byte| *byte == b';').unwrap_or(kind.len());
-        kind.get(..end).is_some_and(|kind| kind.trim_ascii().to_ascii_lowercase().ends_with(b"json"))
-    });
-    is_json && !parts.headers.contains_key(CONTENT_ENCODING)
 }

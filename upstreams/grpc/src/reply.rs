@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use callgate_core::{Body, Response};
+use callgate_http::WebStatus;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 
@@ -46,7 +47,7 @@ impl Messages {
         let early = Status::read(&head.headers);
         if early.is_none() {
             if head.status != StatusCode::OK {
-                return Err(Refused::status(head.status, &head.headers));
+                return Err(Refused::Status(WebStatus::of(head.status, &head.headers)));
             }
             if !is_grpc(head.headers.get(header::CONTENT_TYPE)) {
                 let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -97,6 +98,7 @@ fn is_grpc(kind: Option<&HeaderValue>) -> bool {
 mod tests {
     use std::convert::Infallible;
 
+    use callgate_core::ErrorKind;
     use futures_util::{FutureExt, stream};
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -148,7 +150,7 @@ mod tests {
         assert!(matches!(read(reply(&[], vec![])), Err(Refused::NoGrpc(_))));
         let mut gone = reply(&[("content-type", "text/html")], vec![]);
         *gone.status_mut() = StatusCode::BAD_GATEWAY;
-        assert!(matches!(read(gone), Err(Refused::Status { status: StatusCode::BAD_GATEWAY, .. })));
+        assert!(matches!(read(gone), Err(Refused::Status(status)) if status.kind() == ErrorKind::Unavailable));
         let cut = Frame::data(Bytes::from_static(&[0, 0, 0, 0, 9, b'x']));
         assert!(matches!(read(reply(&[GRPC], vec![cut, trailers("0")])), Err(Refused::Malformed(_))));
     }

@@ -24,6 +24,6 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::HttpError;
 pub use proxy::{ProxyError, ProxySettings};
 pub use settings::{HttpSettings, TlsSettings};
-pub use status::kind_of;
+pub use status::WebStatus;
 pub use tls::SetupError;
 pub use upgrade::WhileUpgraded;

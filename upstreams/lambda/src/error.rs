@@ -171,18 +171,14 @@ pub(crate) fn function_error(function: &str, how: &str, aws_request_id: &str, pa
     UpstreamError::new(ErrorKind::FunctionError, text)
 }
 
-/// The reply could not be read to its end. The cause goes into the message, not the source, so that nobody takes it for
-/// the error of the request's own body.
+/// The reply could not be read to its end.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn reply_body(error: BodyError) -> UpstreamError {
-    let text = match &error {
-        BodyError::Cut(cause) => format!("Lambda's reply was cut off: {cause}"),
-        other => format!("Lambda's reply could not be read: {other}"),
-    };
-    UpstreamError::new(ErrorKind::BadReply, text)
+    UpstreamError::reply_body("Lambda's reply", &error)
 }
 
-/// The events of a streamed reply can't be read on. As with [`reply_body`], the cause is in the message alone.
+/// The events of a streamed reply can't be read on. The cause is in the message alone, so that nobody takes it for the error
+/// of the request's own body.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn stream(function: &str, aws_request_id: &str, error: StreamError) -> UpstreamError {
     let mut text = format!("the streamed reply of the function {function} can't be read: {}", chain(&error));
@@ -306,16 +302,5 @@ mod tests {
         assert_eq!(error.message(), "the function f failed (Unhandled): ValueError: boom!");
         let error = function_error("f", "Unhandled", "", b"\"text\"");
         assert_eq!(error.message(), "the function f failed (Unhandled): \"text\"");
-    }
-
-    #[test]
-    fn the_reason_of_the_requests_body_stays_findable_but_the_replys_does_not_pass_for_it() {
-        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
-        assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
-        let error = reply_body(BodyError::TooLarge { limit: 5 });
-        assert!(error.body_error().is_none());
-        assert_eq!(error.kind(), ErrorKind::BadReply);
-        let error = reply_body(BodyError::Cut("reset".into()));
-        assert!(error.body_error().is_none() && error.message().contains("reset"));
     }
 }

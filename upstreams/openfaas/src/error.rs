@@ -81,14 +81,9 @@ fn waiting(mut error: UpstreamError, headers: &HeaderMap) -> UpstreamError {
     error.with_retry_after(retry_after(headers))
 }
 
-/// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
-/// the request's own body.
+/// A reply could not be read.
 pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
-    let text = match error {
-        BodyError::Cut(cause) => format!("the reply of OpenFaaS was cut off: {cause}"),
-        other => format!("the reply of OpenFaaS could not be read: {other}"),
-    };
-    UpstreamError::new(ErrorKind::BadReply, text)
+    UpstreamError::reply_body("the reply of OpenFaaS", error)
 }
 
 /// A template that was rendered as something else than a name.
@@ -131,13 +126,5 @@ mod tests {
             assert_eq!(error.is_not_executed(), refused, "{status}");
         }
         assert!(!no_replica("f").is_not_executed());
-    }
-
-    #[test]
-    fn the_replys_body_does_not_pass_for_the_requests() {
-        let error = reply_body(&BodyError::TooLarge { limit: 5 });
-        assert!(error.body_error().is_none() && error.kind() == ErrorKind::BadReply);
-        let error = UpstreamError::request_body(BodyError::TooLarge { limit: 5 });
-        assert!(matches!(error.body_error(), Some(BodyError::TooLarge { limit: 5 })));
     }
 }

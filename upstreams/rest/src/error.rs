@@ -85,7 +85,7 @@ pub(crate) fn invalid_reply(operation: &str, violations: &[Violation]) -> Upstre
     UpstreamError::new(ErrorKind::BadReply, message)
 }
 
-/// A reply that could not be read whole. Its error must not pass for one of the request's body.
+/// A reply that could not be read whole.
 pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
-    UpstreamError::new(ErrorKind::BadReply, format!("the reply could not be read: {error}"))
+    UpstreamError::reply_body("the reply", error)
 }

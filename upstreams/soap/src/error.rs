@@ -1,9 +1,7 @@
 //! What goes wrong at a SOAP service, classified.
 
-use std::time::Duration;
-
-use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt, retry_after};
-use callgate_http::{SetupError, kind_of};
+use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt};
+use callgate_http::{SetupError, WebStatus};
 use http::{HeaderMap, StatusCode};
 
 use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
@@ -30,8 +28,8 @@ impl From<Unusable> for UpstreamError {
 /// An answer that is no message of SOAP.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    #[error("the service answered {status} without a fault")]
-    Status { status: StatusCode, retry_after: Option<Duration> },
+    #[error("the service answered {0} without a fault")]
+    Status(WebStatus),
     #[error("the service answered nothing")]
     Empty,
     #[error("the service answered with attachments (MIME parts), which are not supported")]
@@ -54,28 +52,16 @@ impl Refused {
         if status.is_success() {
             return otherwise;
         }
-        Self::Status { status, retry_after: retry_after(headers) }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Status { status, .. } => kind_of(*status),
-            _ => ErrorKind::BadReply,
-        }
+        Self::Status(WebStatus::of(status, headers))
     }
 }
 
 impl From<Refused> for UpstreamError {
     fn from(refused: Refused) -> Self {
-        let mut error = Self::new(refused.kind(), refused.to_string());
-        // A refusal; by 502 something on the way says that it does not know.
-        if let Refused::Status { status: StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, .. } = refused
-        {
-            error = error.not_executed();
-        }
+        let message = refused.to_string();
         match refused {
-            Refused::Status { retry_after, .. } => error.with_retry_after(retry_after),
-            _ => error,
+            Refused::Status(status) => status.into_error(message),
+            _ => Self::new(ErrorKind::BadReply, message),
         }
     }
 }
@@ -95,12 +81,6 @@ impl From<TokenError> for UpstreamError {
     }
 }
 
-/// A body that is no JSON.
-pub(crate) fn no_json(error: &serde_json::Error) -> UpstreamError {
-    UpstreamError::new(ErrorKind::BadInput, "the request's body is no JSON")
-        .with_detail(format!("The body is no JSON: {error}."))
-}
-
 /// The service says that the call failed.
 pub(crate) fn fault(fault: &Fault) -> UpstreamError {
     let message = format!("the service answered with the fault {}: {}", excerpt(&fault.code), excerpt(&fault.reason));
@@ -112,14 +92,9 @@ pub(crate) fn fault(fault: &Fault) -> UpstreamError {
     }
 }
 
-/// A reply could not be read. The cause goes into the message, not the source, so that nobody takes it for the error of
-/// the request's own body.
+/// A reply could not be read.
 pub(crate) fn reply_body(error: &BodyError) -> UpstreamError {
-    let text = match error {
-        BodyError::Cut(cause) => format!("the service's answer was cut off: {cause}"),
-        other => format!("the service's answer could not be read: {other}"),
-    };
-    UpstreamError::new(ErrorKind::BadReply, text)
+    UpstreamError::reply_body("the service's answer", error)
 }
 
 /// The description of a service is not there yet.
@@ -145,25 +120,12 @@ pub(crate) fn unbound(invalid: &Invalid) -> UpstreamError {
 mod tests {
     use super::*;
 
-    fn kind(status: u16) -> ErrorKind {
-        let status = StatusCode::from_u16(status).unwrap();
-        UpstreamError::from(Refused::status_or(status, &HeaderMap::new(), Refused::Empty)).kind()
-    }
-
     #[test]
     fn a_status_without_a_fault_is_the_webs_own() {
-        assert_eq!(kind(401), ErrorKind::Denied);
-        assert_eq!(kind(404), ErrorKind::Denied);
-        assert_eq!(kind(429), ErrorKind::Throttled);
-        assert_eq!(kind(500), ErrorKind::FunctionError);
-        assert_eq!(kind(503), ErrorKind::Unavailable);
-        assert_eq!(kind(504), ErrorKind::Timeout);
-        assert_eq!(kind(302), ErrorKind::BadReply);
-        assert_eq!(kind(200), ErrorKind::BadReply);
-        for (status, refused) in [(429, true), (503, true), (502, false), (500, false), (504, false)] {
+        for (status, kind) in [(200, ErrorKind::BadReply), (404, ErrorKind::Denied), (503, ErrorKind::Unavailable)] {
             let status = StatusCode::from_u16(status).unwrap();
             let error = UpstreamError::from(Refused::status_or(status, &HeaderMap::new(), Refused::Empty));
-            assert_eq!(error.is_not_executed(), refused, "{status}");
+            assert_eq!(error.kind(), kind, "{status}");
         }
     }
 

@@ -4,13 +4,8 @@ use std::sync::Arc;
 
 use callgate_core::{Body, CallContext, Description, Invalid, UpstreamError};
 use callgate_http::Endpoint;
-use callgate_transform::{Branch, Payload, Position, Scope, Shape, Template, Tree};
-use http::{
-    HeaderValue, Request, Uri,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-    request::Parts,
-    uri::PathAndQuery,
-};
+use callgate_transform::{Payload, Scope, Shape, Template, is_plain_json};
+use http::{HeaderValue, Request, Uri, request::Parts, uri::PathAndQuery};
 use serde_json::Value;
 
 use crate::{
@@ -18,7 +13,6 @@ use crate::{
     config::Config,
     describe,
     encode::{Encoder, Mismatch},
-    error,
     reply::Expected,
     security::Token,
     shape::{self, CLOSING, Head},
@@ -105,7 +99,7 @@ impl Bound {
         }
         let input = match target.input()? {
             Some(tree) => Input::Tree(tree),
-            None => Input::Body(whole_body()?),
+            None => Input::Body(Shape::of_body()?),
         };
         let header = target.header()?;
         if header.is_some() && operation.headers.is_empty() {
@@ -215,7 +209,7 @@ impl Bound {
                     None => Ok(()),
                 })?;
                 let input = match input {
-                    Input::Body(_) if is_plain_json(parts) => json(bytes.map_or(&[], |bytes| &**bytes))?,
+                    Input::Body(_) if is_plain_json(&parts.headers) => json(bytes.map_or(&[], |bytes| &**bytes))?,
                     Input::Tree(tree) | Input::Body(tree) => tree.render(&scope()).map_err(failed)?,
                 };
                 let mut encoder = Encoder::new(schema, out);
@@ -273,26 +267,10 @@ fn headers(out: &mut String, schema: &Schema, operation: &Operation, value: &Val
     Ok(())
 }
 
-/// The tree that is the request's body, of any kind that templates can read.
-fn whole_body() -> Result<Shape, Invalid> {
-    let value = Branch::Text("{{ body }}".to_owned().into());
-    Ok(Shape::new(&Tree { value, at: Position::default() })?)
-}
-
-/// Whether a body can be read as JSON without more ado.
-fn is_plain_json(parts: &Parts) -> bool {
-    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_json = kind.is_none_or(|kind| {
-        let end = kind.iter().position(|byte| *byte == b';').unwrap_or(kind.len());
-        kind.get(..end).is_some_and(|kind| kind.trim_ascii().to_ascii_lowercase().ends_with(b"json"))
-    });
-    is_json && !parts.headers.contains_key(CONTENT_ENCODING)
-}
-
 /// The value of a JSON body; an empty one is an empty object.
 fn json(bytes: &[u8]) -> Result<Value, UpstreamError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
-    serde_json::from_slice(bytes).map_err(|error| error::no_json(&error))
+    serde_json::from_slice(bytes).map_err(|error| UpstreamError::no_json(&error))
 }
