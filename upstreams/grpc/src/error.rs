@@ -111,10 +111,10 @@ pub(crate) fn status(status: &Status, pool: &prost_reflect::DescriptorPool) -> U
         .with_member("grpc_status", code.0)
         .with_member("grpc_message", message.as_str());
     // The service may have begun, whatever it says.
-    let counted_as = match code.0 {
-        4 => Some(ErrorKind::Timeout),
-        8 => Some(ErrorKind::Throttled),
-        14 => Some(ErrorKind::Unavailable),
+    let counted_as = match *code {
+        Code::DEADLINE_EXCEEDED => Some(ErrorKind::Timeout),
+        Code(8) => Some(ErrorKind::Throttled),
+        Code(14) => Some(ErrorKind::Unavailable),
         _ => None,
     };
     if let Some(kind) = counted_as {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     contract::Method,
     json::{self, Given, Reading, Unfit},
-    rule::{Rule, RuleBody},
+    rule::{Matched, Rule, RuleBody},
 };
 
 /// Where messages come from.
@@ -29,8 +29,7 @@ pub(crate) struct Input {
 pub(crate) struct Source<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) context: &'a CallContext,
-    /// The rule that the request follows, and what it took of the path.
-    pub(crate) rule: Option<(&'a Rule, Vec<String>)>,
+    pub(crate) rule: Option<Matched<'a>>,
 }
 
 impl Input {
@@ -50,7 +49,7 @@ impl Input {
     ) -> Result<DynamicMessage, UpstreamError> {
         let reads = match (&self.message, &source.rule) {
             (Some(tree), _) => tree.reads_body(),
-            (None, Some((rule, _))) => !matches!(rule.body, RuleBody::Nothing),
+            (None, Some(matched)) => !matches!(matched.rule.body, RuleBody::Nothing),
             (None, None) => !body.is_end_stream(),
         };
         let bytes = if reads {
@@ -72,12 +71,11 @@ impl Input {
         };
         let mut message = match (&source.rule, &value) {
             (_, None) => DynamicMessage::new(method.input.clone()),
-            (Some((Rule { body: RuleBody::Field(field), .. }, _)), Some(value)) => {
+            (Some(Matched { rule: Rule { body: RuleBody::Field(field), .. }, .. }), Some(value)) => {
                 let mut message = DynamicMessage::new(method.input.clone());
                 let within = |unfit: Unfit| unfit.below(field.json_name());
                 if let Some(value) = json::field(field, value, self.how).map_err(within)? {
-                    let unfit = |_| within(Unfit::new("does not fit"));
-                    message.try_set_field(field, value).map_err(unfit)?;
+                    json::set_field(&mut message, field, value).map_err(within)?;
                 }
                 message
             }
@@ -101,7 +99,7 @@ impl Input {
                 Err(_) if self.how.ignore_unknown => continue,
                 Err(unfit) => return Err(unfit.into()),
             };
-            if let Some(elsewhere) = source.rule.as_ref().and_then(|(rule, _)| elsewhere(rule, &field)) {
+            if let Some(elsewhere) = source.rule.as_ref().and_then(|matched| elsewhere(matched.rule, &field)) {
                 return Err(Unfit::new(format!("can't be in the query, as {elsewhere}")).below(&name).into());
             }
             if given.contains(&raw) && !field.is_list() {
@@ -115,7 +113,7 @@ impl Input {
 
     /// Fields that the path gives: by the variables of the rule, or by the captures of the route that are fields' names.
     fn path(&self, message: &mut DynamicMessage, method: &Method, source: &Source<'_>) -> Result<(), UpstreamError> {
-        if let Some((rule, texts)) = &source.rule {
+        if let Some(Matched { rule, texts }) = &source.rule {
             for (field, text) in rule.variables.iter().zip(texts) {
                 json::set(message, field, text, self.how)?;
             }

@@ -49,7 +49,7 @@ impl Messages {
             if head.status != StatusCode::OK {
                 return Err(Refused::Status(WebStatus::of(head.status, &head.headers)));
             }
-            if !is_grpc(head.headers.get(header::CONTENT_TYPE)) {
+            if !is_grpc(&head.headers) {
                 let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
                 return Err(Refused::NoGrpc(String::from_utf8_lossy(kind).into_owned()));
             }
@@ -90,8 +90,9 @@ impl Messages {
     }
 }
 
-fn is_grpc(kind: Option<&HeaderValue>) -> bool {
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+/// Whether a reply says that it is one of gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod pass;
 mod stream;
+mod text;
 mod unary;
 mod web;
 
@@ -21,9 +22,9 @@ use crate::{
     input::{Input, Source},
     json,
     reply::Messages,
+    rule::Matched,
     service::Service,
     shape,
-    status::Code,
 };
 
 pub(crate) use pass::pass;
@@ -121,10 +122,9 @@ async fn made<'a>(
     request: Request<Body>,
     context: &CallContext,
 ) -> Result<Made<'a>, UpstreamError> {
-    let (method, input) = chosen(bound, contract, &request)?;
+    let Chosen { method, input, rule } = chosen(bound, contract, &request)?;
     let (parts, body) = request.into_parts();
-    let rule = method.rules.iter().find_map(|rule| Some((rule, rule.matches(&parts.method, parts.uri.path())?)));
-    let response_body = rule.as_ref().and_then(|(rule, _)| rule.response_body.as_deref());
+    let response_body = rule.as_ref().and_then(|matched| matched.rule.response_body.as_deref());
     let message = input.read(method, Source { parts: &parts, context, rule }, body).await?;
     // A stream of replies may take longer than its head.
     let deadline = if method.streams_replies { context.stream_deadline() } else { context.deadline() };
@@ -132,26 +132,36 @@ async fn made<'a>(
     Ok(Made { method, parts, message, headers, deadline, response_body })
 }
 
-/// The method that a request is for.
+/// The method that a request is for, and the rule by which.
+struct Chosen<'a> {
+    method: &'a Method,
+    input: &'a Input,
+    rule: Option<Matched<'a>>,
+}
+
 fn chosen<'a>(
     bound: &'a Bound,
     contract: Option<&'a Contract>,
     request: &Request<Body>,
-) -> Result<(&'a Method, &'a Input), UpstreamError> {
+) -> Result<Chosen<'a>, UpstreamError> {
     const UNDESCRIBED: &str = "This route serves clients of gRPC and gRPC-Web only.";
+    let (verb, path) = (request.method(), request.uri().path());
     match (bound, contract) {
-        (Bound::Method(method, input), _) => Ok((method, input)),
+        (Bound::Method(method, input), _) => Ok(Chosen { method, input, rule: method.rule(verb, path) }),
         (Bound::OnlyGrpc, _) | (Bound::Service(_), None) => Err(error::only_grpc(UNDESCRIBED)),
         (Bound::Service(input), Some(contract)) => {
-            let (verb, path) = (request.method(), request.uri().path());
             // A path alone says nothing of what a call does, so that it takes what may do anything.
-            let plain = || contract.at(path).filter(|_| verb == http::Method::POST);
-            let method = plain().or_else(|| contract.ruled(verb, path));
-            let method = method.ok_or_else(|| error::no_method(verb, path))?;
+            let (method, rule) = match contract.at(path).filter(|_| verb == http::Method::POST) {
+                Some(method) => (method, method.rule(verb, path)),
+                None => {
+                    let (method, rule) = contract.ruled(verb, path).ok_or_else(|| error::no_method(verb, path))?;
+                    (method, Some(rule))
+                }
+            };
             if method.streams_requests {
                 return Err(error::only_grpc("The method takes a stream of messages, which only gRPC can send."));
             }
-            Ok((method, input))
+            Ok(Chosen { method, input, rule })
         }
     }
 }
@@ -159,9 +169,9 @@ fn chosen<'a>(
 /// Whether a request that JSON comes with may be sent twice: its rule is of a method of HTTP that may, or the service's
 /// description says so. The route's own method says nothing of what the service does.
 pub(crate) fn is_idempotent(bound: &Bound, contract: Option<&Contract>, request: &Request<Body>) -> bool {
-    let Ok((method, _)) = chosen(bound, contract, request) else { return false };
-    let rule = || method.rules.iter().find(|rule| rule.matches(request.method(), request.uri().path()).is_some());
-    method.is_idempotent || rule().is_some_and(|rule| rule.method.as_ref().is_some_and(http::Method::is_idempotent))
+    let Ok(Chosen { method, rule, .. }) = chosen(bound, contract, request) else { return false };
+    let verb = rule.and_then(|matched| matched.rule.method.as_ref());
+    method.is_idempotent || verb.is_some_and(http::Method::is_idempotent)
 }
 
 /// How long a deadline is away.
@@ -172,18 +182,15 @@ fn left(deadline: Instant) -> Duration {
 /// A service that gives up at the deadline that it was told fails as the gateway would a moment later.
 fn in_time(error: UpstreamError, deadline: Option<Instant>) -> UpstreamError {
     let is_late = deadline.is_some_and(|deadline| Instant::now() + SLACK >= deadline);
-    let status = error.members().and_then(|members| members.get("grpc_status")?.as_u64());
-    let gave_up = match error.kind() {
-        ErrorKind::GrpcStatus => status == Some(Code::DEADLINE_EXCEEDED.0.into()),
-        // It may as well reset the stream.
-        kind => kind == ErrorKind::BadReply,
-    };
+    // It may as well reset the stream.
+    let gave_up = error.counts_as() == Some(ErrorKind::Timeout) || error.kind() == ErrorKind::BadReply;
     if is_late && gave_up { error::too_late().with_source(error) } else { error }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Code;
 
     #[test]
     fn a_client_is_known_by_its_content_type() {

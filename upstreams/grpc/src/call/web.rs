@@ -8,11 +8,12 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{BufMut, Bytes, BytesMut};
-use callgate_core::{Body, BodyError, Response};
+use callgate_core::{Body, BodyError, BoxError, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body as HttpBody, Frame};
 
-use crate::status::STATUS;
+use super::text::Groups;
+use crate::{reply::is_grpc, status::STATUS};
 
 /// The flag of the frame that holds trailers.
 const TRAILERS: u8 = 0x80;
@@ -27,12 +28,7 @@ pub(super) fn request(headers: &mut HeaderMap) {
 
 /// Makes a reply one of gRPC-Web. What is no reply of gRPC stays as it is.
 pub(super) fn reply(mut reply: Response, is_text: bool) -> Response {
-    let is_grpc = reply
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .map(HeaderValue::as_bytes)
-        .is_some_and(|kind| kind.starts_with(b"application/grpc"));
-    if reply.status() != StatusCode::OK || !(is_grpc || reply.headers().contains_key(STATUS)) {
+    if reply.status() != StatusCode::OK || !(is_grpc(reply.headers()) || reply.headers().contains_key(STATUS)) {
         return reply;
     }
     let kind = if is_text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
@@ -92,13 +88,12 @@ fn trailers(trailers: &HeaderMap) -> Bytes {
 
 /// A body in base64 as the bytes that it stands for.
 pub(super) fn decoded(body: Body) -> Body {
-    Body::new(Decoded { body, held: Vec::new() })
+    Body::new(Decoded { body, groups: Groups::default() })
 }
 
 struct Decoded {
     body: Body,
-    /// The begin of a group of four.
-    held: Vec<u8>,
+    groups: Groups,
 }
 
 impl HttpBody for Decoded {
@@ -106,45 +101,31 @@ impl HttpBody for Decoded {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let cut = |error: BoxError| Poll::Ready(Some(Err(BodyError::Cut(error))));
         loop {
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
-                None if !self.held.is_empty() => {
-                    self.held.clear();
-                    return Poll::Ready(Some(Err(BodyError::Cut("it ends within a group of base64".into()))));
-                }
-                end => return Poll::Ready(end),
+                None => match self.groups.end() {
+                    Ok(()) => return Poll::Ready(None),
+                    Err(early) => return cut(early.into()),
+                },
+                broken => return Poll::Ready(broken),
             };
-            let Ok(data) = frame.into_data() else { continue };
-            self.held.extend_from_slice(&data);
-            let whole = self.held.len() / 4 * 4;
-            let rest = self.held.split_off(whole);
-            let groups = std::mem::replace(&mut self.held, rest);
-            if !groups.is_empty() {
-                return Poll::Ready(Some(decode(&groups).map(Frame::data)));
+            let (Ok(data), mut bytes) = (frame.into_data(), Vec::new()) else { continue };
+            if let Err(error) = self.groups.push(&data, &mut bytes) {
+                return cut(error.into());
+            }
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes.into()))));
             }
         }
     }
-}
-
-/// Decodes groups of four, of which several may be padded: texts that were put together.
-fn decode(groups: &[u8]) -> Result<Bytes, BodyError> {
-    let mut out = Vec::with_capacity(groups.len() / 4 * 3);
-    let mut rest = groups;
-    while !rest.is_empty() {
-        let padded = rest.iter().position(|byte| *byte == b'=').map_or(rest.len(), |at| at / 4 * 4 + 4);
-        let (text, more) = rest.split_at_checked(padded).unwrap_or((rest, &[]));
-        STANDARD.decode_vec(text, &mut out).map_err(|error| BodyError::Cut(error.into()))?;
-        rest = more;
-    }
-    Ok(out.into())
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt, stream};
     use http_body_util::{BodyExt, StreamBody};
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -156,29 +137,14 @@ mod tests {
         Ok(body.collect(1 << 20).now_or_never().unwrap()?.to_vec())
     }
 
-    proptest! {
-        #[test]
-        fn base64_is_decoded_however_it_is_cut_and_put_together(
-            parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..6),
-            cuts in proptest::collection::vec(1_usize..9, 1..20),
-        ) {
-            let text: String = parts.iter().map(|part| STANDARD.encode(part)).collect();
-            let (mut frames, mut rest, mut cuts) = (Vec::new(), text.as_bytes(), cuts.iter().cycle());
-            while !rest.is_empty() {
-                let (piece, more) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
-                frames.push(Frame::data(Bytes::copy_from_slice(piece)));
-                rest = more;
-            }
-            prop_assert_eq!(all(decoded(body(frames))).unwrap(), parts.concat());
-        }
-    }
-
     #[test]
-    fn base64_that_is_none_breaks_the_body() {
-        for wrong in ["AAA", "AA=A", "A===", "!!!!"] {
-            let frames = vec![Frame::data(Bytes::from_static(wrong.as_bytes()))];
-            assert!(all(decoded(body(frames))).is_err(), "{wrong}");
-        }
+    fn base64_is_decoded_as_it_comes_and_breaks_the_body_where_it_is_none() {
+        let of = |pieces: &[&'static str]| {
+            let frames = pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
+            all(decoded(body(frames.collect())))
+        };
+        assert_eq!(of(&["A", "AAA", "AA==AQ", "=="]).unwrap(), [0, 0, 0, 0, 1]);
+        assert!(of(&["AAAA", "AA"]).is_err() && of(&["!!!!"]).is_err());
     }
 
     fn answered(is_text: bool) -> Response {
@@ -197,7 +163,7 @@ mod tests {
         assert_eq!(all(reply.into_body()).unwrap(), wanted);
         let reply = answered(true);
         assert_eq!(reply.headers()["content-type"], "application/grpc-web-text+proto");
-        assert_eq!(decode(&all(reply.into_body()).unwrap()).unwrap(), wanted);
+        assert_eq!(all(decoded(reply.into_body())).unwrap(), wanted);
     }
 
     #[test]

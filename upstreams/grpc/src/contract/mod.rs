@@ -12,7 +12,10 @@ use http::{Method as HttpMethod, uri::PathAndQuery};
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 use prost_types::method_options::IdempotencyLevel;
 
-use crate::rule::{self, Rule};
+use crate::{
+    json::some_of,
+    rule::{self, Matched, Rule},
+};
 
 pub(crate) use bundled::error_details;
 pub(crate) use files::{is_source, read as read_files};
@@ -127,7 +130,7 @@ impl Contract {
         Err(match known().find(ends).or_else(|| nearest(name, known())) {
             Some(near) => wrong.hint(format!("did you mean `{near}`?")),
             None if self.methods.is_empty() => wrong.hint("the descriptors have no services"),
-            None => wrong.hint(format!("the methods are {}", few(known()))),
+            None => wrong.hint(format!("the methods are {}", some_of(known()))),
         })
     }
 
@@ -136,19 +139,20 @@ impl Contract {
         self.by_path.get(path).and_then(|at| self.methods.get(*at))
     }
 
-    /// The method that has a rule for a request, and which of its rules that is.
-    pub(crate) fn ruled(&self, http: &HttpMethod, path: &str) -> Option<&Arc<Method>> {
+    /// The method that has a rule for a request, and that rule.
+    pub(crate) fn ruled(&self, http: &HttpMethod, path: &str) -> Option<(&Arc<Method>, Matched<'_>)> {
         self.rules.iter().find_map(|(method, rule)| {
             let method = self.methods.get(*method)?;
-            method.rules.get(*rule)?.matches(http, path).map(|_| method)
+            Some((method, Matched::of(method.rules.get(*rule)?, http, path)?))
         })
     }
 }
 
-fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
-    let first: Vec<_> = names.by_ref().take(8).map(|name| format!("`{name}`")).collect();
-    let more = if names.next().is_some() { " and others" } else { "" };
-    first.join(", ") + more
+impl Method {
+    /// The rule of its own that is for a request.
+    pub(crate) fn rule(&self, http: &HttpMethod, path: &str) -> Option<Matched<'_>> {
+        self.rules.iter().find_map(|rule| Matched::of(rule, http, path))
+    }
 }
 
 /// The first line of the comment before a method, where the descriptors have it.
@@ -207,7 +211,7 @@ pub(crate) mod tests {
             assert!(problems.contains(told), "{problems}");
         }
         assert_eq!(contract.methods().count(), 4);
-        assert_eq!(contract.ruled(&HttpMethod::GET, "/b/x").unwrap().name, "a.b.S/A");
+        assert_eq!(contract.ruled(&HttpMethod::GET, "/b/x").unwrap().0.name, "a.b.S/A");
         assert!(contract.ruled(&HttpMethod::GET, "/a/x").is_none());
     }
 
@@ -219,7 +223,8 @@ pub(crate) mod tests {
              rpc Own(M) returns (M) { option (google.api.http) = {get: \"/v1/own\"}; }\n\
              rpc All(M) returns (M) { option (google.api.http) = {custom: {kind: \"*\" path: \"/v2\"}}; }",
         );
-        let name = |method: HttpMethod, path: &str| contract.ruled(&method, path).map(|method| method.name.clone());
+        let name =
+            |method: HttpMethod, path: &str| contract.ruled(&method, path).map(|(method, _)| method.name.clone());
         assert_eq!(name(HttpMethod::GET, "/v1/own").as_deref(), Some("a.b.S/Own"));
         assert_eq!(name(HttpMethod::HEAD, "/v1/other").as_deref(), Some("a.b.S/One"));
         assert_eq!(name(HttpMethod::GET, "/v1/a/b").as_deref(), Some("a.b.S/Any"));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     config::Json,
     contract::Method,
-    json::special,
+    json::is_text,
     rule::{Rule, RuleBody},
 };
 use schema::Schemas;
@@ -72,18 +72,6 @@ fn ruled(rule: &Rule, method: &Method, schemas: &mut Schemas) -> (Vec<Parameter>
         }
     }
     (parameters, body.map(|(_, content)| content))
-}
-
-/// Whether a field can be given in the query by its own name.
-fn is_text(field: &FieldDescriptor) -> bool {
-    match field.kind().as_message() {
-        None => true,
-        Some(message) => {
-            !field.is_map()
-                && special(message.full_name())
-                    .is_some_and(|name| !matches!(name, "Any" | "Empty" | "Struct" | "ListValue"))
-        }
-    }
 }
 
 /// An example of the whole input: the message, or values beside a body.

@@ -10,10 +10,10 @@ mod text;
 mod unfit;
 
 pub(crate) use encode::{Writing, to_json, write, write_field};
-pub(crate) use read::{Reading, field, message};
+pub(crate) use read::{Reading, field, message, set as set_field};
 pub(crate) use strict::parse;
-pub(crate) use text::{Given, resolve, set};
-pub(crate) use unfit::Unfit;
+pub(crate) use text::{Given, is_text, resolve, set};
+pub(crate) use unfit::{Unfit, some_of};
 
 /// The types whose JSON is not that of a message of their fields.
 const SPECIAL: [&str; 17] = [

@@ -151,7 +151,7 @@ pub(super) fn unknown(descriptor: &MessageDescriptor, name: &str) -> Unfit {
     Unfit::unknown(name, descriptor.full_name(), known.iter().map(String::as_str))
 }
 
-pub(super) fn set(message: &mut DynamicMessage, field: &FieldDescriptor, value: Value) -> Result<(), Unfit> {
+pub(crate) fn set(message: &mut DynamicMessage, field: &FieldDescriptor, value: Value) -> Result<(), Unfit> {
     // The library's own words show the whole value.
     message.try_set_field(field, value).map_err(|_| Unfit::new("does not fit"))
 }

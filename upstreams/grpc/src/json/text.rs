@@ -52,7 +52,7 @@ pub(crate) fn resolve(descriptor: &MessageDescriptor, name: &str) -> Result<Give
         };
         let field = named(&current, part).ok_or_else(|| wrong(unknown(&current, part)))?;
         if parts.peek().is_none() {
-            if field.is_map() || !is_text(&field.kind()) {
+            if !is_text(&field) {
                 return Err(wrong(Unfit::new("can't be given as text").below(part)));
             }
             return Ok(Given { way, field });
@@ -94,11 +94,12 @@ pub(crate) fn set(message: &mut DynamicMessage, given: &Given, text: &str, how: 
     set_field(message, &given.field, value).map_err(place)
 }
 
-/// Whether a text can be a value of this kind.
-fn is_text(kind: &Kind) -> bool {
-    match kind {
+/// Whether a text can be a value of this field.
+pub(crate) fn is_text(field: &FieldDescriptor) -> bool {
+    match field.kind() {
+        Kind::Message(_) if field.is_map() => false,
         Kind::Message(descriptor) => {
-            is_wrapper(descriptor)
+            is_wrapper(&descriptor)
                 || matches!(special(descriptor.full_name()), Some("Timestamp" | "Duration" | "FieldMask" | "Value"))
         }
         _ => true,

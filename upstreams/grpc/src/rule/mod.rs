@@ -23,6 +23,19 @@ pub(crate) struct Rule {
     pub(crate) response_body: Option<String>,
 }
 
+/// A rule that a request follows.
+pub(crate) struct Matched<'a> {
+    pub(crate) rule: &'a Rule,
+    /// What it took of the path: the texts of its variables, in their order.
+    pub(crate) texts: Vec<String>,
+}
+
+impl<'a> Matched<'a> {
+    pub(crate) fn of(rule: &'a Rule, method: &HttpMethod, path: &str) -> Option<Self> {
+        Some(Self { rule, texts: rule.matches(method, path)? })
+    }
+}
+
 /// What of the message is the request's body.
 pub(crate) enum RuleBody {
     Nothing,
@@ -32,7 +45,7 @@ pub(crate) enum RuleBody {
 
 impl Rule {
     /// The texts of the variables, if the rule is for this request.
-    pub(crate) fn matches(&self, method: &HttpMethod, path: &str) -> Option<Vec<String>> {
+    fn matches(&self, method: &HttpMethod, path: &str) -> Option<Vec<String>> {
         // HEAD is served where GET is.
         let is_meant = self
             .method
