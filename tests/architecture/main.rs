@@ -7,6 +7,7 @@
 
 mod imports;
 mod kinds;
+mod published;
 mod sources;
 mod tree;
 mod workspace;
