@@ -9,6 +9,7 @@ mod discover;
 mod explain;
 mod files;
 mod health;
+mod import;
 mod init;
 mod load;
 mod message;
@@ -143,6 +144,13 @@ enum Command {
     },
     /// Writes a first configuration, which is valid and runs as it is.
     Init(init::Arguments),
+    /// Makes a configuration of one that another gateway has, and says what has no counterpart.
+    Import {
+        #[command(flatten)]
+        asked: import::Arguments,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Writes the beginning of something that is built on Callgate.
     #[command(subcommand)]
     New(new::Beginning),
@@ -191,6 +199,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Discover { config, upstream, output } => (output, discover::discover(&config, registry, &upstream)),
         Command::Describe { config, function, output } => (output, describe::describe(&config, registry, &function)),
         Command::Kinds { output } => (output, Ok(kinds(registry))),
+        Command::Import { asked, output } => (output, import::import(&asked)),
         Command::Health { asked, output } => (output, health::health(&asked)),
         Command::Schema => text(Ok(format!("{:#}", schema(registry)))),
         Command::Init(asked) => text(init::init(&asked, registry)),

@@ -8,6 +8,7 @@ mod discover;
 mod documentation;
 mod guide;
 mod health;
+mod import;
 mod init;
 mod new;
 mod output;

@@ -1,0 +1,177 @@
+//! Gloo Edge's resources: Upstreams and VirtualServices.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::draft::{Draft, Matching, duration, matches, texts};
+
+/// The upstreams by their own name: what they are called here, and the names of their functions.
+type Known = BTreeMap<String, (String, BTreeMap<String, Value>)>;
+
+pub(super) fn import(documents: &[Value], draft: &mut Draft) {
+    let mut known = Known::new();
+    let named = |document: &Value| document["metadata"]["name"].as_str().unwrap_or("service").to_owned();
+    for document in documents.iter().filter(|document| document["kind"] == "Upstream") {
+        upstream(&named(document), &document["spec"], &mut known, draft);
+    }
+    for document in documents {
+        match document["kind"].as_str().unwrap_or_default() {
+            "Upstream" => {}
+            "VirtualService" => virtual_service(&named(document), &document["spec"], &known, draft),
+            other => draft.left(format!("the resource {other} {}", named(document))),
+        }
+    }
+}
+
+fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
+    let of = format!("upstream {name}");
+    draft.left_fields(&of, spec, &["aws", "static", "kube", "discoveryMetadata"]);
+    let mut functions = BTreeMap::new();
+    let upstream = if let Some(region) = spec["aws"]["region"].as_str() {
+        draft.left(format!(
+            "{of}: its `secretRef`; credentials are found as AWS's own tools find them, or written as references"
+        ));
+        for function in spec["aws"]["lambdaFunctions"].as_array().into_iter().flatten() {
+            let at = function["lambdaFunctionName"].as_str().unwrap_or_default();
+            let mut target = Map::from_iter([("name".to_owned(), at.into())]);
+            target.extend(function["qualifier"].as_str().map(|qualifier| ("qualifier".to_owned(), qualifier.into())));
+            functions.insert(function["logicalName"].as_str().unwrap_or(at).to_owned(), Value::Object(target));
+        }
+        json!({"lambda": {"region": region}, "functions": functions})
+    } else if spec["static"].is_object() {
+        let hosts = spec["static"]["hosts"].as_array().into_iter().flatten();
+        let scheme = if spec["static"]["useTls"] == true { "https" } else { "http" };
+        let urls: Vec<_> = hosts
+            .filter_map(|host| Some(format!("{scheme}://{}:{}", host["addr"].as_str()?, host["port"].as_u64()?)))
+            .collect();
+        json!({"rest": {"endpoints": urls}})
+    } else if let Some(service) = spec["kube"]["serviceName"].as_str() {
+        let namespace = spec["kube"]["serviceNamespace"].as_str().unwrap_or("default");
+        let port = spec["kube"]["servicePort"].as_u64().unwrap_or(80);
+        json!({"rest": {"url": format!("http://{service}.{namespace}:{port}")}})
+    } else {
+        return draft.left(format!("{of}: its kind"));
+    };
+    let here = draft.upstream(name, upstream);
+    known.insert(name.to_owned(), (here, functions));
+}
+
+fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
+    draft.left_fields(&format!("virtual service {name}"), spec, &["virtualHost"]);
+    let host = &spec["virtualHost"];
+    draft.left_fields(&format!("virtual service {name}, its host"), host, &["domains", "routes"]);
+    let mut domains = texts(&host["domains"]);
+    if domains.is_empty() {
+        domains.push("*".to_owned());
+    }
+    for (index, route) in host["routes"].as_array().into_iter().flatten().enumerate() {
+        let of = format!("virtual service {name}, route {}", index + 1);
+        let taken = ["matchers", "routeAction", "redirectAction", "directResponseAction", "options", "name"];
+        draft.left_fields(&of, route, &taken);
+        let any = [json!({"prefix": "/"})];
+        let matchers = route["matchers"].as_array().map_or(&any[..], Vec::as_slice);
+        for matcher in matchers {
+            let Some(made) = self::route(&of, route, matcher, known, draft) else { continue };
+            domains.iter().for_each(|domain| draft.route(Some(domain), made.clone()));
+        }
+    }
+}
+
+fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Draft) -> Option<Value> {
+    draft.left_fields(of, matcher, &["prefix", "exact", "regex", "methods", "headers", "queryParameters"]);
+    let (matching, path) = match (matcher["exact"].as_str(), matcher["regex"].as_str(), matcher["prefix"].as_str()) {
+        (Some(path), ..) => (Matching::Exact, path),
+        (_, Some(path), _) => (Matching::Regex, path),
+        (.., path) => (Matching::Prefix, path.unwrap_or("/")),
+    };
+    if matching == Matching::Prefix && path != "/" {
+        draft.left("prefixes: `/a` takes `/a` and `/a/...` here, and not `/ab`");
+    }
+    let mut more = Map::new();
+    for (field, to) in [("headers", "headers"), ("queryParameters", "query")] {
+        let conditions = matcher[field].as_array().into_iter().flatten().filter_map(condition);
+        let conditions: Map<_, _> = conditions.collect();
+        if !conditions.is_empty() {
+            more.insert(to.to_owned(), Value::Object(conditions));
+        }
+    }
+    let mut made = Map::from_iter([("match".to_owned(), matches(matching, path, &texts(&matcher["methods"]), more))]);
+    if let Some(to) = destination(of, &route["routeAction"], known, draft) {
+        made.insert("to".to_owned(), to);
+    } else if route["directResponseAction"].is_object() {
+        let answer = &route["directResponseAction"];
+        let mut respond = Map::from_iter([("status".to_owned(), answer["status"].clone())]);
+        respond.extend(answer["body"].as_str().map(|text| ("body".to_owned(), json!({"text": text}))));
+        made.insert("respond".to_owned(), Value::Object(respond));
+    } else if let Some(path) = route["redirectAction"]["pathRedirect"].as_str() {
+        let status = if route["redirectAction"]["responseCode"] == "FOUND" { 302 } else { 301 };
+        made.insert("redirect".to_owned(), json!({"path": path, "status": status}));
+    } else {
+        draft.left(format!("{of}: what it does"));
+        return None;
+    }
+    options(of, &route["options"], matching, &mut made, draft);
+    Some(Value::Object(made))
+}
+
+fn condition(condition: &Value) -> Option<(String, Value)> {
+    let test = match (condition["value"].as_str(), condition["regex"] == true, condition["invertMatch"] == true) {
+        (None | Some(""), _, true) => json!({"absent": true}),
+        (None | Some(""), ..) => json!({"present": true}),
+        (Some(value), true, false) => json!({"regex": value}),
+        (Some(value), false, false) => json!(value),
+        (Some(_), _, true) => return None,
+    };
+    Some((condition["name"].as_str()?.to_owned(), test))
+}
+
+fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Option<Value> {
+    let mut one = |destination: &Value| -> Option<Value> {
+        let name = destination["upstream"]["name"].as_str()?;
+        let Some((here, functions)) = known.get(name) else {
+            draft.left(format!("{of}: the upstream {name}, which is not in this file"));
+            return None;
+        };
+        let function = destination["destinationSpec"]["aws"]["logicalName"].as_str();
+        draft.left_fields(&format!("{of}, its destination"), destination, &["upstream", "destinationSpec"]);
+        Some(match function.filter(|function| functions.contains_key(*function)) {
+            Some(function) => format!("{here}/{function}").into(),
+            None => here.as_str().into(),
+        })
+    };
+    if action["single"].is_object() {
+        return one(&action["single"]);
+    }
+    let destinations = action["multi"]["destinations"].as_array()?;
+    let weighted: Option<Vec<_>> = destinations
+        .iter()
+        .map(|entry| {
+            let to = one(&entry["destination"])?;
+            let (upstream, function) = to.as_str()?.split_once('/').map_or((to.as_str()?, None), |(u, f)| (u, Some(f)));
+            let mut made = Map::from_iter([("upstream".to_owned(), Value::from(upstream))]);
+            made.extend(function.map(|function| ("function".to_owned(), function.into())));
+            made.insert("weight".to_owned(), entry["weight"].clone());
+            Some(Value::Object(made))
+        })
+        .collect();
+    weighted.map(Value::Array)
+}
+
+fn options(of: &str, options: &Value, matching: Matching, made: &mut Map<String, Value>, draft: &mut Draft) {
+    draft.left_fields(&format!("{of}, its options"), options, &["prefixRewrite", "timeout", "retries"]);
+    made.extend(duration(&options["timeout"]).map(|timeout| ("timeout".to_owned(), timeout.into())));
+    if let Some(retries) = options["retries"]["numRetries"].as_u64() {
+        made.insert("retry".to_owned(), json!({"attempts": retries + 1}));
+        draft.left(format!(
+            "{of}: on what it is tried again (`retry.on`); here what is certain not to have run, and what may run twice"
+        ));
+    }
+    if let Some(prefix) = options["prefixRewrite"].as_str() {
+        let path = match matching {
+            Matching::Prefix => format!("{}/{{{{ params.rest }}}}", prefix.trim_end_matches('/')),
+            Matching::Exact | Matching::Regex => prefix.to_owned(),
+        };
+        made.insert("request".to_owned(), json!({"path": path}));
+    }
+}

@@ -1,0 +1,97 @@
+//! `callgate import`: what it makes of the files in `import/`, which is valid and sends requests where the other gateway does.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{callgate, configured, on, ran};
+
+/// The document that is made of a file, and the JSON of the same command.
+fn imported(from: &str, file: &str) -> (String, Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/import");
+    let run = |more: &[&str]| {
+        let done = ran(callgate(&[&["import", from, file], more].concat()).current_dir(&folder));
+        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
+        done.out
+    };
+    let told = serde_json::from_str(&run(&["--output", "json"])).expect("JSON");
+    (run(&[]), told)
+}
+
+/// What `explain` says that the first destination gets of a request: its text.
+fn sent(yaml: &str, method: &str, url: &str, headers: &[&str]) -> String {
+    let folder = configured(yaml);
+    let checked = on(folder.path(), &["check"], &[]);
+    assert_eq!(checked.code, Some(0), "{yaml}\n{}", checked.err);
+    let after: Vec<_> = [method, url].into_iter().chain(headers.iter().flat_map(|header| ["-H", header])).collect();
+    let told = on(folder.path(), &["explain", "--output", "json"], &after);
+    let told: Value = serde_json::from_str(&told.out).expect("JSON");
+    told["results"][0].as_str().unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+fn left(told: &Value) -> String {
+    told["left"].as_array().expect("a list").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn services_and_routes_of_kong() {
+    let (yaml, told) = imported("kong", "kong.yaml");
+    let upstreams = &told["configuration"]["upstreams"];
+    assert_eq!(upstreams["orders"]["rest"]["endpoints"], json!(["http://10.0.1.4:9000", "http://10.0.1.5:9000"]));
+    assert_eq!(upstreams["orders"]["retry"], json!({"attempts": 3, "on": ["connect"]}));
+    assert!(sent(&yaml, "GET", "/orders/7?a=1", &[]).contains("  GET /v2/7?a=1\n"), "the prefix is stripped");
+    assert!(sent(&yaml, "DELETE", "/pets/7", &[]).contains("  DELETE /7\n"));
+    let exported = sent(&yaml, "GET", "http://exports.example.com/x", &["x-tier: gold"]);
+    assert!(exported.contains("  GET /v2/x\n"), "{exported}");
+    let route = &told["configuration"]["routes"][0];
+    assert_eq!((&route["rate_limit"]["limit"], &route["limits"]["max_body"]), (&json!("60/m"), &json!("2MiB")));
+    let left = left(&told);
+    for expected in ["service pets: the plugin `key-auth`", "the document: `consumers`", "prefixes: `/a` takes"] {
+        assert!(left.contains(expected) && yaml.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
+fn endpoints_of_krakend() {
+    let (yaml, told) = imported("krakend", "krakend.json");
+    assert!(sent(&yaml, "GET", "/users/7", &[]).contains("  GET /api/v1/users/7\n"));
+    assert!(sent(&yaml, "GET", "/files/a/b", &[]).contains("  GET /store/a/b\n"));
+    assert!(sent(&yaml, "POST", "/orders", &[]).contains("  PUT /orders\n"));
+    assert_eq!(told["configuration"]["routes"][0]["timeout"], "800ms");
+    assert_eq!(told["configuration"]["routes"][1]["timeout"], "3s");
+    let left = left(&told);
+    for expected in ["GET /home: 2 backends", "`extra_config`", "the port 8000"] {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
+fn upstreams_and_virtual_services_of_gloo() {
+    let (yaml, told) = imported("gloo", "gloo.yaml");
+    let created = sent(&yaml, "POST", "http://shop.example.com/orders", &[]);
+    assert!(created.contains("create-order") && created.contains("95 of 100"), "{created}");
+    let pets = sent(&yaml, "GET", "http://shop.example.com/pets/7", &["x-tier: gold"]);
+    assert!(pets.contains("  GET /api/pets/7\n"), "{pets}");
+    assert_eq!(told["configuration"]["upstreams"]["functions"]["lambda"]["region"], "eu-west-1");
+    let routes = &told["configuration"]["hosts"]["shop.example.com"]["routes"];
+    assert_eq!(routes[2]["redirect"], json!({"path": "/new", "status": 302}));
+    assert_eq!(routes[3]["respond"], json!({"status": 200, "body": {"text": "fine"}}));
+    let left = left(&told);
+    for expected in ["`secretRef`", "route 4, its options: `cors`", "route 2: on what it is tried again"] {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
+fn what_is_no_such_configuration_is_told() {
+    let folder = configured("routes: []\n");
+    for gateway in ["gloo", "kong", "krakend"] {
+        let refused = ran(callgate(&["import", gateway, "callgate.yaml"]).current_dir(folder.path()));
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.err.contains("is no configuration of"), "{}", refused.err);
+    }
+    std::fs::write(folder.path().join("broken.yaml"), "a: [\n").expect("written");
+    let refused = ran(callgate(&["import", "kong", "broken.yaml"]).current_dir(folder.path()));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("broken.yaml: line"), "{}", refused.err);
+}
