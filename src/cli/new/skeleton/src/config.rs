@@ -44,11 +44,14 @@ impl callgate_core::Target for Target {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn an_address_has_a_port() {
-        let check = |address: &str| Config { address: address.to_owned(), token: None }.check();
+        let config = |address: &str| serde_json::from_value::<Config>(json!({"address": address})).unwrap();
+        let check = |address: &str| config(address).check();
         assert!(check("127.0.0.1:7000").is_empty());
         assert_eq!(check("127.0.0.1")[0].field, "address");
     }
