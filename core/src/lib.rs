@@ -9,6 +9,7 @@ pub mod document;
 mod edge;
 mod error;
 mod failure;
+pub mod fairness;
 mod gateway;
 mod invocation;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use callgate_core::fairness::moved;
 use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -106,10 +107,12 @@ impl Socket {
         self.seat.activity()
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    fn note_write(&self, cx: &mut Context<'_>, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(written) => {
-                self.seat.counters().sends(*written.as_ref().unwrap_or(&0));
+                let bytes = *written.as_ref().unwrap_or(&0);
+                self.seat.counters().sends(bytes);
+                moved(cx, bytes);
                 self.activity().has_written();
             }
             Poll::Pending => self.activity().is_blocked(),
@@ -171,6 +174,7 @@ impl AsyncRead for Socket {
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             this.seat.counters().receives(buf.filled().len() - before);
+            moved(cx, buf.filled().len() - before);
             this.received = true;
             this.activity().has_read();
         } else if buf.remaining() > 0 {
@@ -183,7 +187,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note_write(&written);
+        self.note_write(cx, &written);
         written
     }
 
@@ -193,7 +197,7 @@ impl AsyncWrite for Socket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note_write(&written);
+        self.note_write(cx, &written);
         written
     }
 

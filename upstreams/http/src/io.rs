@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use callgate_core::fairness::moved;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -99,11 +100,19 @@ impl Watched {
     }
 }
 
+fn note(cx: &mut Context<'_>, written: &Poll<io::Result<usize>>) {
+    if let Poll::Ready(Ok(count)) = written {
+        moved(cx, *count);
+    }
+}
+
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if polled.is_ready() && !self.gate.count(buffer.filled().len() - before) {
+        let read = buffer.filled().len() - before;
+        moved(cx, read);
+        if polled.is_ready() && !self.gate.count(read) {
             return Poll::Ready(Err(io::Error::other("the head of the reply, interim replies included, is too long")));
         }
         polled
@@ -114,6 +123,7 @@ impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let kept = self.keep([bytes].into_iter());
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        note(cx, &polled);
         if let (true, Poll::Ready(Ok(count))) = (kept, &polled) {
             self.sent.take(*count);
         }
@@ -127,6 +137,7 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         let kept = self.keep(parts.iter().map(|part| &**part));
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        note(cx, &polled);
         if let (true, Poll::Ready(Ok(count))) = (kept, &polled) {
             self.sent.take(*count);
         }

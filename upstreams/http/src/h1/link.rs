@@ -30,6 +30,10 @@ use crate::{
 /// The longest head of a reply, trailers too.
 const MAX_HEAD: usize = 64 << 10;
 
+/// How much is read at once. What a fast service has sent waits in the system rather than here, where it would be memory of
+/// every client that reads slowly.
+const MAX_READ: usize = MAX_HEAD + (8 << 10);
+
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
 
@@ -64,7 +68,7 @@ impl Link {
     pub(crate) async fn new(stream: Stream) -> Result<Self, hyper::Error> {
         let gate = Gate::new();
         let io = TokioIo::new(Watched { stream, gate: gate.clone(), sent: Sent::default() });
-        let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).handshake(io).await?;
+        let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).max_buf_size(MAX_READ).handshake(io).await?;
         let waker = Waker::from(gate.clone());
         Ok(Self { sender, driver: Some(driver), gate, waker, end: None, rests: false })
     }
