@@ -14,7 +14,7 @@ use super::{
 use crate::{
     builtin::{OpenapiSettings, Redirect},
     document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
-    policy::{AccessPlan, MirrorSettings, Pipelines, Policies, PolicySettings},
+    policy::{AccessPlan, MirrorSettings, Pipelines, Policies, PolicySettings, Resolved},
     routing::HostPattern,
     upstream::AnySettings,
 };
@@ -32,6 +32,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) path: &'a DocPath,
     /// The folder of the document.
     pub(super) directory: &'a Path,
+    /// The policies of `auth` that were made so far.
+    pub(super) resolved: &'a Resolved,
     /// The files of the document.
     pub(super) sources: &'a Arc<Sources>,
 }
@@ -173,7 +175,7 @@ fn own(action: Action, steps: &Steps, around: &Surroundings<'_>, flaws: &mut Vec
         weight: 1,
         action,
         pipelines: pipelines(around, None, steps),
-        access: policies.access(around.node, around.path, around.directory, flaws),
+        access: policies.access(around.node, around.path, (around.directory, around.resolved), flaws),
         policies: policies.resolve().without_calls(),
         mirror: None,
     }
@@ -253,7 +255,7 @@ pub(super) fn call(
     own.request = here.request.or(own.request);
     own.response = here.response.or(own.response);
     let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
-    let access = policies.access(around.node, around.path, around.directory, flaws);
+    let access = policies.access(around.node, around.path, (around.directory, around.resolved), flaws);
     let policies = policies.resolve();
     let mirror = policies.mirror.as_ref().map(|copies| mirror(&copies.to, node, path, around, upstreams, flaws));
     Some(DestinationPlan {

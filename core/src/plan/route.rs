@@ -17,7 +17,7 @@ use super::{
 use crate::{
     document::{DocPath, Document, Flaw, Key, Node, Sources, Span, Value, from_node},
     invocation::RouteInfo,
-    policy::with_policies,
+    policy::{Resolved, with_policies},
     routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
 };
 
@@ -105,10 +105,12 @@ pub(super) fn read_all(
     flaws: &mut Vec<Flaw>,
 ) -> Vec<RoutePlan> {
     let mut routes = Vec::new();
+    let resolved = Resolved::default();
     for group in hosts::groups(document.root(), &top.defaults, flaws) {
         for (index, node) in group.routes.iter().enumerate() {
             let directory = document.folder(Span::default());
-            let around = Around { group: &group, upstreams, directory, sources: document.sources() };
+            let around =
+                Around { group: &group, upstreams, directory, resolved: &resolved, sources: document.sources() };
             routes.extend(read(node, &group.path.index(index), &around, flaws));
         }
     }
@@ -121,11 +123,12 @@ struct Around<'a> {
     group: &'a Group<'a>,
     upstreams: &'a destination::Known<'a>,
     directory: &'a Path,
+    resolved: &'a Resolved,
     sources: &'a Arc<Sources>,
 }
 
 fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
-    let Around { group, upstreams, directory, sources } = *around;
+    let Around { group, upstreams, directory, resolved, sources } = *around;
     let (settings, sound) = match from_node::<RouteSettings>(node, path) {
         Ok(settings) => (settings, true),
         Err(found) => {
@@ -139,8 +142,16 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
     let effective = effective(&settings, node, path);
     let policies = settings.policies().placed(&scope(&settings, group));
     let steps = Steps::compile(settings.request, settings.response, (node, path), flaws);
-    let surroundings =
-        destination::Surroundings { group, steps: &steps, policies: &policies, node, path, directory, sources };
+    let surroundings = destination::Surroundings {
+        group,
+        steps: &steps,
+        policies: &policies,
+        node,
+        path,
+        directory,
+        resolved,
+        sources,
+    };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
     let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
     if !sound {

@@ -1,12 +1,17 @@
 //! Who may come in and how often, from the settings of a route to its [`Admission`].
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    path::Path,
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
 use super::{
     admission::Admission,
-    auth::{Auth, AuthPlan, LastKeys, Sources},
+    auth::{Auth, AuthPlan, AuthSettings, LastKeys, Sources},
     rate_limit::{Buckets, RateLimit, RateLimitPlan, Shared},
     settings::PolicySettings,
 };
@@ -23,10 +28,30 @@ pub(crate) struct Memory {
     last_keys: LastKeys,
 }
 
+/// What was made of the settings of `auth` so far: as a rule many routes have the same ones, which stand around them.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved(RefCell<VecDeque<(AuthSettings, Option<Arc<AuthPlan>>)>>);
+
+impl Resolved {
+    /// How many different settings are remembered.
+    const MOST: usize = 64;
+
+    fn resolve(&self, settings: &AuthSettings, directory: &Path) -> Result<Option<Arc<AuthPlan>>, Invalid> {
+        if let Some((_, plan)) = self.0.borrow().iter().find(|(known, _)| known == settings) {
+            return Ok(plan.clone());
+        }
+        let plan = settings.resolve(directory)?.map(Arc::new);
+        let mut known = self.0.borrow_mut();
+        known.truncate(Self::MOST - 1);
+        known.push_front((settings.clone(), plan.clone()));
+        Ok(plan)
+    }
+}
+
 /// Who may come in and how often, checked.
 #[derive(Debug)]
 pub(crate) struct AccessPlan {
-    auth: Option<AuthPlan>,
+    auth: Option<Arc<AuthPlan>>,
     rate_limit: Option<RateLimitPlan>,
     /// The settings with their defaults, for `callgate config`.
     effective: Map<String, Value>,
@@ -56,7 +81,7 @@ impl PolicySettings {
         &self,
         node: &Node,
         path: &DocPath,
-        directory: &Path,
+        (directory, known): (&Path, &Resolved),
         flaws: &mut Vec<Flaw>,
     ) -> Option<Arc<AccessPlan>> {
         if self.auth.is_none() && self.rate_limit.is_none() {
@@ -73,7 +98,7 @@ impl PolicySettings {
         let mut resolved = |name: &str, settings: Value| effective.insert(name.to_owned(), settings);
         let auth = self.auth.as_ref().and_then(|auth| {
             resolved("auth", serde_json::to_value(auth.effective()).unwrap_or_default());
-            auth.resolve(directory).unwrap_or_else(|invalid| {
+            known.resolve(auth, directory).unwrap_or_else(|invalid| {
                 told("auth", invalid);
                 None
             })
@@ -112,12 +137,14 @@ pub(crate) struct Entrance<'a> {
     sources: Sources<'a>,
     buckets: &'a Buckets,
     shared: HashMap<(Secret, std::time::Duration), Arc<Shared>>,
+    /// By the address of its plan, which the plans of the routes keep.
+    auths: HashMap<usize, (Arc<AuthPlan>, Arc<Auth>)>,
 }
 
 impl<'a> Entrance<'a> {
     pub(crate) fn new(remotes: &'a Arc<dyn Remotes>, context: &'a Context, memory: &'a Memory) -> Self {
         let sources = Sources::new(remotes, context, &memory.last_keys);
-        Self { sources, buckets: &memory.buckets, shared: HashMap::new() }
+        Self { sources, buckets: &memory.buckets, shared: HashMap::new(), auths: HashMap::new() }
     }
 
     /// The admission of a route; `None` when it has nothing to say.
@@ -127,12 +154,22 @@ impl<'a> Entrance<'a> {
             let own = plan.node.get(name);
             Box::new(flaw(own.unwrap_or(&plan.node), &plan.path.key(name), invalid))
         };
-        let auth = plan.auth.as_ref().map(|auth| Auth::new(auth, &self.sources)).transpose();
+        let auth = plan.auth.as_ref().map(|auth| self.auth(auth)).transpose();
         let auth = auth.map_err(|invalid| wrong("auth", invalid))?;
         let limit = plan.rate_limit.as_ref().map(|limit| self.rate_limit(limit)).transpose();
         let rate_limit = limit.map_err(|invalid| wrong("rate_limit", invalid))?;
         let any = auth.is_some() || rate_limit.is_some();
         Ok(any.then(|| Arc::new(Admission { auth, rate_limit })))
+    }
+
+    fn auth(&mut self, plan: &Arc<AuthPlan>) -> Result<Arc<Auth>, Invalid> {
+        let key = Arc::as_ptr(plan).addr();
+        if let Some((_, auth)) = self.auths.get(&key) {
+            return Ok(Arc::clone(auth));
+        }
+        let auth = Arc::new(Auth::new(plan, &self.sources)?);
+        self.auths.insert(key, (Arc::clone(plan), Arc::clone(&auth)));
+        Ok(auth)
     }
 
     fn rate_limit(&mut self, plan: &RateLimitPlan) -> Result<RateLimit, Invalid> {
@@ -150,5 +187,25 @@ impl<'a> Entrance<'a> {
         let shared = Arc::new(Shared::new(counters, timeout));
         self.shared.insert(key, Arc::clone(&shared));
         Ok(shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn routes_with_the_same_settings_share_what_is_made_of_them() {
+        let known = Resolved::default();
+        let made = |key: &str| {
+            let settings: AuthSettings = from_value(json!({"api_key": {"keys": {"shop": key}}})).unwrap();
+            known.resolve(&settings, Path::new(".")).unwrap().unwrap()
+        };
+        let (one, other, same) = (made("a"), made("b"), made("a"));
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        (0..Resolved::MOST).for_each(|number| drop(made(&format!("key {number}"))));
+        assert_eq!(known.0.borrow().len(), Resolved::MOST);
     }
 }

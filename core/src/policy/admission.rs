@@ -21,7 +21,7 @@ use crate::{
 /// What lets requests in.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(super) auth: Option<Auth>,
+    pub(super) auth: Option<Arc<Auth>>,
     pub(super) rate_limit: Option<RateLimit>,
 }
 

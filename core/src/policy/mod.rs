@@ -30,7 +30,7 @@ mod tests;
 pub use circuit_breaker::CircuitState;
 pub use concurrency::ConcurrencyState;
 
-pub(crate) use access::{AccessPlan, Entrance, Memory};
+pub(crate) use access::{AccessPlan, Entrance, Memory, Resolved};
 pub(crate) use answer::{Asked, CompressionSettings, CorsSettings, HeaderSettings, is_preflight};
 pub(crate) use auth::AuthSettings;
 pub(crate) use body::limited;

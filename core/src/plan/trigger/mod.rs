@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     document::{DocPath, Document, Flaw, Node, Rate, Span, Value, from_node},
-    policy::{LimitSettings, PolicySettings, Timeout},
+    policy::{LimitSettings, PolicySettings, Resolved, Timeout},
     registry::Registry,
     trigger::{AnyTriggerKind, Concurrency, Retry, RetrySettings},
     upstream::AnySettings,
@@ -189,6 +189,8 @@ fn dead_letter(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec
         node,
         path,
         directory: around.document.folder(Span::default()),
+        // Messages are let in by the document itself.
+        resolved: &Resolved::default(),
         sources: around.document.sources(),
     };
     destination::call(to, &path.key("to"), &around_it, around.upstreams, flaws)

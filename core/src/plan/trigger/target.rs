@@ -10,7 +10,7 @@ use super::Around;
 use crate::{
     document::{DocPath, Flaw, Node, Span, from_node, nearest},
     plan::{DestinationPlan, RoutePlan, destination, keep, steps::Steps, upstream::list},
-    policy::{Pipelines, PolicySettings},
+    policy::{Pipelines, PolicySettings, Resolved},
     routing::PathMatch,
 };
 
@@ -82,6 +82,8 @@ pub(super) fn read(
         node,
         path,
         directory: around.document.folder(Span::default()),
+        // Messages are let in by the document itself.
+        resolved: &Resolved::default(),
         sources: around.document.sources(),
     };
     let destinations = destination::to(to, &at, &surroundings, around.upstreams, flaws);

@@ -1,6 +1,11 @@
 //! `basic`: names and passwords (RFC 7617).
 
-use std::{collections::BTreeMap, fmt, sync::OnceLock, thread};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    thread,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header, request::Parts};
@@ -39,7 +44,7 @@ pub(super) struct Basic {
     salt: [u8; 16],
     context: Context,
     waiting: Semaphore,
-    slow: Semaphore,
+    slow: Arc<Semaphore>,
 }
 
 struct User {
@@ -75,13 +80,18 @@ impl BasicSettings {
 }
 
 impl Basic {
-    pub(super) fn new(plan: BasicPlan, context: Context) -> Self {
+    /// Hashing may take no more than half of the machine.
+    pub(super) fn hashing() -> Semaphore {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Semaphore::new((cores / 2).max(1))
+    }
+
+    pub(super) fn new(plan: BasicPlan, context: Context, slow: Arc<Semaphore>) -> Self {
         let decoy = plan.users.values().find_map(Known::slow).map(Box::from);
         let user = |(name, known): (String, Known)| {
             let identity = Identity::named(&name, false);
             (name, User { known, identity, verified: OnceLock::new() })
         };
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
             users: plan.users.into_iter().map(user).collect(),
             keep: plan.keep,
@@ -90,8 +100,7 @@ impl Basic {
             salt: std::array::from_fn(|_| fastrand::u8(..)),
             context,
             waiting: Semaphore::new(WAITING),
-            // Hashing may take no more than half of the machine.
-            slow: Semaphore::new((cores / 2).max(1)),
+            slow,
         }
     }
 

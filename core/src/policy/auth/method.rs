@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::request::Parts;
+use tokio::sync::Semaphore;
 
 use super::{
     api_key::ApiKeys,
@@ -43,18 +44,22 @@ pub(crate) struct Sources<'a> {
     pub(crate) context: &'a Context,
     pub(crate) last_keys: &'a LastKeys,
     issuers: Mutex<HashMap<Source, Arc<Issuer>>>,
+    /// Bounds the passwords that are hashed at once, of all routes together.
+    hashing: Arc<Semaphore>,
 }
 
 impl<'a> Sources<'a> {
     pub(crate) fn new(remotes: &'a Arc<dyn Remotes>, context: &'a Context, last_keys: &'a LastKeys) -> Self {
-        Self { remotes, context, last_keys, issuers: Mutex::default() }
+        Self { remotes, context, last_keys, issuers: Mutex::default(), hashing: Arc::new(Basic::hashing()) }
     }
 
     pub(super) fn method(&self, plan: &MethodPlan) -> Result<Method, Invalid> {
         let several = |plans: &[MethodPlan]| plans.iter().map(|plan| self.method(plan)).collect::<Result<_, _>>();
         Ok(match plan {
             MethodPlan::ApiKey(keys) => Method::ApiKey(Box::new(keys.clone())),
-            MethodPlan::Basic(plan) => Method::Basic(Box::new(Basic::new(plan.clone(), self.context.clone()))),
+            MethodPlan::Basic(plan) => {
+                Method::Basic(Box::new(Basic::new(plan.clone(), self.context.clone(), Arc::clone(&self.hashing))))
+            }
             MethodPlan::Token(plan) => {
                 let keys = match &plan.keys {
                     KeysPlan::Read(keys) => Keys::Read(Arc::clone(keys)),
@@ -74,9 +79,12 @@ impl<'a> Sources<'a> {
     }
 
     fn issuer(&self, source: &Source) -> Result<Arc<Issuer>, Invalid> {
+        let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(issuer) = issuers.get(source) {
+            return Ok(Arc::clone(issuer));
+        }
         // What can't be used at all is told at load, not when the first token comes.
         self.remotes.http(source.url(), self.context)?;
-        let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         let issuer = issuers.entry(source.clone()).or_insert_with(|| {
             let issuer = Arc::new(Issuer::new(source.clone(), self.last_keys));
             let (kept, remotes, context) = (Arc::clone(&issuer), Arc::clone(self.remotes), self.context.clone());
