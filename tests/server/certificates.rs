@@ -77,12 +77,22 @@ impl Authority {
         client: Option<&Pair>,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.over(TcpStream::connect(address).await?, name, client, versions).await
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) async fn over(
+        &self,
+        tcp: TcpStream,
+        name: &str,
+        client: Option<&Pair>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let builder = ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(self.roots.clone());
         let config = match client {
             Some(pair) => builder.with_client_auth_cert(vec![pair.der.clone()], pair.key.clone_key()).unwrap(),
             None => builder.with_no_client_auth(),
         };
-        let tcp = TcpStream::connect(address).await?;
         TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), tcp).await
     }
 

@@ -23,4 +23,5 @@ mod proxy_protocol;
 mod reload;
 mod running;
 mod tls;
+mod websockets;
 mod wire;

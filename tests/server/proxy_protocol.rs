@@ -6,10 +6,10 @@ use callgate_testkit::peers::{Process, Received, Wire, absent, free_port};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpSocket,
+    net::{TcpSocket, TcpStream},
 };
 
-use crate::{gate::SOON, running::Running};
+use crate::{certificates::Authority, gate::SOON, running::Running};
 
 const REQUEST: &str = "GET /e HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.9\r\nconnection: close\r\n\r\n";
 
@@ -69,6 +69,32 @@ async fn a_trusted_proxy_without_the_header_is_closed() {
         let received = send(address, header.as_bytes(), REQUEST).await;
         assert!(received.closed && received.bytes.is_empty(), "{header}: {}", received.text());
     }
+}
+
+#[tokio::test]
+async fn the_header_stands_in_front_of_tls() {
+    let authority = Authority::new();
+    let (server, client) = (authority.sign("server", &["a.test"]), authority.sign("billing", &["b.test"]));
+    let files = [("a.pem", &*server.pem), ("a.key", &server.key_pem), ("ca.pem", authority.pem())];
+    let yaml = "listeners: {public: {address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8], proxy_protocol: true,\n  \
+                tls: {certificate: a.pem, private_key: a.key, client_ca: ca.pem}}}\nupstreams: {e: {echo: {}}}\n\
+                routes: [{match: /e, to: e, auth: {mtls: {common_name: billing}}}]\n";
+    let mut running = Running::start_with(yaml, &files).await;
+    let address = running.address("public").await;
+    let headers = [b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n".to_vec(), version_2(0x21)];
+    for header in headers {
+        let mut tcp = TcpStream::connect(address).await.unwrap();
+        tcp.write_all(&header).await.unwrap();
+        let mut tls = authority.over(tcp, "a.test", Some(&client), rustls::ALL_VERSIONS).await.unwrap();
+        tls.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        tls.read_to_end(&mut bytes).await.unwrap();
+        let received = Received { bytes, closed: true };
+        assert_eq!(received.statuses(), [200], "{}", received.text());
+        assert_eq!(forwarded_for(&received), "192.0.2.1");
+    }
+    let without = authority.connect(address, "a.test", Some(&client), rustls::ALL_VERSIONS).await;
+    assert!(without.is_err(), "a handshake without the header");
 }
 
 #[tokio::test]
