@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Instant, SystemTime},
 };
 
@@ -60,13 +60,14 @@ pub struct CallContext {
     /// Whether it was let in before it came here: a trigger's message, which the document itself sends.
     pub(crate) trusted: bool,
     pub(crate) principal: Option<Arc<str>>,
+    /// Told who came, if the request is logged.
+    pub(crate) who: Option<Who>,
     /// Whether a policy of `auth` let it in.
     pub(crate) authenticated: bool,
 }
 
-/// Who a request came from, in the extensions of its reply.
-#[derive(Debug, Clone)]
-pub(crate) struct Principal(pub(crate) Arc<str>);
+/// Who a request came from, once that is known, for whoever logs it: also where the call fails then.
+pub(crate) type Who = Arc<OnceLock<Arc<str>>>;
 
 /// The tail capture as it stands in the path that was matched.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Keys and passwords.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 
@@ -15,6 +15,8 @@ defaults:
 routes:
   - {match: GET /echo, to: e}
   - {match: GET /open, to: e, auth: none}
+  - {match: GET /broken, to: {upstream: e, fail: upstream_timeout}}
+  - {match: GET /limited, to: e, rate_limit: {limit: 1/d, by: principal}}
   - {match: GET /maybe, to: e, auth: {allow_anonymous: true}}
   - match: GET /who
     respond: {body: {json: {claims: "{{ claims.sub }}", key: "{{ headers['x-api-key'] | default('gone') }}"}}}
@@ -81,4 +83,24 @@ async fn names_and_passwords_let_in() {
         assert_eq!(refused.refusal().2, "The name or the password is wrong.");
         assert_eq!(refused.header("www-authenticate"), "Basic realm=\"shop\", charset=\"UTF-8\"");
     }
+}
+
+#[tokio::test]
+async fn the_access_log_knows_who_came_also_where_the_call_fails() {
+    let gateway = started().await;
+    let key = [("x-api-key", "key-of-shop")];
+    assert_eq!(gateway.get("/broken", &key).await.status, 504);
+    assert_eq!(gateway.get("/limited", &key).await.status, 200);
+    assert_eq!(gateway.get("/limited", &key).await.status, 429);
+    assert_eq!(gateway.get("/broken", &[]).await.status, 401);
+    let lines = || -> Vec<(Value, Value)> {
+        let log = gateway.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = lines.filter(|line| line["message"] == "A request was answered.");
+        lines.map(|line| (line["status"].clone(), line["principal"].clone())).collect()
+    };
+    let expected = [(504, "shop"), (200, "shop"), (429, "shop"), (401, "")];
+    let expected = expected.map(|(status, principal)| (json!(status), json!(principal)));
+    let logged = callgate_testkit::peers::until(crate::gateway::LIMIT, async || lines() == expected);
+    assert!(logged.await, "{:?}", lines());
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use callgate_testkit::peers::until;
+use callgate_testkit::peers::{Wire, until};
 use serde_json::Value;
 
 use crate::gateway::{Gateway, LIMIT};
@@ -53,4 +53,21 @@ async fn lines_of_a_template_go_to_a_file_that_may_be_rotated() {
         lines(&file).starts_with("GET /fine 200\n")
     });
     assert!(moved.await, "the file was not opened anew: {}", lines(&rotated));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_first_has_a_line_too() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let yaml = format!(
+        "access_log: {{template: '{{{{ path }}}} {{{{ status }}}} {{{{ complete }}}} {{{{ upstream }}}}', to: access.log}}\n\
+         upstreams: {{s: {{rest: {{url: 'http://{}'}}}}}}\nroutes: [{{match: GET /slow, to: s}}]\n",
+        silent.local_addr().unwrap()
+    );
+    let gateway = Gateway::start(&yaml).await;
+    let mut client = Wire::connect(gateway.public).await.unwrap();
+    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let (_asked, _) = silent.accept().await.unwrap();
+    drop(client);
+    let lines = || fs::read_to_string(gateway.folder().join("access.log")).unwrap_or_default();
+    assert!(until(LIMIT, async || lines() == "/slow 499 false s\n").await, "{}", lines());
 }

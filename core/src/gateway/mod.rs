@@ -145,6 +145,7 @@ async fn serve<'s>(
     }
     let mut context = destination.context(&route.info, origin, id, &parts.uri, captures);
     context.recorder = observation.recorder.take();
+    context.who = observation.who();
     if let Some(span) = observation.span() {
         span.mark(&mut parts.headers);
         context.span = Some(span);

@@ -97,6 +97,7 @@ pub(crate) fn context(
         span: None,
         trusted: false,
         principal: None,
+        who: None,
         authenticated: false,
         origin,
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::{Level, enabled, info};
 
@@ -19,7 +19,7 @@ use crate::{
     error::chain,
     failure::Failure,
     gateway::{Destination, Recorder, Route},
-    invocation::{Origin, Principal, Response, RouteInfo},
+    invocation::{Origin, Response, RouteInfo, Who},
     metrics::{Meter, Metrics, RecentFailure, Series},
     policy::{Asked, End},
     request_id::RequestId,
@@ -42,6 +42,22 @@ pub(crate) struct Observation<'s> {
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// What the route's policies do to the answer.
     pub(crate) asked: Option<Asked>,
+}
+
+/// What an access log says of a request whose client went away before there was an answer; nginx's word for it.
+const CLIENT_GONE: u16 = 499;
+
+impl Drop for Observation<'_> {
+    /// Nobody waits for the answer any more: the line says so.
+    fn drop(&mut self) {
+        let Some(mut logged) = self.logged.take() else { return };
+        let line = &mut logged.line;
+        line.status = StatusCode::from_u16(CLIENT_GONE).unwrap_or(StatusCode::REQUEST_TIMEOUT);
+        line.route_path = self.route.map(|route| Arc::clone(&route.path));
+        line.labels = self.open.series.map(|series| series.labels().clone());
+        line.duration = self.open.started.elapsed();
+        logged.tell();
+    }
 }
 
 /// A request that is counted as under way.
@@ -68,6 +84,7 @@ struct Logged {
     sink: Option<Arc<dyn AccessSink>>,
     /// The request as a span.
     span: Option<Arc<Traced>>,
+    who: Who,
 }
 
 /// Why a failure was answered that a response step has reshaped; it goes with the response.
@@ -92,7 +109,7 @@ impl<'s> Observation<'s> {
         let span = traces.as_ref().and_then(|sink| Traced::begin(sink, &parts.headers));
         let logged = (traced || access.is_some() || span.is_some()).then(|| {
             let line = AccessLine::begin(parts, origin, id, connection);
-            Box::new(Logged { line, traced, sink: access.clone(), span })
+            Box::new(Logged { line, traced, sink: access.clone(), span, who: Who::default() })
         });
         let open = Open { started: origin.started, series: None };
         Self { id, metrics, route: None, open, error: None, logged, recorder: None, asked: None }
@@ -107,6 +124,11 @@ impl<'s> Observation<'s> {
     /// The request as a span, if it is recorded.
     pub(crate) fn span(&self) -> Option<Arc<Traced>> {
         self.logged.as_ref()?.span.clone()
+    }
+
+    /// What is to be told who came, if the request is logged.
+    pub(crate) fn who(&self) -> Option<Who> {
+        Some(Arc::clone(&self.logged.as_ref()?.who))
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
@@ -139,7 +161,6 @@ impl<'s> Observation<'s> {
         let logged = self.logged.take().map(|mut logged| {
             let line = &mut logged.line;
             line.status = response.status();
-            line.principal = response.extensions_mut().remove::<Principal>().map(|principal| principal.0);
             line.error = self.error.map_or("", Code::as_str);
             line.route_path = self.route.map(|route| Arc::clone(&route.path));
             line.labels = self.open.series.map(|series| series.labels().clone());
@@ -206,14 +227,22 @@ impl Drop for Watched {
         line.bytes = self.sent;
         line.complete = !self.broken && (self.ended || self.body.is_end_stream());
         line.duration = self.started.elapsed();
-        if self.logged.traced {
-            trace(&self.logged.line);
+        self.logged.tell();
+    }
+}
+
+impl Logged {
+    /// The request is over, and all is known that will be.
+    fn tell(&mut self) {
+        self.line.principal = self.who.get().cloned();
+        if self.traced {
+            trace(&self.line);
         }
-        if let Some(span) = &self.logged.span {
-            span.end(&self.logged.line);
+        if let Some(span) = &self.span {
+            span.end(&self.line);
         }
-        if let Some(sink) = self.logged.sink.take() {
-            sink.take(self.logged.line.clone());
+        if let Some(sink) = self.sink.take() {
+            sink.take(self.line.clone());
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    invocation::{CallContext, Invocation, Principal, Response},
+    invocation::{CallContext, Invocation, Response},
     respond::{Code, Speech},
     upstream::BoxFuture,
 };
@@ -43,10 +43,9 @@ impl Stack for Admitted {
         Box::pin(async move {
             let speech = Speech::of(invocation.request.headers());
             match admission.admit(&mut invocation).await {
-                Ok((told, principal)) => {
+                Ok(told) => {
                     let mut reply = inner.call(invocation).await?;
                     told.write(reply.headers_mut());
-                    principal.map(|principal| reply.extensions_mut().insert(principal));
                     Ok(reply)
                 }
                 Err(refusal) => pipelines.refused(Failure::Denied(Box::new(refusal)), invocation, speech).await,
@@ -58,7 +57,7 @@ impl Stack for Admitted {
 impl Admission {
     /// Counts by the client's address first, so that guessing costs; then says who comes; then counts the rest, so that
     /// nobody uses up what others have.
-    async fn admit(&self, invocation: &mut Invocation) -> Result<(Told, Option<Principal>), Denial> {
+    async fn admit(&self, invocation: &mut Invocation) -> Result<Told, Denial> {
         let deadline = invocation.context.deadline;
         let deciding = self.decide(invocation);
         match deadline {
@@ -70,7 +69,7 @@ impl Admission {
         }
     }
 
-    async fn decide(&self, invocation: &mut Invocation) -> Result<(Told, Option<Principal>), Denial> {
+    async fn decide(&self, invocation: &mut Invocation) -> Result<Told, Denial> {
         // The body is not looked at, and would have to be shared for it.
         let (mut parts, body) = std::mem::take(&mut invocation.request).into_parts();
         let decided = self.decide_by(&mut parts, &mut invocation.context).await;
@@ -78,18 +77,17 @@ impl Admission {
         decided
     }
 
-    async fn decide_by(
-        &self,
-        parts: &mut Parts,
-        context: &mut Arc<CallContext>,
-    ) -> Result<(Told, Option<Principal>), Denial> {
+    async fn decide_by(&self, parts: &mut Parts, context: &mut Arc<CallContext>) -> Result<Told, Denial> {
         let mut told = Told::default();
         let Some(auth) = &self.auth else {
             self.count(Turn::Whole, parts, context, None, &mut told).await?;
-            return Ok((told, None));
+            return Ok(told);
         };
         self.count(Turn::BeforeAuth, parts, context, None, &mut told).await?;
         let identity = auth.admit(parts, context).await?;
+        if let (Some(who), Some(principal)) = (&context.who, identity.shared_principal()) {
+            who.get_or_init(|| Arc::clone(principal));
+        }
         self.count(Turn::AfterAuth, parts, context, Some(&identity), &mut told).await?;
         let context = Arc::make_mut(context);
         context.authenticated = true;
@@ -97,7 +95,7 @@ impl Admission {
             context.exchange.set_claims(Arc::clone(claims));
         }
         context.principal = identity.shared_principal().cloned();
-        Ok((told, context.principal.clone().map(Principal)))
+        Ok(told)
     }
 
     async fn count(
