@@ -18,7 +18,7 @@ use crate::{
     gateway::{self, Gateway},
     open_loop::{self, Outcomes},
     options::Options,
-    report::Table,
+    report::{Table, circumstances},
 };
 
 /// How many endpoints the service has.
@@ -27,8 +27,8 @@ const ENDPOINTS: usize = 3;
 /// How long an endpoint that was started takes connections, but can't serve yet.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-const HEAD: &str = "| what happens | date | requests/s | seconds | requests | failed | times | p50 ms | p99 ms | longest ms |\n\
-                    |---|---|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| what happens | date | requests/s | seconds | requests | failed | times | p50 ms | p99 ms | longest ms | build | load |\n\
+                    |---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// The table of all that happens under a constant load.
 pub(crate) const TABLE: Table = Table { name: "constant load", head: HEAD };
@@ -91,9 +91,11 @@ pub(crate) fn report(what: &str, times: u64, outcomes: &mut Outcomes, options: &
         eprintln!("{count} x {failure}");
     }
     let [p50, p99, longest] = [50, 99, 100].map(|hundredths| format!("{:.1}", outcomes.percentile(hundredths)));
+    let circumstances = circumstances(&gateway::binary(options.gateway.as_ref())?);
     let date = time::OffsetDateTime::now_utc().date().to_string();
     let numbers = [u64::from(options.rate), options.seconds, succeeded + failed, failed, times].map(|n| n.to_string());
-    let cells: Vec<_> = [what.to_owned(), date].into_iter().chain(numbers).chain([p50, p99, longest]).collect();
+    let cells: Vec<_> =
+        [what.to_owned(), date].into_iter().chain(numbers).chain([p50, p99, longest]).chain(circumstances).collect();
     eprintln!("{}", cells.join(" | "));
     if let Some(file) = &options.write {
         TABLE.write(file, &cells)?;

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 use callgate_testkit::peers::{Process, free_port};
@@ -58,6 +58,11 @@ impl Gateway {
     /// Everything that it wrote so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// How it ended, if it did: nothing here ends it.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Problem> {
+        Ok(self.process.status()?)
     }
 
     /// The memory that it holds now, in MiB.

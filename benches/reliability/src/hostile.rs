@@ -13,7 +13,7 @@ use crate::{
     Problem,
     gateway::{self, Gateway},
     options::Options,
-    report::Table,
+    report::{Table, circumstances},
     service::Service,
     steady::{self, Outcome, Rate},
 };
@@ -28,7 +28,7 @@ const IDLE: usize = 10_000;
 /// Clients that ask for 64 MiB and never read.
 const DEAF: usize = 20;
 
-const HEAD: &str = "| clients beside | date | requests | per second | failed | p50 ms | p99 ms | p99.9 ms | memory MiB |\n|---|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| clients beside | date | requests | per second | failed | p50 ms | p99 ms | p99.9 ms | memory MiB | build | load |\n|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// Measures without and with each sort of clients; whether no request of the others failed.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
@@ -38,22 +38,22 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
         "upstreams: {{s: {{rest: {{url: \"http://{}\"}}}}}}\nroutes: [{{match: '/{{*rest}}', to: s}}]\n",
         service.address
     );
-    let gateway = Gateway::serve(&binary, &parts).await?;
-    let mut right = measure("none", &gateway, options).await?;
+    let mut gateway = Gateway::serve(&binary, &parts).await?;
+    let mut right = measure("none", &mut gateway, options).await?;
     let slow = slow(gateway.address).await?;
-    right &= measure("200 that send a head byte by byte", &gateway, options).await?;
+    right &= measure("200 that send a head byte by byte", &mut gateway, options).await?;
     drop(slow);
     let deaf = deaf(gateway.address).await?;
-    right &= measure("20 that ask for 64 MiB and never read", &gateway, options).await?;
+    right &= measure("20 that ask for 64 MiB and never read", &mut gateway, options).await?;
     drop(deaf);
     let idle = idle(gateway.address, options.idle).await?;
-    right &= measure(&format!("{} idle connections", idle.len()), &gateway, options).await?;
+    right &= measure(&format!("{} idle connections", idle.len()), &mut gateway, options).await?;
     drop(idle);
-    right &= measure("none any more", &gateway, options).await?;
+    right &= measure("none any more", &mut gateway, options).await?;
     Ok(right)
 }
 
-async fn measure(beside: &str, gateway: &Gateway, options: &Options) -> Result<bool, Problem> {
+async fn measure(beside: &str, gateway: &mut Gateway, options: &Options) -> Result<bool, Problem> {
     let rate = Rate {
         address: gateway.address,
         path: "/fine",
@@ -69,6 +69,10 @@ async fn measure(beside: &str, gateway: &Gateway, options: &Options) -> Result<b
         let log = gateway.log();
         eprintln!("{}", &log[log.len().saturating_sub(4000)..]);
     }
+    if let Some(status) = gateway.ended()? {
+        return Err(format!("the gateway ended beside {beside}: {status}").into());
+    }
+    let [build, load] = circumstances(&gateway::binary(options.gateway.as_ref())?);
     let cells = [
         beside.to_owned(),
         time::OffsetDateTime::now_utc().date().to_string(),
@@ -79,6 +83,8 @@ async fn measure(beside: &str, gateway: &Gateway, options: &Options) -> Result<b
         outcome.shown(0.99),
         outcome.shown(0.999),
         gateway.memory()?.to_string(),
+        build,
+        load,
     ];
     eprintln!("{HEAD}\n| {} |", cells.join(" | "));
     if let Some(file) = &options.write {

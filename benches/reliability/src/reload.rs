@@ -12,7 +12,7 @@ use crate::{
     Problem,
     gateway::{self, Gateway},
     options::Options,
-    report::Table,
+    report::{Table, circumstances},
     service::Service,
     steady::{self, Rate},
 };
@@ -20,8 +20,8 @@ use crate::{
 /// How long the load lasts.
 const TIME: Duration = Duration::from_secs(60);
 
-const HEAD: &str = "| date | requests | per second | failed | reloads | by admin, files, SIGHUP | upstreams replaced | p50 ms | p99 ms | p99.9 ms | longest reload ms |\n\
-                    |---|---|---|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| date | requests | per second | failed | reloads | by admin, files, SIGHUP | upstreams replaced | p50 ms | p99 ms | p99.9 ms | longest reload ms | build | load |\n\
+                    |---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// What the reloads did.
 #[derive(Default)]
@@ -36,7 +36,7 @@ struct Reloads {
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
     let service = Service::start().await?;
-    let gateway = Gateway::serve(&binary, &parts(&service, 0)).await?;
+    let mut gateway = Gateway::serve(&binary, &parts(&service, 0)).await?;
     let rate = Rate {
         address: gateway.address,
         path: "/fine",
@@ -54,10 +54,14 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     for (at, reason) in outcome.failed.iter().take(20) {
         eprintln!("failed after {at:.1?}: {reason}");
     }
+    if let Some(status) = gateway.ended()? {
+        return Err(format!("the gateway ended: {status}").into());
+    }
     let log = gateway.log();
     let done = log.matches("The configuration was reloaded: ").count();
     let refused = log.matches("The configuration can't be reloaded").count();
     let replaced = log.matches("\"upstreams_closed\":1").count();
+    let [build, load] = circumstances(&binary);
     let cells = [
         time::OffsetDateTime::now_utc().date().to_string(),
         (outcome.answered + outcome.failed.len() as u64).to_string(),
@@ -70,6 +74,8 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
         outcome.shown(0.99),
         outcome.shown(0.999),
         reloads.longest.as_millis().to_string(),
+        build,
+        load,
     ];
     eprintln!("{HEAD}\n| {} |", cells.join(" | "));
     if let Some(file) = &options.write {

@@ -34,6 +34,15 @@ impl Table {
     }
 }
 
+/// What figures depend on beside the code: how the gateway was built, by the name of the folder that it is in, and how many
+/// tasks wanted a core of this machine in the last minute.
+pub(crate) fn circumstances(binary: &Path) -> [String; 2] {
+    let build = binary.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    [build, format!("{} on {cores} cores", load.split(' ').next().unwrap_or_default())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
