@@ -4,12 +4,13 @@
 //! place of a former one. Something that happens in such a folder is only a reason to look; whether a file differs is
 //! decided by what is in it.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use callgate_core::document::NamedFiles;
 use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
-    event::{AccessKind, AccessMode},
+    event::{AccessKind, AccessMode, ModifyKind},
 };
 use tokio::{
     sync::mpsc,
@@ -32,22 +33,28 @@ const ANYWAY: Duration = Duration::from_secs(30);
 struct Watched {
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
+    names: Names,
 }
+
+/// What the files are called: an access log that is written beside them is no reason to look.
+type Names = Arc<ArcSwap<BTreeSet<OsString>>>;
 
 /// Reloads when files have changed, until the gateway ends.
 pub(super) async fn follow(reloads: &Reloads) {
     let shared = &reloads.0;
     // One that waits stands for all that came meanwhile.
     let (happens, mut happened) = mpsc::channel(1);
+    let names = Names::default();
+    let known = Arc::clone(&names);
     let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if event.as_ref().map_or(true, may_be_a_change) {
+        if event.as_ref().map_or(true, |event| may_be_a_change(event, &known.load())) {
             happens.try_send(()).ok();
         }
     });
     let watcher = watcher.inspect_err(|error| {
         warn!(%error, "Folders can't be watched; files of the configuration are looked at every 30 s.");
     });
-    let mut watched = Watched { watcher: watcher.ok(), folders: BTreeSet::new() };
+    let mut watched = Watched { watcher: watcher.ok(), folders: BTreeSet::new(), names };
     let mut named = shared.named.subscribe();
     let mut anyway = time::interval(ANYWAY);
     anyway.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,10 +94,15 @@ async fn settle(happened: &mut mpsc::Receiver<()>) {
     }
 }
 
-/// Whether a file may be another than before. That it was read is no change, and the gateway itself does so.
-fn may_be_a_change(event: &Event) -> bool {
+/// Whether one of the files may be another than before. That it was read is no change, and the gateway itself does so. What
+/// comes, goes or is renamed may be what leads to one; what is only written to has to be one.
+fn may_be_a_change(event: &Event, names: &BTreeSet<OsString>) -> bool {
+    let is_one = || event.paths.iter().any(|path| path.file_name().is_none_or(|name| names.contains(name)));
     match event.kind {
-        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => is_one(),
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Name(_)) => true,
+        EventKind::Modify(_) => event.paths.is_empty() || is_one(),
         _ => true,
     }
 }
@@ -98,6 +110,7 @@ fn may_be_a_change(event: &Event) -> bool {
 impl Watched {
     /// Watches the folders of these files and no others.
     fn follow(&mut self, files: &NamedFiles) {
+        self.names.store(Arc::new(files.names()));
         let Some(watcher) = &mut self.watcher else { return };
         let folders = files.folders();
         for gone in self.folders.difference(&folders) {
@@ -112,5 +125,33 @@ impl Watched {
             }
         }
         self.folders = watched;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_beside_the_files_is_no_change() {
+        let names = BTreeSet::from(["callgate.yaml".into()]);
+        let changes = |kind: EventKind, name: &str| {
+            may_be_a_change(&Event::new(kind).add_path(PathBuf::from("/etc/callgate").join(name)), &names)
+        };
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        let created = EventKind::Create(CreateKind::Any);
+        for (kind, own, other) in [
+            (written, true, false),
+            (closed, true, false),
+            (renamed, true, true),
+            (created, true, true),
+            (EventKind::Access(AccessKind::Read), false, false),
+        ] {
+            assert_eq!((changes(kind, "callgate.yaml"), changes(kind, "access.log")), (own, other), "{kind:?}");
+        }
     }
 }

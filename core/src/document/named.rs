@@ -92,6 +92,18 @@ impl NamedFiles {
         folders
     }
 
+    /// The names under which the files themselves, and not what leads to them, are in their folders: writing to anything else in
+    /// there changes none of them.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<OsString> {
+        let noted = self.lock();
+        let paths: Vec<_> = noted.files.keys().chain(noted.globs.values().flatten()).cloned().collect();
+        drop(noted);
+        let real = |path: PathBuf| [path.canonicalize().ok(), Some(path)].into_iter().flatten();
+        let names = paths.into_iter().flat_map(real);
+        names.filter_map(|path| path.file_name().map(OsString::from)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
