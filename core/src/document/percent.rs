@@ -44,6 +44,12 @@ impl Percent {
         number.saturating_mul(self.0 as u64) / WHOLE as u64
     }
 
+    /// The share as a number from 0 to 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / f64::from(WHOLE)
+    }
+
     /// Whether so many of a number are at least this share of it.
     #[must_use]
     pub fn is_reached(self, some: u64, all: u64) -> bool {

@@ -1,13 +1,13 @@
 //! `telemetry`: traces and metrics for a collector.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue, Uri};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::root;
-use crate::document::{Flaw, HELP, Node, Period, Secret};
+use crate::document::{Flaw, Node, Percent, Period, Secret};
 
 /// How often metrics are sent.
 const EVERY: Duration = Duration::from_secs(30);
@@ -35,8 +35,8 @@ struct OtlpSettings {
     headers: BTreeMap<String, Secret>,
     /// How many of the traces that begin here are recorded, as `10%`. One that a caller began is recorded where the caller
     /// says so. Default: `100%`.
-    #[serde(default)]
-    sample: Share,
+    #[serde(default = "whole")]
+    sample: Percent,
     /// How often metrics are sent; `0s` for never. Default: `30s`.
     #[serde(default = "every")]
     metrics: Period,
@@ -47,6 +47,10 @@ struct OtlpSettings {
 
 fn every() -> Period {
     EVERY.into()
+}
+
+const fn whole() -> Percent {
+    Percent::of(100)
 }
 
 fn service() -> String {
@@ -62,49 +66,6 @@ pub enum OtlpProtocol {
     /// Protobuf over HTTP/1.1, to `/v1/traces` and `/v1/metrics` below the endpoint.
     #[default]
     Http,
-}
-
-/// A share of all: `10%`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Share(f64);
-
-impl Default for Share {
-    fn default() -> Self {
-        Self(1.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let share = text.trim().strip_suffix('%').and_then(|percent| percent.trim().parse::<f64>().ok());
-        match share {
-            Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(percent / 100.0)),
-            _ => Err(de::Error::custom(format!("`{text}` is no share{HELP}write one from `0%` to `100%`"))),
-        }
-    }
-}
-
-impl Serialize for Share {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
-    }
-}
-
-impl JsonSchema for Share {
-    fn schema_name() -> Cow<'static, str> {
-        "Share".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "description": "A share of all, such as `10%`", "pattern": "^ *[0-9.]+ *% *$"})
-    }
 }
 
 /// A collector that traces and metrics go to.
@@ -160,7 +121,7 @@ impl Collector {
             endpoint: endpoint?,
             protocol: otlp.protocol,
             headers,
-            sample: otlp.sample.0,
+            sample: otlp.sample.fraction(),
             metrics: Some(otlp.metrics.get()).filter(|every| !every.is_zero()),
             service: otlp.service.clone(),
         })
