@@ -75,7 +75,7 @@ impl Metrics {
         &self.unmatched
     }
 
-    pub(crate) fn keep(&self, failure: impl FnOnce() -> RecentFailure) {
+    pub(crate) fn keep(&self, failure: RecentFailure) {
         self.recent.keep(failure);
     }
 

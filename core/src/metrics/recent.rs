@@ -34,12 +34,12 @@ pub(super) struct Recent(Mutex<VecDeque<RecentFailure>>);
 
 impl Recent {
     /// Keeps a failure. While another thread keeps one or somebody looks, it is left out: no request waits for it.
-    pub(super) fn keep(&self, failure: impl FnOnce() -> RecentFailure) {
+    pub(super) fn keep(&self, failure: RecentFailure) {
         let Ok(mut kept) = self.0.try_lock() else { return };
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(failure());
+        kept.push_back(failure);
     }
 
     pub(super) fn all(&self) -> Vec<RecentFailure> {
@@ -55,7 +55,7 @@ mod tests {
     fn the_oldest_go_first() {
         let recent = Recent::default();
         for number in 0..KEPT + 3 {
-            recent.keep(|| RecentFailure {
+            recent.keep(RecentFailure {
                 at: SystemTime::now(),
                 request_id: RequestId::random(),
                 labels: None,

@@ -132,21 +132,22 @@ impl<'s> Observation<'s> {
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        log_failure(failure, self.id, self.route.map(|route| &**route));
+        let reason = chain(failure);
+        log_failure(failure, &reason, self.id, self.route.map(|route| &**route));
         let code = Code::from(failure);
         self.error = Some(code);
         if !matches!(failure, Failure::NoRoute | Failure::MethodNotAllowed { .. }) {
-            self.keep(code, || chain(failure));
+            self.keep(code, reason);
         }
     }
 
-    fn keep(&self, code: Code, reason: impl FnOnce() -> String) {
-        self.metrics.keep(|| RecentFailure {
+    fn keep(&self, code: Code, reason: String) {
+        self.metrics.keep(RecentFailure {
             at: SystemTime::now(),
             request_id: self.id,
             labels: self.open.series.map(|series| series.labels().clone()),
             code,
-            reason: reason(),
+            reason,
         });
     }
 
@@ -156,7 +157,7 @@ impl<'s> Observation<'s> {
         // A failure that a response step reshaped is a failure still.
         if let Some(Reshaped { code, reason, .. }) = response.extensions_mut().remove() {
             self.error = Some(code);
-            self.keep(code, || reason);
+            self.keep(code, reason);
         }
         let logged = self.logged.take().map(|mut logged| {
             let line = &mut logged.line;

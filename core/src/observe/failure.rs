@@ -3,18 +3,16 @@
 use tracing::{debug, error, warn};
 
 use crate::{
-    error::chain,
     failure::Failure,
     invocation::RouteInfo,
     request_id::RequestId,
     respond::{self, Code},
 };
 
-/// Logs a failure with its whole chain of causes: a client's mistake quietly, the gateway's and an upstream's aloud.
-pub(crate) fn log_failure(failure: &Failure, id: RequestId, route: Option<&RouteInfo>) {
+/// Logs a failure with `error`, its whole chain of causes: a client's mistake quietly, the gateway's and an upstream's aloud.
+pub(crate) fn log_failure(failure: &Failure, error: &str, id: RequestId, route: Option<&RouteInfo>) {
     let code = Code::from(failure).as_str();
     let route = route.map_or("", |route| &route.name);
-    let error = chain(failure);
     match failure.cause() {
         Failure::NoRoute
         | Failure::MethodNotAllowed { .. }

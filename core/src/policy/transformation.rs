@@ -171,18 +171,18 @@ async fn shape_reply(
     match reply {
         Ok(response) => run(pipelines, response, &mut context, None).await,
         Err(failure) if pipelines.response.reshapes_errors() => {
-            let code = Code::from(&failure);
-            log_failure(&failure, context.request_id, Some(&context.route));
+            let (code, reason) = (Code::from(&failure), chain(&failure));
+            log_failure(&failure, &reason, context.request_id, Some(&context.route));
             let problem = || respond::respond(&failure, context.request_id, speech);
             let (first, last) = (problem(), problem());
             let mut answer = match run(pipelines, first, &mut context, Some(code.as_str())).await {
                 Ok(shaped) => shaped,
                 Err(second) => {
-                    log_failure(&second, context.request_id, Some(&context.route));
+                    log_failure(&second, &chain(&second), context.request_id, Some(&context.route));
                     last
                 }
             };
-            answer.extensions_mut().insert(Reshaped { code, end: End::of_failure(&failure), reason: chain(&failure) });
+            answer.extensions_mut().insert(Reshaped { code, end: End::of_failure(&failure), reason });
             Ok(answer)
         }
         Err(failure) => Err(failure),
