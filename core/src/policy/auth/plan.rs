@@ -12,7 +12,7 @@ use super::{
     issuer::Source,
     key_set::KeySet,
     mtls::Mtls,
-    place::{Place, TokenPlace},
+    place::TokenPlace,
     settings::{AuthSettings, CheckedSettings, JwtSettings, MethodSettings, OidcSettings},
     token::{KeysPlan, TokenPlan},
     url,
@@ -178,23 +178,7 @@ impl JwtSettings {
         } else {
             KeysPlan::Read(Arc::new(read(&directory.join(jwks)).map_err(|invalid| invalid.at("jwt.jwks"))?))
         };
-        Ok(TokenPlan {
-            place: place(self.place.as_ref()),
-            keep: self.keep.unwrap_or(true),
-            issuers: named(issuers),
-            audience: audience(self.audience.as_ref(), "jwt")?,
-            algorithms: algorithms(self.algorithms.as_ref(), "jwt")?,
-            leeway: self.leeway.unwrap_or(DEFAULT_LEEWAY).get().as_secs(),
-            claims: self.claims.clone().unwrap_or_default(),
-            keys,
-        })
-    }
-
-    fn fill(&mut self) {
-        self.algorithms.get_or_insert_with(|| OneOrMany(Algorithm::ALL.to_vec()));
-        self.leeway.get_or_insert(DEFAULT_LEEWAY);
-        self.place.get_or_insert(DEFAULT_PLACE);
-        self.keep.get_or_insert(true);
+        self.plan("jwt", named(issuers), keys)
     }
 }
 
@@ -203,31 +187,41 @@ impl OidcSettings {
         let hint = "write the provider's URL, as its tokens have it in `iss`";
         let issuer = self.issuer.as_ref().ok_or_else(|| Invalid::new("there is no `issuer`").at("oidc").hint(hint))?;
         url::check(issuer).map_err(|invalid| invalid.at("oidc.issuer"))?;
-        Ok(TokenPlan {
-            place: place(self.place.as_ref()),
-            keep: self.keep.unwrap_or(true),
-            issuers: Some(vec![issuer.to_string()]),
-            audience: audience(self.audience.as_ref(), "oidc")?,
-            algorithms: algorithms(self.algorithms.as_ref(), "oidc")?,
-            leeway: self.leeway.unwrap_or(DEFAULT_LEEWAY).get().as_secs(),
-            claims: self.claims.clone().unwrap_or_default(),
-            keys: KeysPlan::Remote(Source::Provider(issuer.to_string())),
-        })
-    }
-
-    fn fill(&mut self) {
-        self.algorithms.get_or_insert_with(|| OneOrMany(Algorithm::ALL.to_vec()));
-        self.leeway.get_or_insert(DEFAULT_LEEWAY);
-        self.place.get_or_insert(DEFAULT_PLACE);
-        self.keep.get_or_insert(true);
+        let keys = KeysPlan::Remote(Source::Provider(issuer.to_string()));
+        self.plan("oidc", Some(vec![issuer.to_string()]), keys)
     }
 }
+
+/// What both methods that take tokens have.
+macro_rules! token_plan {
+    ($settings:ident) => {
+        impl $settings {
+            fn plan(&self, method: &str, issuers: Option<Vec<String>>, keys: KeysPlan) -> Result<TokenPlan, Invalid> {
+                Ok(TokenPlan {
+                    place: self.place.clone().unwrap_or(DEFAULT_PLACE).into(),
+                    keep: self.keep.unwrap_or(true),
+                    issuers,
+                    audience: audience(self.audience.as_ref(), method)?,
+                    algorithms: algorithms(self.algorithms.as_ref(), method)?,
+                    leeway: self.leeway.unwrap_or(DEFAULT_LEEWAY).get().as_secs(),
+                    claims: self.claims.clone().unwrap_or_default(),
+                    keys,
+                })
+            }
+
+            fn fill(&mut self) {
+                self.algorithms.get_or_insert_with(|| OneOrMany(Algorithm::ALL.to_vec()));
+                self.leeway.get_or_insert(DEFAULT_LEEWAY);
+                self.place.get_or_insert(DEFAULT_PLACE);
+                self.keep.get_or_insert(true);
+            }
+        }
+    };
+}
+token_plan!(JwtSettings);
+token_plan!(OidcSettings);
 
 const DEFAULT_PLACE: TokenPlace = TokenPlace::Header(Name(http::header::AUTHORIZATION));
-
-fn place(given: Option<&TokenPlace>) -> Place {
-    given.cloned().unwrap_or(DEFAULT_PLACE).into()
-}
 
 /// The names, unless one of them stands for any.
 fn named(names: &OneOrMany<String>) -> Option<Vec<String>> {
