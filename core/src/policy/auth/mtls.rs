@@ -153,7 +153,7 @@ impl MtlsSettings {
         add("san.email", patterns("san.email", email.as_ref(), NamePattern::of_text)?.map(Test::Email));
         add("san.ip", filled("san.ip", ip.as_ref())?.map(|ranges| Test::Ip(ranges.0.clone())));
         let known = filled("fingerprint", fingerprint.as_ref())?;
-        let known = known.map(|known| known.iter().map(|text| hex(text)).collect::<Result<_, _>>()).transpose()?;
+        let known = known.map(|known| known.iter().map(hex).collect::<Result<_, _>>()).transpose()?;
         add("fingerprint", known.map(Test::Fingerprint));
         let sub = filled("sub", sub.as_ref())?.map_or_else(|| NAMES.to_vec(), |names| names.0.clone());
         Ok(Mtls { rules, sub })
