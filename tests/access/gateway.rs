@@ -59,9 +59,7 @@ impl Gateway {
     pub(crate) async fn says(&mut self, message: &str) -> Value {
         let mut found = None;
         let looked = until(LIMIT, async || {
-            let log = self.process.log();
-            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            found = lines.find(|line| line["message"] == message);
+            found = self.process.lines().into_iter().find(|line| line["message"] == message);
             found.is_some()
         });
         assert!(looked.await, "`{message}` is not in the log:\n{}", self.process.log());

@@ -96,9 +96,8 @@ impl Gateway {
 }
 
 fn address(process: &Process, message: &str) -> Option<SocketAddr> {
-    let log = process.log();
-    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.find(|line| line["message"] == message)?["address"].as_str()?.parse().ok()
+    let line = process.lines().into_iter().find(|line| line["message"] == message)?;
+    line["address"].as_str()?.parse().ok()
 }
 
 async fn exchange(to: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {

@@ -1,6 +1,6 @@
 //! The gateway behind the server: what it refuses itself is a problem document.
 
-use std::num::NonZero;
+use std::{net::SocketAddr, num::NonZero};
 
 use callgate::{
     core::{
@@ -15,15 +15,21 @@ use tokio::runtime::Handle;
 
 use crate::gate::{SOON, listener};
 
-async fn send(bytes: &str) -> Received {
-    const DOCUMENT: &str = "upstreams: {e: {echo: {}}}\nroutes: [{match: '/{*rest}', to: e}, {match: GET /pong, respond: {status: 200, body: {text: ping}}}]";
-    let document = Document::parse("test.yaml", DOCUMENT, &System).unwrap_or_else(|report| panic!("{report}"));
-    let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
+/// A gateway behind a server on a free port.
+pub(crate) async fn serve(yaml: &str, registry: &Registry) -> (Server, SocketAddr) {
+    let document = Document::parse("test.yaml", yaml, &System).unwrap_or_else(|report| panic!("{report}"));
+    let plan = Plan::read(&document, registry).unwrap_or_else(|report| panic!("{report}"));
     let gateway = Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap());
     let listeners = [listener("public", Address::Tcp("127.0.0.1:0".parse().unwrap()))];
     let readiness = Readiness::starting();
     let server = Server::start(&listeners, NonZero::new(1), &Limits::default(), &readiness, &gateway).unwrap();
     let Address::Tcp(address) = server.addresses()[0].address else { unreachable!() };
+    (server, address)
+}
+
+async fn send(bytes: &str) -> Received {
+    const DOCUMENT: &str = "upstreams: {e: {echo: {}}}\nroutes: [{match: '/{*rest}', to: e}, {match: GET /pong, respond: {status: 200, body: {text: ping}}}]";
+    let (_server, address) = serve(DOCUMENT, &Registry::new()).await;
     let mut wire = Wire::connect(address).await.unwrap();
     wire.send(bytes).await.unwrap();
     wire.read_to_end(SOON).await

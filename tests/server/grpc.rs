@@ -1,33 +1,16 @@
 //! gRPC over the server's own socket: a client and a service of another library, and the gateway between them.
 
-use std::{net::SocketAddr, num::NonZero};
-
-use callgate::{
-    core::{
-        Gateway, Snapshot,
-        document::{Document, System},
-        plan::{Address, Plan},
-    },
-    server::{Limits, Readiness, Server},
-};
 use callgate_testkit::peers::{GrpcClient, GrpcService, Wire, present};
 use serde_json::json;
-use tokio::runtime::Handle;
 
-use crate::gate::{SOON, listener};
+use crate::{gate::SOON, gateway};
 
-async fn serve(upstream: &str) -> (Server, SocketAddr) {
+/// A gateway whose upstream has these options.
+async fn serve(upstream: &str) -> (callgate::server::Server, std::net::SocketAddr) {
     let yaml = format!(
         "upstreams: {{shop: {{grpc: {{{upstream}}}}}}}\nroutes: [{{match: '/{{*rest}}', to: {{upstream: shop}}}}]"
     );
-    let document = Document::parse("test.yaml", &yaml, &System).unwrap_or_else(|report| panic!("{report}"));
-    let plan = Plan::read(&document, &callgate::registry()).unwrap_or_else(|report| panic!("{report}"));
-    let gateway = Gateway::new(Snapshot::load(plan, &Handle::current()).await.unwrap());
-    let listeners = [listener("public", Address::Tcp("127.0.0.1:0".parse().unwrap()))];
-    let server =
-        Server::start(&listeners, NonZero::new(1), &Limits::default(), &Readiness::starting(), &gateway).unwrap();
-    let Address::Tcp(address) = server.addresses()[0].address else { unreachable!() };
-    (server, address)
+    gateway::serve(&yaml, &callgate::registry()).await
 }
 
 #[tokio::test]

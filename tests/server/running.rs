@@ -72,7 +72,7 @@ impl Running {
 
     /// The log so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
-        self.0.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.0.lines()
     }
 
     /// Where a listener listens.

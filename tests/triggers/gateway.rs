@@ -39,9 +39,7 @@ impl Gateway {
 
     /// The lines of the log with this message.
     pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
-        let log = self.0.log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["message"] == message).collect()
+        self.0.lines().into_iter().filter(|line| line["message"] == message).collect()
     }
 
     /// What the admin answers.

@@ -133,6 +133,12 @@ impl Process {
         }))
     }
 
+    /// The lines of its log that are JSON, as the gateway writes them.
+    #[must_use]
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// The process id, which is also that of its group.
     #[must_use]
     pub fn id(&self) -> u32 {
