@@ -22,8 +22,14 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Reads the element of a fault. Details that the schema declares have its types.
+    /// Reads the element of a fault. Details that the schema declares have its types. Some libraries write the faults of
+    /// 1.2 into envelopes of 1.1 too, so that what is in it counts.
     pub(crate) fn read(node: Element<'_>, version: Version, schema: Option<&Schema>) -> Self {
+        let version = match (child(node, "faultcode").is_some(), child(node, "Code").is_some()) {
+            (true, false) => Version::V11,
+            (false, true) => Version::V12,
+            _ => version,
+        };
         match version {
             Version::V11 => {
                 let text =
@@ -132,6 +138,15 @@ mod tests {
         assert!(!fault.is_clients());
         let expected = json!({"code": "Receiver", "reason": "down", "detail": "why", "subcode": "Down"});
         assert_eq!(fault.to_json(), expected);
+    }
+
+    #[test]
+    fn what_is_in_a_fault_says_which_version_it_is_of() {
+        let fault =
+            read("<Fault><Code><Value>s:Sender</Value></Code><Reason><Text>no</Text></Reason></Fault>", Version::V11);
+        assert!(fault.is_clients() && fault.reason == "no");
+        let fault = read("<Fault><faultcode>s:Client</faultcode><faultstring>no</faultstring></Fault>", Version::V12);
+        assert!(fault.is_clients() && fault.reason == "no");
     }
 
     #[test]
