@@ -5,5 +5,6 @@ mod contract;
 mod endpoints;
 mod messages;
 mod operations;
+mod prism;
 mod recorder;
 mod stage;

@@ -33,6 +33,11 @@ pub(crate) fn plan(options: &str) -> Result<Plan, String> {
     read(Path::new("proxy.yaml"), options, "\n  - {match: \"/{*rest}\", to: service}\n")
 }
 
+/// Reads a configuration with these routes.
+pub(crate) fn plan_to(options: &str, routes: &str) -> Result<Plan, String> {
+    read(Path::new("proxy.yaml"), options, routes)
+}
+
 /// Reads a configuration beside a file `openapi.yaml`.
 pub(crate) fn plan_with(openapi: &str, options: &str, routes: &str) -> Result<Plan, String> {
     let folder = tempfile::tempdir().unwrap();

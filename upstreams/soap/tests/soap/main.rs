@@ -3,6 +3,7 @@
 
 mod calls;
 mod faults;
+mod node;
 mod pages;
 mod settings;
 mod stage;
