@@ -9,6 +9,9 @@ mod encode;
 mod error;
 mod fault;
 mod function;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod location;
 mod name;
 mod reply;
