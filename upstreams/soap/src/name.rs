@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use callgate_transform::xml::is_name;
+
 /// XML Schema.
 pub(crate) const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 /// Attributes of instances: `xsi:type`, `xsi:nil`.
@@ -33,9 +35,21 @@ impl Name {
         Self { namespace: namespace.into(), local: local.into() }
     }
 
+    /// The name that a document declares something by, which messages are written with: `None` where it is no name of XML,
+    /// and would break them.
+    pub(crate) fn declared(namespace: impl Into<Arc<str>>, local: &str) -> Option<Self> {
+        let local = local.trim();
+        is_local(local).then(|| Self::new(namespace, local))
+    }
+
     pub(crate) fn is(&self, namespace: &str, local: &str) -> bool {
         &*self.local == local && &*self.namespace == namespace
     }
+}
+
+/// Whether a text is a name of XML without a prefix.
+pub(crate) fn is_local(text: &str) -> bool {
+    is_name(text) && !text.contains(':')
 }
 
 /// `{namespace}local`, as James Clark writes names.

@@ -86,8 +86,10 @@ impl<'d> Binding<'d> {
             let wrapper = rpc.then(|| {
                 let name = bound_name(declared);
                 let name = if direction == "output" { format!("{name}Response") } else { name.to_owned() };
-                Name::new(usage.namespace.unwrap_or(""), name)
+                let name = Name::declared(usage.namespace.unwrap_or(""), &name);
+                name.ok_or_else(|| declared.wrong("has no name that an element can have"))
             });
+            let wrapper = wrapper.transpose()?;
             let mut headers = Vec::new();
             for header in &usage.headers {
                 headers.extend(message::header(*header, definitions, compiler)?);

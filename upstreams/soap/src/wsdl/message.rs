@@ -65,6 +65,7 @@ fn element(part: Part<'_>, in_wrapper: bool, compiler: &mut Compiler<'_>) -> Res
     }
     let kind = part.name_of("type")?;
     let kind = compiler.type_named(&kind);
-    let name = part.node.attribute("name").unwrap_or("");
-    Ok(compiler.made_up_element(Name::new("", name), kind))
+    let name = Name::declared("", part.node.attribute("name").unwrap_or(""));
+    let name = name.ok_or_else(|| part.wrong("has no name that an element can have"))?;
+    Ok(compiler.made_up_element(name, kind))
 }

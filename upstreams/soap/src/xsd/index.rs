@@ -84,7 +84,8 @@ impl Index {
             // What a redefinition changes stands in it.
             let redefined = (child.local() == "redefine").then(|| child.elements()).into_iter().flatten();
             for declaration in std::iter::once(child).chain(redefined) {
-                let Some(name) = declaration.attribute("name") else { continue };
+                let name = declaration.attribute("name").and_then(|name| Name::declared(Arc::clone(&target), name));
+                let Some(name) = name else { continue };
                 let by_name = match declaration.local() {
                     "simpleType" | "complexType" => &mut self.types,
                     "element" => &mut self.elements,
@@ -94,7 +95,7 @@ impl Index {
                     _ => continue,
                 };
                 let place = Place { schema: number, node: declaration.id() };
-                by_name.entry(Name::new(Arc::clone(&target), name.trim())).or_insert(place);
+                by_name.entry(name).or_insert(place);
             }
         }
         self.sources.push(Source {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{At, Compiler, DEEPEST, Flaw};
 use crate::{
-    name::{Name, XML},
+    name::{Name, XML, is_local},
     xsd::{Attribute, Builtin, TypeId},
 };
 
@@ -53,7 +53,7 @@ impl<'i> Compiler<'i> {
             (Some(reference), _) => {
                 let name = at.name(reference)?;
                 let declared = self.index.attributes.get(&name).and_then(|place| self.at(*place));
-                if declared.is_none() && &*name.namespace != XML {
+                if declared.is_none() && (&*name.namespace != XML || !is_local(&name.local)) {
                     return Ok(None);
                 }
                 (name, declared)
@@ -64,7 +64,7 @@ impl<'i> Compiler<'i> {
                     None => at.source.qualified_attributes,
                 };
                 let namespace = if qualified { Arc::clone(&at.source.target) } else { "".into() };
-                (Name::new(namespace, local.trim()), Some(at))
+                (Name::declared(namespace, local).ok_or("an attribute has a name that is none of XML")?, Some(at))
             }
             (None, None) => return Err("an attribute has neither a name nor a reference".into()),
         };

@@ -36,7 +36,8 @@ impl<'i> Compiler<'i> {
             None => at.source.qualified_elements,
         };
         let namespace = if qualified { Arc::clone(&at.source.target) } else { "".into() };
-        Ok(self.declared(Name::new(namespace, local.trim()), at))
+        let name = Name::declared(namespace, local);
+        Ok(self.declared(name.ok_or("an element has a name that is none of XML")?, at))
     }
 
     fn declared(&mut self, name: Name, at: At<'i>) -> Element {
