@@ -117,7 +117,7 @@ impl Body {
     }
 
     /// The whole body, if it is already in memory; nothing is copied.
-    pub(crate) fn in_memory(&self) -> Option<Bytes> {
+    pub fn in_memory(&self) -> Option<Bytes> {
         match &self.0 {
             Inner::Empty => Some(Bytes::new()),
             Inner::Full(bytes) => Some(bytes.clone()),

@@ -10,8 +10,7 @@ use std::{
 };
 
 use callgate_core::{Body, Context};
-use http::{Method, Request, Response, StatusCode, Uri, Version, header};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header, response};
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
@@ -19,11 +18,10 @@ use crate::{
     endpoint::Endpoint,
     error::HttpError,
     framing,
-    h1::{self, Connection, Link},
+    h1::{self, Broken, Connection, Link},
     h2::{self, Sender},
     pool::{self, Home, Key, Shared},
     proxy::Proxy,
-    sent,
     settings::{HttpSettings, TlsSettings},
     tls::{SetupError, Tls},
     upgrade::{self, Upgrade},
@@ -132,19 +130,15 @@ impl HttpClient {
                 Err(lost) => return Err(lost.error.into()),
             }
         } else if let Some(mut connection) = pool::take(&key) {
-            let repeatable = is_repeatable(&request);
-            match connection.link.exchange(request, repeatable).await {
-                Ok(reply) => return Ok(self.receive(endpoint, connection, reply, &mut upgrade).await?),
-                Err(lost) => {
-                    let silent = lost.silent;
-                    let (error, unsent) = failed(endpoint, lost);
-                    let again = match error {
-                        HttpError::Send { .. } if unsent.is_some() => unsent,
-                        HttpError::Send { .. } if repeatable && silent => connection.link.into_request(),
-                        _ => None,
-                    };
-                    request = again.ok_or(error)?;
+            let may_repeat = is_idempotent(request.method());
+            match connection.link.exchange(request, upgrade.is_some()).await {
+                Ok(head) => return Ok(self.receive(connection, head, &mut upgrade)),
+                Err(h1::Lost { error, request: Some(again), sent, silent })
+                    if !error.is_malformed() && (!sent || (may_repeat && silent)) =>
+                {
+                    request = again;
                 }
+                Err(lost) => return Err(failed(endpoint, lost).0.into()),
             }
         }
         Box::pin(self.send_anew(endpoint, key, request, &mut upgrade)).await.map_err(|mut failure| {
@@ -175,10 +169,16 @@ impl HttpClient {
         let mut is_last = false;
         loop {
             let (error, unsent) = match self.open_in_turn(endpoint, key, upgrade.is_some()).await {
-                Ok(Opened::Http1(mut connection)) => match connection.link.exchange(request, false).await {
-                    Ok(reply) => return Ok(self.receive(endpoint, connection, reply, upgrade).await?),
-                    Err(lost) => failed(endpoint, lost),
-                },
+                Ok(Opened::Http1(mut connection)) => {
+                    if !connection.link.is_open() {
+                        (HttpError::broken(endpoint.authority(), Broken::Closed, true), Some(request))
+                    } else {
+                        match connection.link.exchange(request, upgrade.is_some()).await {
+                            Ok(head) => return Ok(self.receive(connection, head, upgrade)),
+                            Err(lost) => failed(endpoint, lost),
+                        }
+                    }
+                }
                 Ok(Opened::Http2(mut sender)) => match h2::send(endpoint, &mut sender, request).await {
                     Ok(reply) => return Ok(reply),
                     Err(lost) => {
@@ -272,10 +272,10 @@ impl HttpClient {
             pool::put_http2(key, shared, sender.clone());
             return Ok(Opened::Http2(sender));
         }
-        let link = Link::new(stream).await.map_err(|error| HttpError::exchange(endpoint.authority(), error, true))?;
+        let link = Link::new(stream);
         let home = Arc::new(Home { shared: shared.clone(), key });
         let _open = shared.gauge.opens();
-        Ok(Opened::Http1(Box::new(Connection { link, home, reusable: true, _open })))
+        Ok(Opened::Http1(Box::new(Connection { link, home, _open })))
     }
 
     /// The TLS settings. Without options of their own they are made at the first use, away from the worker.
@@ -293,31 +293,21 @@ impl HttpClient {
         self.0.tls.get_or_try_init(build).await.cloned().map_err(failed)
     }
 
-    /// Turns what the codec read into the reply.
-    async fn receive(
+    /// The reply, whose head has come.
+    fn receive(
         &self,
-        endpoint: &Endpoint,
-        mut connection: Box<Connection>,
-        reply: Response<Incoming>,
+        connection: Box<Connection>,
+        mut head: response::Parts,
         upgrade: &mut Option<Upgrade>,
-    ) -> Result<Response<Body>, HttpError> {
-        let (mut head, body) = reply.into_parts();
-        // The codec would speak HTTP/1.0 from now on, in which a streamed body can't be sent.
-        let reusable = head.version == Version::HTTP_11;
+    ) -> Response<Body> {
+        // Over HTTP/1.0 a streamed body could not be sent on.
         head.version = Version::HTTP_11;
-        let host = || endpoint.authority().to_string();
-        if let Err(flaw) = framing::check(&mut head, upgrade.is_some()) {
-            return Err(HttpError::Reply { host: host(), source: flaw.into() });
-        }
         if let Some(client) = upgrade.take_if(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
-            head.extensions.remove::<OnUpgrade>();
-            let (stream, early) =
-                Box::pin(connection.link.into_stream()).await.map_err(|error| broken(endpoint, error, false))?;
+            let (stream, early) = connection.link.into_stream();
             client.join(&self.0.shared.context, stream, early);
-            return Ok(Response::from_parts(head, Body::empty()));
+            return Response::from_parts(head, Body::empty());
         }
-        connection.reusable = reusable;
-        Ok(Response::from_parts(head, h1::receive(connection, body)))
+        Response::from_parts(head, h1::receive(connection))
     }
 }
 
@@ -329,30 +319,11 @@ impl fmt::Debug for HttpClient {
 
 /// The error of a lost exchange, and the request if nothing of it was sent.
 fn failed(endpoint: &Endpoint, lost: h1::Lost) -> (HttpError, Option<Request<Body>>) {
-    let host = || endpoint.authority().to_string();
-    let error = match lost.error {
-        Some(error) if lost.too_long => HttpError::Reply { host: host(), source: error.into() },
-        error => broken(endpoint, error, lost.unsent.is_some()),
-    };
-    (error, lost.unsent)
+    let unsent = lost.request.filter(|_| !lost.sent && !lost.error.is_malformed());
+    (HttpError::broken(endpoint.authority(), lost.error, unsent.is_some()), unsent)
 }
 
-/// The error of a connection that ended; `None` stands for one that was closed without more.
-fn broken(endpoint: &Endpoint, error: Option<hyper::Error>, before_sent: bool) -> HttpError {
-    match error {
-        Some(error) => HttpError::exchange(endpoint.authority(), error, before_sent),
-        None => {
-            let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-            HttpError::Send { host: endpoint.authority().to_string(), before_sent, source: source.into() }
-        }
-    }
-}
-
-/// Whether sending the request twice does no harm (RFC 9110 9.2.2) and its body is in memory.
-fn is_repeatable(request: &Request<Body>) -> bool {
-    is_idempotent(request.method()) && request.body().as_bytes().is_some_and(|body| body.len() < sent::MAX)
-}
-
+/// Whether sending the request twice does no harm (RFC 9110, 9.2.2).
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use callgate_core::{BodyError, BoxError, ErrorKind, UpstreamError};
 
-use crate::proxy::ProxyError;
+use crate::{h1::Broken, proxy::ProxyError};
 
 /// Why a request got no reply. The messages name hosts and addresses: they are for the log.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,16 @@ impl HttpError {
         }
     }
 
-    /// What hyper says of an exchange; `before_sent` when nothing of the request has gone out.
+    /// What broke an exchange over HTTP/1.1.
+    pub(crate) fn broken(host: &impl ToString, error: Broken, before_sent: bool) -> Self {
+        match error {
+            Broken::Request(error) => Self::Body(error.into()),
+            error if error.is_malformed() => Self::Reply { host: host.to_string(), source: error.into() },
+            error => Self::Send { host: host.to_string(), before_sent, source: error.into() },
+        }
+    }
+
+    /// What hyper says of an exchange over HTTP/2; `before_sent` when nothing of the request has gone out.
     pub(crate) fn exchange(host: &impl ToString, error: hyper::Error, before_sent: bool) -> Self {
         if BodyError::find(&error).is_some() {
             return Self::Body(error.into());
@@ -134,7 +143,7 @@ impl HttpError {
     }
 }
 
-/// A reply that hyper took, but that no gateway may pass on.
+/// A reply that no gateway may pass on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("transfer-encoding is something else than `chunked`")]

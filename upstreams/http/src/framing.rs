@@ -1,14 +1,15 @@
-//! How messages are delimited: what hyper is told before a request, and what is checked in a reply.
+//! How messages are delimited: what is told of a request's body, and what is held against a reply.
 //!
 //! A length that is not the body's own would let the peer read a part of one message as the next one.
 
 use callgate_core::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header, response};
+use http::{HeaderMap, Method, Request, StatusCode, Version, header, response};
 use http_body::Body as _;
 
 use crate::{
     endpoint::Endpoint,
     error::{HttpError, Malformed},
+    h1::Broken,
 };
 
 /// Makes head and body agree, and names the host.
@@ -18,15 +19,13 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
     }
     *request.version_mut() = Version::HTTP_11;
     let length = request.body().size_hint().exact();
-    // hyper leaves the body out of a GET or HEAD whose length is unknown, unless it is told.
-    let must_tell = length.is_none() && matches!(*request.method(), Method::GET | Method::HEAD);
     let expects_length = length == Some(0) && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
     match length {
         Some(length) => {
             let right = match stated_length(headers) {
-                Stated::Nothing => !expects_length,
+                Stated::Nothing => length == 0 && !expects_length,
                 Stated::Once(stated) => stated == length,
                 Stated::Otherwise => false,
             };
@@ -36,9 +35,6 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
         }
         None => {
             headers.remove(header::CONTENT_LENGTH);
-            if must_tell {
-                headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
         }
     }
     if !headers.contains_key(header::HOST) {
@@ -47,33 +43,67 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
     Ok(())
 }
 
-/// Checks what hyper takes but what must not be passed on, and removes what is the connection's own.
-pub(crate) fn check(reply: &mut response::Parts, upgrade: bool) -> Result<(), Malformed> {
-    if reply.status == StatusCode::SWITCHING_PROTOCOLS && !upgrade {
-        return Err(Malformed::Upgrade);
+/// How a reply's body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delimited {
+    Length(u64),
+    Chunks,
+    Close,
+}
+
+/// A reply whose end two readers could see at different places.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unframed {
+    #[error("its content-length is no number, or several")]
+    Length,
+    #[error("HTTP/1.0 has no transfer-encoding")]
+    OldCoding,
+}
+
+/// How the body of a reply to this method ends (RFC 9112, 6.3). What must not be passed on is refused, and what is the
+/// connection's own is removed.
+pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bool) -> Result<Delimited, Broken> {
+    let switches = reply.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !upgrade {
+        return Err(Malformed::Upgrade.into());
     }
+    let never = switches || reply.status == StatusCode::NO_CONTENT;
+    let has_body = !never && reply.status != StatusCode::NOT_MODIFIED && *method != Method::HEAD;
     let headers = &mut reply.headers;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let chunked =
             codings.next().is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
         if !chunked || codings.next().is_some() {
-            return Err(Malformed::TransferEncoding);
+            return Err(Malformed::TransferEncoding.into());
+        }
+        if reply.version != Version::HTTP_11 {
+            return Err(Unframed::OldCoding.into());
         }
         headers.remove(header::TRANSFER_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
+        return Ok(if has_body { Delimited::Chunks } else { Delimited::Length(0) });
     }
-    let has_body = reply.status != StatusCode::NO_CONTENT;
-    match stated_length(headers) {
-        Stated::Nothing => {}
-        Stated::Once(_) if has_body => {}
-        // hyper has refused lengths that differ, except where there is no body to read.
-        Stated::Once(_) | Stated::Otherwise => match repeated_length(headers).filter(|_| has_body) {
-            Some(length) => drop(headers.insert(header::CONTENT_LENGTH, length.into())),
-            None => drop(headers.remove(header::CONTENT_LENGTH)),
+    let length = match stated_length(headers) {
+        Stated::Nothing => None,
+        Stated::Once(length) if !never => Some(length),
+        Stated::Once(_) | Stated::Otherwise => match repeated_length(headers).filter(|_| !never) {
+            Some(length) => {
+                headers.insert(header::CONTENT_LENGTH, length.into());
+                Some(length)
+            }
+            None if has_body => return Err(Unframed::Length.into()),
+            None => {
+                headers.remove(header::CONTENT_LENGTH);
+                None
+            }
         },
-    }
-    Ok(())
+    };
+    Ok(match length {
+        _ if !has_body => Delimited::Length(0),
+        Some(length) => Delimited::Length(length),
+        None => Delimited::Close,
+    })
 }
 
 /// What the headers say of the body's length.

@@ -105,7 +105,7 @@ impl Shared {
 pub(crate) fn take(key: &Key) -> Option<Box<Connection>> {
     loop {
         let mut connection = with(|slots| slots.get_mut(key)?.idle.pop())??.connection;
-        if connection.link.is_idle() {
+        if connection.link.is_open() {
             return Some(connection);
         }
     }
@@ -259,7 +259,7 @@ fn grow_older(shared: &Shared, key: &Key) -> Left {
         for (_, slot) in slots.iter_mut().filter(|(other, _)| is_of(other, key)) {
             gone.extend(slot.idle.extract_if(.., |idle| {
                 idle.age += 1;
-                idle.age >= shared.ticks || !idle.connection.link.is_idle()
+                idle.age >= shared.ticks || !idle.connection.link.is_open()
             }));
             if let Some(http2) = &mut slot.http2 {
                 http2.age += 1;

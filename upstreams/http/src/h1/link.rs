@@ -1,222 +1,242 @@
-//! An HTTP/1.1 connection that is driven by whoever uses it: hyper's codec, without a task of its own.
-//!
-//! This is the only file that knows the codec.
+//! An HTTP/1.1 connection that is driven by whoever uses it.
 
 use std::{
-    future::Future,
+    future::{Future as _, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use callgate_core::Body;
-use http::{Request, Response};
-use http_body::{Body as _, Frame};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{Builder, Connection, SendRequest},
+use http::{Method, Request, StatusCode, request, response};
+use http_body::{Frame, SizeHint};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    task::unconstrained,
 };
-use hyper_util::rt::TokioIo;
-use tokio::task::unconstrained;
+use tokio_util::io::poll_read_buf;
 
-use super::upload::Upload;
-use crate::{
-    gate::Gate,
-    io::{Stream, Watched},
-    sent::Sent,
+use super::{
+    broken::Broken,
+    decoder::{Decoded, Decoder},
+    head,
+    upload::Upload,
 };
-
-/// The longest head of a reply, trailers too.
-const MAX_HEAD: usize = 64 << 10;
-
-/// How much is read at once. What a fast service has sent waits in the system rather than here, where it would be memory of
-/// every client that reads slowly.
-const MAX_READ: usize = MAX_HEAD + (8 << 10);
+use crate::{framing, io::Stream};
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
 
-type Driver = Connection<TokioIo<Watched>, Upload>;
+/// How much is read at once: as much as comes, within these bounds.
+const LEAST_READ: usize = 8 << 10;
+const MOST_READ: usize = 128 << 10;
 
-/// A connection and both ends of hyper's channel to it.
+/// A connection, with what was read of a reply and what is to be written of a request.
+#[derive(Debug)]
 pub(crate) struct Link {
-    sender: SendRequest<Upload>,
-    /// `None` once it ended with a request that it had not taken.
-    driver: Option<Driver>,
-    gate: Arc<Gate>,
-    /// The gate, as the driver sees it.
-    waker: Waker,
-    /// How the connection ended.
-    end: Option<Result<(), hyper::Error>>,
-    /// It was found idle when it was last driven.
-    rests: bool,
+    stream: Stream,
+    read: BytesMut,
+    /// How much is read at once.
+    read_size: usize,
+    decoder: Decoder,
+    upload: Upload,
+    /// Another request may follow, as far as the last reply's head says.
+    keeps_open: bool,
 }
 
 /// An exchange that ended before the reply's head.
 pub(crate) struct Lost {
-    pub(crate) error: Option<hyper::Error>,
-    /// The request, if nothing of it was sent.
-    pub(crate) unsent: Option<Request<Body>>,
+    pub(crate) error: Broken,
+    /// The request, unless some of its body is gone.
+    pub(crate) request: Option<Request<Body>>,
+    /// Whether something of the request was written.
+    pub(crate) sent: bool,
     /// Whether not a single byte of a reply was read.
     pub(crate) silent: bool,
-    /// Whether all was read that may be read for a head.
-    pub(crate) too_long: bool,
+}
+
+/// How far a head has been read.
+#[derive(Default)]
+struct Reading {
+    /// Bytes that came for it.
+    bytes: usize,
+    /// How much of what is there was looked at in vain.
+    seen: usize,
 }
 
 impl Link {
-    pub(crate) async fn new(stream: Stream) -> Result<Self, hyper::Error> {
-        let gate = Gate::new();
-        let io = TokioIo::new(Watched { stream, gate: gate.clone(), sent: Sent::default() });
-        let (sender, driver) = Builder::new().max_header_size(MAX_HEAD).max_buf_size(MAX_READ).handshake(io).await?;
-        let waker = Waker::from(gate.clone());
-        Ok(Self { sender, driver: Some(driver), gate, waker, end: None, rests: false })
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            read: BytesMut::new(),
+            read_size: LEAST_READ,
+            decoder: Decoder::Done,
+            upload: Upload::default(),
+            keeps_open: true,
+        }
     }
 
-    /// Sends a request and reads the head of its reply. With `keep`, [`Self::into_request`] has it after a failure.
-    pub(crate) async fn exchange(&mut self, request: Request<Body>, keep: bool) -> Result<Response<Incoming>, Lost> {
-        self.rests = false;
-        self.gate.close();
-        self.gate.keep(keep);
-        self.gate.await_head(MAX_READ_FOR_HEAD);
-        let request = request.map(|body| Upload::new(body, &self.gate));
-        // The reply's channel counts against the task's budget, and would then say "not yet" to a waker that wakes nobody.
-        let mut reply = pin!(unconstrained(self.sender.try_send_request(request)));
-        let answer = std::future::poll_fn(|cx| {
-            self.gate.enter(cx.waker());
-            drive(&mut self.driver, &mut self.end, &self.waker);
-            let mut silent = Context::from_waker(Waker::noop());
-            if let Poll::Ready(answer) = reply.as_mut().poll(&mut silent) {
-                return Poll::Ready(Some(answer));
+    /// Sends a request and reads the head of its reply. The reply may come before all of the request is sent.
+    ///
+    /// `upgrade` says whether 101 is an answer to the request.
+    pub(crate) async fn exchange(&mut self, request: Request<Body>, upgrade: bool) -> Result<response::Parts, Lost> {
+        let (head, body) = request.into_parts();
+        let whole = match body.in_memory() {
+            Some(whole) => {
+                self.upload.begin(&head, whole.clone());
+                Some(whole)
             }
-            if self.end.is_some() {
-                // The peer closed before the driver took the request: the channel's end gives it back.
-                self.driver = None;
-                return match reply.as_mut().poll(&mut silent) {
-                    Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                    Poll::Pending => Poll::Ready(None),
-                };
+            None => {
+                self.upload.begin_streamed(&head, body);
+                None
             }
-            self.gate.leave();
-            Poll::Pending
+        };
+        let (mut reading, mut failure) = (Reading::default(), None);
+        let answer = poll_fn(|cx| {
+            if failure.is_none() && !self.upload.is_done() {
+                match self.upload.poll(&mut self.stream, cx) {
+                    Poll::Ready(Err(error @ Broken::Request(_))) => return Poll::Ready(Err(error)),
+                    // The peer may have replied before it closed.
+                    Poll::Ready(Err(error)) => failure = Some(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+            }
+            match (self.poll_head(&head.method, upgrade, &mut reading, cx), failure.take()) {
+                (Poll::Ready(Err(Broken::Io(_) | Broken::Closed)) | Poll::Pending, Some(error)) => {
+                    Poll::Ready(Err(error))
+                }
+                (answer, _) => answer,
+            }
         })
         .await;
-        let left = self.gate.head_came();
-        let (silent, too_long) = (left == MAX_READ_FOR_HEAD, left == 0);
-        match answer {
-            Some(Ok(reply)) => Ok(reply),
-            Some(Err(mut lost)) => {
-                let unsent = lost.take_message().map(|request| request.map(Upload::into_inner));
-                Err(Lost { unsent, silent, too_long, error: Some(lost.into_error()) })
-            }
-            None => Err(Lost { unsent: None, silent, too_long, error: self.take_error() }),
-        }
+        answer.map_err(|error| self.lost(error, head, whole, &reading))
     }
 
-    /// The next frame as far as it is there already; nothing is awaited.
-    pub(crate) fn next_frame_now(&mut self, body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut silent = Context::from_waker(Waker::noop());
-        self.gate.close();
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut silent) {
-            return Poll::Ready(frame);
-        }
-        drive(&mut self.driver, &mut self.end, &self.waker);
-        Pin::new(body).poll_frame(&mut silent)
+    fn lost(&mut self, error: Broken, head: request::Parts, whole: Option<Bytes>, reading: &Reading) -> Lost {
+        let upload = std::mem::take(&mut self.upload);
+        let sent = upload.has_begun;
+        let body = whole.map(Body::from).or_else(|| upload.into_body());
+        let request = body.map(|body| Request::from_parts(head, body));
+        Lost { error, request, sent, silent: reading.bytes == 0 }
     }
 
-    /// Drives the connection until the next frame of the reply is there.
-    pub(crate) fn poll_frame(
+    fn poll_head(
         &mut self,
-        body: &mut Incoming,
+        method: &Method,
+        upgrade: bool,
+        reading: &mut Reading,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut silent = Context::from_waker(Waker::noop());
-        self.gate.enter(cx.waker());
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut silent) {
-            return Poll::Ready(frame);
-        }
-        self.gate.close();
-        drive(&mut self.driver, &mut self.end, &self.waker);
-        if let Poll::Ready(frame) = Pin::new(body).poll_frame(&mut silent) {
-            return Poll::Ready(frame);
-        }
-        self.gate.leave();
-        Poll::Pending
-    }
-
-    /// Drives the connection until it waits for a request (true) or has ended (false).
-    pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.gate.enter(cx.waker());
-        drive(&mut self.driver, &mut self.end, &self.waker);
-        if self.end.is_some() {
-            return Poll::Ready(false);
-        }
-        if self.sender.is_ready() {
-            return Poll::Ready(true);
-        }
-        self.gate.leave();
-        Poll::Pending
-    }
-
-    /// Whether the connection takes a request now: the last exchange is complete in both directions, and the peer has
-    /// neither closed the connection nor sent anything that nobody asked for.
-    pub(crate) fn is_idle(&mut self) -> bool {
-        if self.rests && self.gate.is_quiet() {
-            return true;
-        }
-        self.gate.close();
-        drive(&mut self.driver, &mut self.end, &self.waker);
-        self.rests = self.end.is_none() && self.sender.is_ready() && !self.gate.is_uploading();
-        self.rests
-    }
-
-    /// Whether a streamed request is still being sent.
-    pub(crate) fn is_uploading(&self) -> bool {
-        self.gate.is_uploading()
-    }
-
-    /// Why the connection ended, if it failed.
-    pub(crate) fn take_error(&mut self) -> Option<hyper::Error> {
-        self.end.as_mut().and_then(|end| std::mem::replace(end, Ok(())).err())
-    }
-
-    /// The request that was sent last, if it was kept. One of which nothing was written is not here; what is kept then
-    /// is the one before it.
-    pub(crate) fn into_request(self) -> Option<Request<Body>> {
-        if !self.gate.has_kept() {
-            return None;
-        }
-        self.driver?.into_parts().io.into_inner().sent.request()
-    }
-
-    /// After 101: finishes the exchange and takes the stream out, with what was read beyond the head.
-    pub(crate) async fn into_stream(mut self) -> Result<(Stream, Bytes), Option<hyper::Error>> {
-        std::future::poll_fn(|cx| {
-            self.gate.enter(cx.waker());
-            drive(&mut self.driver, &mut self.end, &self.waker);
-            if self.end.is_some() {
-                return Poll::Ready(());
+    ) -> Poll<Result<response::Parts, Broken>> {
+        loop {
+            while self.read.len() > reading.seen {
+                let Some(mut head) = head::read(&mut self.read, reading.seen)? else {
+                    reading.seen = self.read.len();
+                    break;
+                };
+                reading.seen = 0;
+                if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+                    continue;
+                }
+                self.keeps_open = head::keeps_open(&head);
+                self.decoder = Decoder::new(framing::of_reply(&mut head, method, upgrade)?);
+                return Poll::Ready(Ok(head));
             }
-            self.gate.leave();
-            Poll::Pending
-        })
-        .await;
-        if let Some(error) = self.take_error() {
-            return Err(Some(error));
+            if self.read.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {
+                return Poll::Ready(Err(Broken::HeadTooLong));
+            }
+            match ready!(self.poll_read(cx))? {
+                0 => return Poll::Ready(Err(Broken::Closed)),
+                count => reading.bytes += count,
+            }
         }
-        let parts = self.driver.ok_or(None)?.into_parts();
-        Ok((parts.io.into_inner().stream, parts.read_buf))
     }
-}
 
-/// Does what can be done on the connection now.
-///
-/// The driver's channel and its socket would count against the task's budget too. Without it left, a closed connection
-/// would look idle, and take a request.
-fn drive(driver: &mut Option<Driver>, end: &mut Option<Result<(), hyper::Error>>, waker: &Waker) {
-    let Some(driver) = driver.as_mut().filter(|_| end.is_none()) else { return };
-    let driven = unconstrained(std::future::poll_fn(|cx| driver.poll_without_shutdown(cx)));
-    if let Poll::Ready(ended) = pin!(driven).poll(&mut Context::from_waker(waker)) {
-        *end = Some(ended);
+    /// Reads what has come; 0 when the peer sends nothing more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        if self.read.capacity() - self.read.len() < self.read_size / 4 {
+            self.read.reserve(self.read_size);
+        }
+        let space = self.read.capacity() - self.read.len();
+        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read))?;
+        if count == space {
+            self.read_size = (self.read_size * 2).min(MOST_READ);
+        } else if count < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(LEAST_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// The next frame of the reply as far as it is there already; nothing is awaited.
+    pub(super) fn next_frame_now(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.decoder.next(&mut self.read) {
+            Ok(Decoded::More) => Poll::Pending,
+            Ok(Decoded::End) => Poll::Ready(None),
+            Ok(Decoded::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
+            Err(error) => Poll::Ready(Some(Err(error))),
+        }
+    }
+
+    /// The next frame of the reply.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            if let Poll::Ready(frame) = self.next_frame_now() {
+                return Poll::Ready(frame);
+            }
+            let ended = match ready!(self.poll_read(cx)) {
+                Ok(0) => self.decoder.close(),
+                Ok(_) => continue,
+                Err(error) => Err(error),
+            };
+            self.keeps_open = false;
+            return Poll::Ready(ended.err().map(Err));
+        }
+    }
+
+    /// How much of the reply is to come.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.decoder.size_hint()
+    }
+
+    /// Whether all of the reply was taken.
+    pub(super) fn is_received(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Whether the request is still being sent.
+    pub(super) fn is_uploading(&self) -> bool {
+        !self.upload.is_done()
+    }
+
+    /// Sends what is left of the request.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.upload.poll(&mut self.stream, cx)
+    }
+
+    /// Whether the last exchange is complete in both directions, and another one may follow.
+    pub(super) fn is_complete(&self) -> bool {
+        self.keeps_open && self.is_received() && !self.is_uploading() && self.read.is_empty()
+    }
+
+    /// Gives back memory that an unused connection does not need.
+    pub(super) fn rest(&mut self) {
+        if self.read.capacity() > 2 * LEAST_READ {
+            self.read = BytesMut::new();
+            self.read_size = LEAST_READ;
+        }
+    }
+
+    /// Whether an unused connection takes a request now: the peer has neither closed it nor sent anything that nobody
+    /// asked for.
+    pub(crate) fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let mut space = ReadBuf::new(&mut byte);
+        // A task without budget left would be told that nothing has come.
+        let came = unconstrained(poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut space)));
+        pin!(came).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// After 101: the stream, with what was read beyond the head.
+    pub(crate) fn into_stream(self) -> (Stream, Bytes) {
+        (self.stream, self.read.freeze())
     }
 }

@@ -8,30 +8,22 @@ use std::{
 use bytes::Bytes;
 use callgate_core::{Body, BodyError};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::{connection::Connection, link::Link};
+use super::{alone::drive_alone, broken::Broken, connection::Connection};
 
 /// A reply's body. Read to its end, it gives the connection back to the pool; dropped before, it closes it.
-pub(crate) struct ReplyBody {
+struct ReplyBody {
     /// What came with the head, in order.
     early: [Option<Early>; 2],
-    rest: Incoming,
     connection: Option<Box<Connection>>,
 }
 
 type Early = Result<Frame<Bytes>, BodyError>;
 
 /// Takes the body of a reply off a connection. A body that has come whole with its head is done with at once.
-pub(crate) fn receive(connection: Box<Connection>, mut rest: Incoming) -> Body {
+pub(crate) fn receive(connection: Box<Connection>) -> Body {
     if connection.link.is_uploading() {
-        // The client may not read a byte of the reply before it has sent its whole request.
-        connection.drive_alone();
-        return Body::new(rest);
-    }
-    if rest.is_end_stream() {
-        connection.give_back();
-        return Body::empty();
+        return drive_alone(connection);
     }
     let mut early = [None, None];
     let mut connection = Some(connection);
@@ -39,16 +31,17 @@ pub(crate) fn receive(connection: Box<Connection>, mut rest: Incoming) -> Body {
         let Some(link) = connection.as_mut().map(|connection| &mut connection.link) else {
             break;
         };
-        match link.next_frame_now(&mut rest) {
+        match link.next_frame_now() {
             Poll::Pending => break,
             Poll::Ready(Some(Ok(frame))) => {
+                let is_last = link.is_received();
                 *place = Some(Ok(frame));
-                if rest.is_end_stream() {
+                if is_last {
                     end(&mut connection);
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                *place = Some(Err(cut(link, error)));
+                *place = Some(Err(cut(error)));
                 connection = None;
             }
             Poll::Ready(None) => end(&mut connection),
@@ -59,7 +52,7 @@ pub(crate) fn receive(connection: Box<Connection>, mut rest: Incoming) -> Body {
         [Some(Ok(frame)), None] if connection.is_none() && frame.is_data() => {
             frame.into_data().map_or_else(|_| Body::empty(), Body::from)
         }
-        early => Body::new(ReplyBody { early, rest, connection }),
+        early => Body::new(ReplyBody { early, connection }),
     }
 }
 
@@ -70,9 +63,8 @@ fn end(connection: &mut Option<Box<Connection>>) {
     }
 }
 
-/// What the connection ended by says more than the body does.
-fn cut(link: &mut Link, error: hyper::Error) -> BodyError {
-    BodyError::Cut(link.take_error().unwrap_or(error).into())
+fn cut(error: Broken) -> BodyError {
+    BodyError::Cut(error.into())
 }
 
 impl HttpBody for ReplyBody {
@@ -87,17 +79,16 @@ impl HttpBody for ReplyBody {
         let Some(connection) = &mut this.connection else {
             return Poll::Ready(None);
         };
-        match ready!(connection.link.poll_frame(&mut this.rest, cx)) {
+        match ready!(connection.link.poll_frame(cx)) {
             Some(Ok(frame)) => {
-                if this.rest.is_end_stream() {
+                if connection.link.is_received() {
                     end(&mut this.connection);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                let error = cut(&mut connection.link, error);
                 this.connection = None;
-                Poll::Ready(Some(Err(error)))
+                Poll::Ready(Some(Err(cut(error))))
             }
             None => {
                 end(&mut this.connection);
@@ -113,7 +104,7 @@ impl HttpBody for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         let early = self.early.iter().flatten().filter_map(|frame| frame.as_ref().ok()?.data_ref());
         let early: u64 = early.map(|data| data.len() as u64).sum();
-        let rest = self.rest.size_hint();
+        let rest = self.connection.as_ref().map_or(SizeHint::with_exact(0), |connection| connection.link.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + early);
         if let Some(upper) = rest.upper() {
