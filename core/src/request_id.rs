@@ -17,7 +17,7 @@ impl RequestId {
     /// A new random id. It is unique, not secret.
     pub fn random() -> Self {
         let mut text = [0; Self::MAX];
-        write_hex(fastrand::u128(..), &mut text);
+        write_hex(fastrand::u128(..).to_be_bytes(), &mut text);
         Self { text, length: 32 }
     }
 
@@ -49,12 +49,22 @@ impl RequestId {
     }
 }
 
-/// Writes 32 lower-case hex digits to the front of `to`.
-pub(crate) fn write_hex(number: u128, to: &mut [u8]) {
+/// The two lower-case hex digits of every byte.
+const HEX: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in to.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// Writes bytes as lower-case hex digits to the front of `to`.
+pub(crate) fn write_hex<const BYTES: usize>(bytes: [u8; BYTES], to: &mut [u8]) {
+    for (pair, byte) in to.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = HEX[usize::from(byte)];
     }
 }
 

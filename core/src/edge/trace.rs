@@ -18,12 +18,10 @@ pub(crate) fn continue_trace(headers: &mut HeaderMap) {
         }
         None => {
             headers.remove(&TRACESTATE);
-            write_hex(fastrand::u128(1..), &mut text[3..35]);
+            write_hex(fastrand::u128(1..).to_be_bytes(), &mut text[3..35]);
         }
     }
-    let mut parent = [0; 32];
-    write_hex(fastrand::u128(1 << 64..), &mut parent);
-    text[36..52].copy_from_slice(&parent[..16]);
+    write_hex(fastrand::u64(1..).to_be_bytes(), &mut text[36..52]);
     if let Ok(value) = HeaderValue::from_bytes(&text) {
         headers.insert(TRACEPARENT, value);
     }

@@ -46,14 +46,18 @@ pub(super) fn write_chunk_size(size: usize, to: &mut Vec<u8>) {
 }
 
 /// Takes the head of a reply off what was read, if it is complete. `former` is how much of it was looked at before in
-/// vain.
-pub(super) fn read(from: &mut BytesMut, former: usize) -> Result<Option<response::Parts>, Broken> {
+/// vain. Its headers take the place of those in `space`, whose memory is used again.
+pub(super) fn read(
+    from: &mut BytesMut,
+    former: usize,
+    space: &mut HeaderMap,
+) -> Result<Option<response::Parts>, Broken> {
     if former > 0 && !may_be_complete(from, former) {
         return Ok(None);
     }
-    let mut space = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut reply = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut reply, from, &mut space);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut reply, from, &mut lines);
     let length = match parsed.map_err(malformed)? {
         Status::Complete(length) if length <= MAX => length,
         Status::Complete(_) => return Err(Broken::HeadTooLong),
@@ -67,18 +71,22 @@ pub(super) fn read(from: &mut BytesMut, former: usize) -> Result<Option<response
     let mut parts = http::Response::new(()).into_parts().0;
     parts.status = status;
     parts.version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers = fields.take(&from.split_to(length).freeze())?;
+    parts.headers = std::mem::take(space);
+    parts.headers.clear();
+    fields.take(&from.split_to(length).freeze(), &mut parts.headers)?;
     Ok(Some(parts))
 }
 
 /// Reads trailers, up to the empty line behind them.
 pub(super) fn read_trailers(from: &mut BytesMut) -> Result<Option<HeaderMap>, Broken> {
-    let mut space = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let (length, fields) = match httparse::parse_headers(from, &mut space).map_err(malformed)? {
+    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let (length, fields) = match httparse::parse_headers(from, &mut lines).map_err(malformed)? {
         Status::Complete((length, headers)) => (length, Fields::of(headers, from)),
         Status::Partial => return Ok(None),
     };
-    fields.take(&from.split_to(length).freeze()).map(Some)
+    let mut trailers = HeaderMap::with_capacity(fields.places.len());
+    fields.take(&from.split_to(length).freeze(), &mut trailers)?;
+    Ok(Some(trailers))
 }
 
 fn malformed(error: httparse::Error) -> Broken {
@@ -122,9 +130,8 @@ impl Fields {
         Self { places: places.collect() }
     }
 
-    /// The headers, whose values share the memory of the head.
-    fn take(&self, head: &Bytes) -> Result<HeaderMap, Broken> {
-        let mut headers = HeaderMap::with_capacity(self.places.len());
+    /// Adds the headers, whose values share the memory of the head.
+    fn take(&self, head: &Bytes, headers: &mut HeaderMap) -> Result<(), Broken> {
         for [name, name_length, value, value_length] in &self.places {
             let range = |start: &u32, length: &u32| *start as usize..*start as usize + *length as usize;
             let name = HeaderName::from_bytes(&head[range(name, name_length)])
@@ -137,7 +144,7 @@ impl Fields {
             }
             headers.append(name, value);
         }
-        Ok(headers)
+        Ok(())
     }
 }
 
@@ -146,13 +153,15 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> Result<Option<response::Parts>, Broken> {
-        read(&mut BytesMut::from(text), 0)
+        read(&mut BytesMut::from(text), 0, &mut HeaderMap::new())
     }
 
     #[test]
     fn a_head_is_taken_off_and_what_follows_is_left() {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\na: 1\r\nA: 2\r\nb:\r\n\r\nbody");
-        let head = read(&mut bytes, 0).unwrap().unwrap();
+        let mut former = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a"))]);
+        let head = read(&mut bytes, 0, &mut former).unwrap().unwrap();
+        assert!(!head.headers.contains_key("host"));
         assert_eq!((head.status, head.version), (StatusCode::OK, Version::HTTP_11));
         assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(head.headers["b"], "");
@@ -166,7 +175,7 @@ mod tests {
         for (index, byte) in whole.bytes().enumerate() {
             let former = bytes.len();
             bytes.extend_from_slice(&[byte]);
-            let head = read(&mut bytes, former).unwrap();
+            let head = read(&mut bytes, former, &mut HeaderMap::new()).unwrap();
             assert_eq!(head.is_some(), index + 1 == whole.len(), "{index}");
         }
     }

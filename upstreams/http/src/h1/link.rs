@@ -7,8 +7,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use callgate_core::Body;
-use http::{Method, Request, StatusCode, request, response};
+use callgate_core::{Body, fairness::moved};
+use http::{Request, StatusCode, request, response};
 use http_body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -27,9 +27,10 @@ use crate::{framing, io::Stream};
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
 
-/// How much is read at once: as much as comes, within these bounds.
+/// How much is read at once: as much as comes, within these bounds. What a fast service has sent waits in the system rather
+/// than here, where it would be memory of every client that reads slowly.
 const LEAST_READ: usize = 8 << 10;
-const MOST_READ: usize = 128 << 10;
+const MOST_READ: usize = 64 << 10;
 
 /// A connection, with what was read of a reply and what is to be written of a request.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ struct Reading {
     bytes: usize,
     /// How much of what is there was looked at in vain.
     seen: usize,
+    /// A head was read into the memory of the request's headers.
+    over_request: bool,
 }
 
 impl Link {
@@ -80,7 +83,7 @@ impl Link {
     ///
     /// `upgrade` says whether 101 is an answer to the request.
     pub(crate) async fn exchange(&mut self, request: Request<Body>, upgrade: bool) -> Result<response::Parts, Lost> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let whole = match body.in_memory() {
             Some(whole) => {
                 self.upload.begin(&head, whole.clone());
@@ -101,7 +104,7 @@ impl Link {
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
-            match (self.poll_head(&head.method, upgrade, &mut reading, cx), failure.take()) {
+            match (self.poll_head(&mut head, upgrade, &mut reading, cx), failure.take()) {
                 (Poll::Ready(Err(Broken::Io(_) | Broken::Closed)) | Poll::Pending, Some(error)) => {
                     Poll::Ready(Err(error))
                 }
@@ -116,29 +119,29 @@ impl Link {
         let upload = std::mem::take(&mut self.upload);
         let sent = upload.has_begun;
         let body = whole.map(Body::from).or_else(|| upload.into_body());
-        let request = body.map(|body| Request::from_parts(head, body));
+        let request = body.filter(|_| !reading.over_request).map(|body| Request::from_parts(head, body));
         Lost { error, request, sent, silent: reading.bytes == 0 }
     }
 
     fn poll_head(
         &mut self,
-        method: &Method,
+        request: &mut request::Parts,
         upgrade: bool,
         reading: &mut Reading,
         cx: &mut Context<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         loop {
             while self.read.len() > reading.seen {
-                let Some(mut head) = head::read(&mut self.read, reading.seen)? else {
+                let Some(mut head) = head::read(&mut self.read, reading.seen, &mut request.headers)? else {
                     reading.seen = self.read.len();
                     break;
                 };
-                reading.seen = 0;
+                (reading.seen, reading.over_request) = (0, true);
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                     continue;
                 }
                 self.keeps_open = head::keeps_open(&head);
-                self.decoder = Decoder::new(framing::of_reply(&mut head, method, upgrade)?);
+                self.decoder = Decoder::new(framing::of_reply(&mut head, &request.method, upgrade)?);
                 return Poll::Ready(Ok(head));
             }
             if self.read.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {
@@ -158,6 +161,7 @@ impl Link {
         }
         let space = self.read.capacity() - self.read.len();
         let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read))?;
+        moved(cx, count);
         if count == space {
             self.read_size = (self.read_size * 2).min(MOST_READ);
         } else if count < self.read_size / 4 {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use callgate_core::{Body, BodyError};
+use callgate_core::{Body, BodyError, fairness::moved};
 use http::request;
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
@@ -173,6 +173,7 @@ impl Upload {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        moved(cx, written);
         self.has_begun = true;
         let of_head = written.min(head.len());
         self.at += of_head;
