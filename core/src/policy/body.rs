@@ -47,7 +47,11 @@ impl HttpBody for Limited {
         {
             match self.left.checked_sub(data.len() as u64) {
                 Some(left) => self.left = left,
-                None => return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit }))),
+                None => {
+                    // What comes after it is no body either.
+                    self.left = 0;
+                    return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit })));
+                }
             }
         }
         Poll::Ready(frame)
@@ -123,6 +127,7 @@ mod tests {
     async fn a_streamed_body_fails_beyond_its_limit() {
         let mut body = limited(endless(), 6);
         assert!(body.frame().await.unwrap().is_ok());
+        assert!(matches!(body.frame().await.unwrap(), Err(BodyError::TooLarge { limit: 6 })));
         assert!(matches!(body.frame().await.unwrap(), Err(BodyError::TooLarge { limit: 6 })));
     }
 

@@ -1,7 +1,8 @@
 //! A connection whose reply has begun while its request is still being sent.
 
 use std::{
-    future::poll_fn,
+    convert::Infallible,
+    future::{Future as _, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -9,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use callgate_core::{Body, BodyError};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::PollSender;
 
 use super::{broken::Broken, connection::Connection};
@@ -20,14 +21,15 @@ pub(super) fn drive_alone(connection: Box<Connection>) -> Body {
     let context = connection.home.shared.context.clone();
     let hint = connection.link.size_hint();
     let (frames, received) = mpsc::channel(1);
-    let mut driven = Driven { connection, frames: PollSender::new(frames) };
+    let (wanted, unwanted) = oneshot::channel();
+    let mut driven = Driven { connection, frames: PollSender::new(frames), unwanted };
     context.spawn_here(async move {
         match poll_fn(|cx| driven.poll(cx)).await {
             Ok(()) => driven.connection.give_back(),
             Err(error) => tracing::debug!(%error, "A connection ended while a request was being sent."),
         }
     });
-    Body::new(Passed { received, left: hint.exact(), ended: false })
+    Body::new(Passed { received, left: hint.exact(), ended: false, _wanted: wanted })
 }
 
 /// A frame of the reply, or its end.
@@ -36,6 +38,8 @@ type Next = Option<Result<Frame<Bytes>, Broken>>;
 struct Driven {
     connection: Box<Connection>,
     frames: PollSender<Next>,
+    /// Ends when the reply's body is dropped.
+    unwanted: oneshot::Receiver<Infallible>,
 }
 
 impl Driven {
@@ -55,6 +59,9 @@ impl Driven {
 
     /// Passes on what has come of the reply; ready at its end.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broken> {
+        if !self.frames.is_closed() && Pin::new(&mut self.unwanted).poll(cx).is_ready() {
+            self.frames.close();
+        }
         while !self.frames.is_closed() {
             match self.frames.poll_reserve(cx) {
                 Poll::Pending => return Ok(Poll::Pending),
@@ -83,6 +90,7 @@ struct Passed {
     received: mpsc::Receiver<Next>,
     left: Option<u64>,
     ended: bool,
+    _wanted: oneshot::Sender<Infallible>,
 }
 
 impl HttpBody for Passed {

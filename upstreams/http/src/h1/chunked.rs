@@ -8,6 +8,9 @@ use super::{broken::Broken, head};
 /// How many bytes of extensions a body may have, and its trailers.
 const MAX_EXTRA: usize = 16 << 10;
 
+/// As many digits as a size of 64 bits has.
+const MAX_DIGITS: usize = 16;
+
 /// How far a chunked body has been read.
 #[derive(Debug, Default)]
 pub(super) struct Chunked {
@@ -78,7 +81,10 @@ impl Chunked {
         let line = from[..end].strip_suffix(b"\r").ok_or(Broken::Chunk("a line ends without CR"))?;
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, extensions) = line.split_at(digits);
-        if !matches!(extensions.trim_ascii_start().first(), None | Some(b';')) || extensions.contains(&b'\r') {
+        if digits > MAX_DIGITS
+            || !matches!(extensions.trim_ascii_start().first(), None | Some(b';'))
+            || extensions.contains(&b'\r')
+        {
             return Err(Broken::Chunk("its size is no hexadecimal number"));
         }
         self.extensions += extensions.len();
@@ -171,6 +177,7 @@ mod tests {
             "5\r\nhelloX\r\n0\r\n\r\n",
             "5\r\nhello\n0\r\n\r\n",
             "10000000000000000\r\nhello",
+            "00000000000000005\r\nhello\r\n0\r\n\r\n",
             "0\r\nbad trailer: 1\r\n\r\n",
         ] {
             assert!(matches!(read(wire.as_bytes(), &[]), Err(Broken::Chunk(_) | Broken::Head(_))), "{wire:?}");

@@ -23,21 +23,46 @@ pub(super) fn write(head: &request::Parts, chunked: bool, to: &mut Vec<u8>) {
         _ => to.extend_from_slice(head.uri.to_string().as_bytes()),
     }
     to.extend_from_slice(b" HTTP/1.1\r\n");
-    write_headers(&head.headers, to);
+    head.headers.iter().for_each(|(name, value)| write_header(name, value, to));
     if chunked {
         to.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
     to.extend_from_slice(b"\r\n");
 }
 
-/// Writes header lines, without the empty line behind them.
-pub(super) fn write_headers(headers: &HeaderMap, to: &mut Vec<u8>) {
-    for (name, value) in headers {
-        to.extend_from_slice(name.as_str().as_bytes());
-        to.extend_from_slice(b": ");
-        to.extend_from_slice(value.as_bytes());
-        to.extend_from_slice(b"\r\n");
-    }
+/// Writes the line of a header or trailer.
+pub(super) fn write_header(name: &HeaderName, value: &HeaderValue, to: &mut Vec<u8>) {
+    to.extend_from_slice(name.as_str().as_bytes());
+    to.extend_from_slice(b": ");
+    to.extend_from_slice(value.as_bytes());
+    to.extend_from_slice(b"\r\n");
+}
+
+/// The trailers that a request announces. What a receiver could take for a header that matters is none (RFC 9110, 6.5.1),
+/// nor is what only the gateway says.
+pub(super) fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderName> {
+    const NEVER: [HeaderName; 12] = [
+        header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::HOST,
+        header::MAX_FORWARDS,
+        header::SET_COOKIE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+    ];
+    let lines = headers.get_all(header::TRAILER).iter();
+    let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    let mut names: Vec<_> =
+        names.filter(|name| !NEVER.contains(name) && !name.as_str().starts_with("callgate-")).collect();
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names
 }
 
 /// Writes the line in front of a chunk.
@@ -191,6 +216,16 @@ mod tests {
         ] {
             assert_eq!(keeps_open(&read_all(text).unwrap().unwrap()), keeps, "{text}");
         }
+    }
+
+    #[test]
+    fn trailers_are_those_announced_that_may_be_trailers() {
+        let request = http::Request::get("/")
+            .header("trailer", "x-b, Authorization, x-a")
+            .header("trailer", "x-a, callgate-reason, content-type")
+            .body(())
+            .unwrap();
+        assert_eq!(announced_trailers(request.headers()), ["x-a", "x-b"]);
     }
 
     #[test]

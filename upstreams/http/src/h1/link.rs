@@ -22,7 +22,7 @@ use super::{
     head,
     upload::Upload,
 };
-use crate::{framing, io::Stream};
+use crate::{error::Malformed, framing, io::Stream};
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub(crate) struct Link {
     read: BytesMut,
     /// How much is read at once.
     read_size: usize,
+    /// What was read may lie in a large buffer.
+    has_grown: bool,
     decoder: Decoder,
     upload: Upload,
     /// Another request may follow, as far as the last reply's head says.
@@ -73,6 +75,7 @@ impl Link {
             stream,
             read: BytesMut::new(),
             read_size: LEAST_READ,
+            has_grown: false,
             decoder: Decoder::Done,
             upload: Upload::default(),
             keeps_open: true,
@@ -98,18 +101,19 @@ impl Link {
         let answer = poll_fn(|cx| {
             if failure.is_none() && !self.upload.is_done() {
                 match self.upload.poll(&mut self.stream, cx) {
-                    Poll::Ready(Err(error @ Broken::Request(_))) => return Poll::Ready(Err(error)),
-                    // The peer may have replied before it closed.
-                    Poll::Ready(Err(error)) => failure = Some(error),
+                    // The peer may have replied before it closed; a socket that is closed wakes who reads.
+                    Poll::Ready(Err(error @ Broken::Io(_))) if matches!(self.stream, Stream::Tcp(_)) => {
+                        failure = Some(error);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
-            match (self.poll_head(&mut head, upgrade, &mut reading, cx), failure.take()) {
-                (Poll::Ready(Err(Broken::Io(_) | Broken::Closed)) | Poll::Pending, Some(error)) => {
-                    Poll::Ready(Err(error))
-                }
-                (answer, _) => answer,
-            }
+            let answer = ready!(self.poll_head(&mut head, upgrade, &mut reading, cx));
+            Poll::Ready(answer.map_err(|error| match error {
+                Broken::Io(_) | Broken::Closed => failure.take().unwrap_or(error),
+                error => error,
+            }))
         })
         .await;
         answer.map_err(|error| self.lost(error, head, whole, &reading))
@@ -118,7 +122,11 @@ impl Link {
     fn lost(&mut self, error: Broken, head: request::Parts, whole: Option<Bytes>, reading: &Reading) -> Lost {
         let upload = std::mem::take(&mut self.upload);
         let sent = upload.has_begun;
-        let body = whole.map(Body::from).or_else(|| upload.into_body());
+        let body = match &error {
+            // What is left of it is not all of it.
+            Broken::Request(_) => None,
+            _ => whole.map(Body::from).or_else(|| upload.into_body()),
+        };
         let request = body.filter(|_| !reading.over_request).map(|body| Request::from_parts(head, body));
         Lost { error, request, sent, silent: reading.bytes == 0 }
     }
@@ -140,6 +148,9 @@ impl Link {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                     continue;
                 }
+                if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upload.is_done() {
+                    return Poll::Ready(Err(Malformed::Upgrade.into()));
+                }
                 self.keeps_open = head::keeps_open(&head);
                 self.decoder = Decoder::new(framing::of_reply(&mut head, &request.method, upgrade)?);
                 return Poll::Ready(Ok(head));
@@ -158,6 +169,7 @@ impl Link {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
         if self.read.capacity() - self.read.len() < self.read_size / 4 {
             self.read.reserve(self.read_size);
+            self.has_grown |= self.read_size > LEAST_READ;
         }
         let space = self.read.capacity() - self.read.len();
         let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read))?;
@@ -223,9 +235,10 @@ impl Link {
 
     /// Gives back memory that an unused connection does not need.
     pub(super) fn rest(&mut self) {
-        if self.read.capacity() > 2 * LEAST_READ {
+        self.upload.rest();
+        if self.has_grown {
             self.read = BytesMut::new();
-            self.read_size = LEAST_READ;
+            (self.read_size, self.has_grown) = (LEAST_READ, false);
         }
     }
 

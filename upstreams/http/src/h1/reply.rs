@@ -102,12 +102,15 @@ impl HttpBody for ReplyBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let early = self.early.iter().flatten().filter_map(|frame| frame.as_ref().ok()?.data_ref());
-        let early: u64 = early.map(|data| data.len() as u64).sum();
+        let early = self.early.iter().flatten();
+        let data = early.clone().filter_map(|frame| frame.as_ref().ok()?.data_ref());
+        // Who knew a length would send it, and ask for no error and no trailers behind it.
+        let is_data = early.clone().all(|frame| frame.as_ref().is_ok_and(Frame::is_data));
+        let early: u64 = data.map(|data| data.len() as u64).sum();
         let rest = self.connection.as_ref().map_or(SizeHint::with_exact(0), |connection| connection.link.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + early);
-        if let Some(upper) = rest.upper() {
+        if let Some(upper) = rest.upper().filter(|_| is_data) {
             hint.set_upper(upper + early);
         }
         hint

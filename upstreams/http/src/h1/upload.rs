@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use callgate_core::{Body, BodyError, fairness::moved};
-use http::request;
+use http::{HeaderName, request};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
@@ -29,8 +29,12 @@ pub(super) struct Upload {
     /// The line end behind a chunk.
     tail: &'static [u8],
     body: Rest,
+    /// The names of the trailers that the head announces.
+    trailers: Vec<HeaderName>,
     /// Something was written of this request.
     pub(super) has_begun: bool,
+    /// What was written may lie in TLS's buffer.
+    unflushed: bool,
 }
 
 /// What is left of a body that streams.
@@ -55,20 +59,29 @@ impl Upload {
         self.start(head, length.is_none());
         self.body = match length {
             Some(length) => Rest::Length(body, length),
-            None => Rest::Chunked(body),
+            None => {
+                self.trailers = head::announced_trailers(&head.headers);
+                Rest::Chunked(body)
+            }
         };
     }
 
     fn start(&mut self, head: &request::Parts, chunked: bool) {
         self.head.clear();
-        self.head.shrink_to(USUAL);
         head::write(head, chunked, &mut self.head);
-        (self.at, self.tail, self.has_begun) = (0, b"", false);
+        (self.at, self.tail, self.has_begun, self.unflushed) = (0, b"", false, true);
+    }
+
+    /// Gives back memory that an unused connection does not need.
+    pub(super) fn rest(&mut self) {
+        self.head.clear();
+        self.at = 0;
+        self.head.shrink_to(USUAL);
     }
 
     /// Whether all of the request is written.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.body, Rest::Nothing) && self.is_written()
+        matches!(self.body, Rest::Nothing) && self.is_written() && !self.unflushed
     }
 
     /// The body, if nothing was taken of it.
@@ -89,6 +102,7 @@ impl Upload {
             let waits = self.data.is_empty() && self.tail.is_empty() && self.fill(cx)?;
             if self.is_written() {
                 ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+                self.unflushed = false;
                 return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
             ready!(self.poll_write(stream, cx))?;
@@ -146,7 +160,10 @@ impl Upload {
                 self.make_room();
                 self.head.extend_from_slice(b"0\r\n");
                 if let Some(trailers) = trailers {
-                    head::write_headers(trailers, &mut self.head);
+                    let names = self.trailers.iter();
+                    let announced =
+                        names.flat_map(|name| trailers.get_all(name).iter().map(move |value| (name, value)));
+                    announced.for_each(|(name, value)| head::write_header(name, value, &mut self.head));
                 }
                 self.head.extend_from_slice(b"\r\n");
             }
@@ -164,22 +181,30 @@ impl Upload {
 
     fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let head = self.head.get(self.at..).unwrap_or_default();
+        let is_tls = matches!(stream, Stream::Tls(_));
         let stream = Pin::new(stream);
-        let mut written = ready!(if self.data.is_empty() && self.tail.is_empty() {
+        let written = ready!(if self.data.is_empty() && self.tail.is_empty() {
             stream.poll_write(cx, head)
         } else {
             stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&self.data), IoSlice::new(self.tail)])
-        })?;
+        });
+        // A write that fails under TLS may have sent some of it.
+        self.has_begun |= is_tls || written.as_ref().is_ok_and(|count| *count > 0);
+        let mut written = written?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         moved(cx, written);
-        self.has_begun = true;
+        self.unflushed = true;
         let of_head = written.min(head.len());
         self.at += of_head;
         written -= of_head;
         let of_data = written.min(self.data.len());
         self.data.advance(of_data);
+        if self.data.is_empty() {
+            // Even an empty part of it would keep it in memory.
+            self.data = Bytes::new();
+        }
         self.tail = self.tail.get(written - of_data..).unwrap_or_default();
         Poll::Ready(Ok(()))
     }

@@ -410,3 +410,41 @@ async fn a_server_that_does_not_speak_http2_is_told_apart() {
     // A client of HTTP/1.1 gets its reply.
     assert_eq!(fetch(&client(), &server.endpoint, get("/")).await.unwrap().status().as_u16(), 400);
 }
+
+/// The last bytes of a request may lie in TLS's own buffer when the socket takes no more of them. How many it takes is the
+/// system's matter: one of the lengths ends there.
+#[tokio::test]
+async fn a_large_request_arrives_whole_though_the_socket_was_full_at_its_end() {
+    let authority = Authority::new();
+    let acceptor = authority.server("localhost", &["http/1.1"], false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
+    let client = authority.client(TlsSettings::default(), Some(false)).unwrap();
+    for length in (1 << 20..5 << 20).step_by(48 << 10) {
+        let may_read = tokio::sync::Notify::new();
+        let asks = async {
+            let request =
+                Request::post("/").header("connection", "close").body(Body::from(vec![b'x'; length])).unwrap();
+            let mut call = std::pin::pin!(client.send(&endpoint, request));
+            let early = tokio::time::timeout(Duration::from_millis(15), &mut call).await;
+            assert!(early.is_err(), "the server has not read it yet");
+            may_read.notify_one();
+            assert_eq!(soon(call).await.unwrap().status(), 200, "{length}");
+        };
+        let answers = async {
+            let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            may_read.notified().await;
+            let (mut space, mut head, mut read) = (vec![0; 64 << 10], None, 0);
+            while head.is_none_or(|head| read < head + length) {
+                let count = stream.read(&mut space).await.unwrap();
+                assert!(count > 0, "{length}");
+                head = head.or_else(|| space[..count].windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4));
+                read += count;
+            }
+            let reply = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(reply).await.unwrap();
+            stream.flush().await.unwrap();
+        };
+        tokio::join!(asks, answers);
+    }
+}

@@ -115,6 +115,35 @@ async fn trailers_go_both_ways() {
     assert_eq!(was_seen.recv().await.unwrap(), "5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n");
 }
 
+/// Who knew a length would send it on, and ask for neither the trailers nor the error behind the last byte.
+#[tokio::test]
+async fn a_body_with_more_than_bytes_has_no_known_length() {
+    for rest in ["5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n", "0\r\nx-sum: 1\r\n\r\n", "5\r\nhello\r\nzz\r\n", "zz\r\n"] {
+        let server = Raw::replying_once(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}"));
+        let reply = soon(client().send(&server.endpoint, get("/"))).await.unwrap();
+        assert_eq!((reply.body().known_length(), reply.body().is_end_stream()), (None, false), "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_wants_any_more_ends_its_connection() {
+    let (closed, mut was_closed) = channel::unbounded_channel();
+    let server = Raw::start(move |_, mut peer| {
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n");
+        peer.read("5\r\nfirst\r\n0\r\n\r\n".len());
+        closed.send(peer.is_closed_by_client()).unwrap();
+    });
+    let (feed, body) = fed();
+    let reply = soon(client().send(&server.endpoint, Request::post("/").body(body).unwrap())).await.unwrap();
+    let mut body = reply.into_body();
+    assert_eq!(soon(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "hi");
+    feed.send(data("first")).unwrap();
+    drop(feed);
+    drop(body);
+    assert!(soon(was_closed.recv()).await.unwrap());
+}
+
 trait WithTrailers {
     async fn collect_with_trailers(self) -> (String, Option<HeaderMap>);
 }
