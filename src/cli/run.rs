@@ -3,7 +3,10 @@
 use std::{num::NonZeroUsize, path::Path, process::ExitCode, sync::Arc};
 
 use callgate_core::{Context, Gateway, Registry, Snapshot, document::Report, plan::Plan};
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::watch,
+};
 use tracing::{error, info, warn};
 
 use super::{
@@ -37,12 +40,17 @@ pub(super) fn run(
 }
 
 fn serve_file((config, registry): (&Path, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
+    // A reload that is asked for while the configuration is read comes after it.
+    let (runtime, hangups) = match begin() {
+        Ok(begun) => begun,
+        Err(problem) => return fail(format!("error: {}", callgate_core::chain(&*problem)), FAILED),
+    };
     let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
         Ok(plan) => plan,
         Err(failed) => return fail(failed, FAILED),
     };
     warn_of(plan.warnings());
-    match serve(plan, (config, registry), workers, log.clone()) {
+    match serve(plan, (config, registry), workers, log.clone(), (runtime, hangups)) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -72,14 +80,22 @@ fn warn_of(report: &Report) {
     }
 }
 
+/// The runtime of all but requests, in which a hang-up no longer ends the process.
+fn begin() -> Result<(Runtime, Hangups), Box<dyn std::error::Error>> {
+    let runtime = background()?;
+    let hangups = runtime.block_on(async { Hangups::new() })?;
+    Ok((runtime, hangups))
+}
+
 /// Serves a plan; gives what had to be cut at the end.
 fn serve(
     plan: Plan,
     (config, registry): (&Path, &Registry),
     workers: Option<NonZeroUsize>,
     log: Log,
+    (runtime, hangups): (Runtime, Hangups),
 ) -> Result<Cut, Box<dyn std::error::Error>> {
-    let runtime = background()?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
     let listeners = plan.listeners().to_vec();
     let token = plan.admin_token().cloned();
     let admin_at = plan.admin().cloned();
@@ -87,7 +103,20 @@ fn serve(
     let access = plan.access_log().cloned().map(AccessWriter::start).transpose()?.map(Arc::new);
     let context = Context::new("telemetry", Path::new("."), runtime.handle().clone());
     let telemetry = plan.collector().cloned().map(|to| Telemetry::new(to, &context)).transpose()?;
-    let mut snapshot = runtime.block_on(Snapshot::load(plan, runtime.handle()))?;
+    let loading = async {
+        tokio::select! {
+            loaded = Snapshot::load(plan, runtime.handle()) => loaded.map(Some),
+            signal = signals.next() => {
+                info!(signal, "Ended before anything was served.");
+                Ok(None)
+            }
+        }
+    };
+    let Some(mut snapshot) = runtime.block_on(loading)? else {
+        // Looks for names and files that still run are not waited for.
+        runtime.shutdown_background();
+        return Ok(Cut { connections: 0, messages: 0 });
+    };
     if let Some(sink) = &access {
         snapshot = snapshot.logging_to(Arc::<AccessWriter>::clone(sink));
     }
@@ -122,9 +151,9 @@ fn serve(
             None => None,
         };
         gateway.snapshot().start_triggers();
-        reload_on_signals(&reloads)?;
+        reload_on_signals(hangups, &reloads);
         Handle::current().spawn(reloads.clone().follow_files());
-        let drained = until_signalled(server, &reloads, &gateway).await?;
+        let drained = until_signalled(signals, server, &reloads, &gateway).await?;
         drop(serving);
         if let Some(sending) = sending {
             sending.end().await;
@@ -143,15 +172,14 @@ fn serve(
 }
 
 /// Reloads on SIGHUP, for as long as the runtime runs.
-fn reload_on_signals(reloads: &Reloads) -> Result<(), ServerError> {
-    let (mut hangups, reloads) = (Hangups::new()?, reloads.clone());
+fn reload_on_signals(mut hangups: Hangups, reloads: &Reloads) {
+    let reloads = reloads.clone();
     Handle::current().spawn(async move {
         loop {
             hangups.next().await;
             reloads.reload(Cause::Signal).await;
         }
     });
-    Ok(())
 }
 
 /// What was not finished when the gateway ended.
@@ -169,8 +197,12 @@ enum Step {
 }
 
 /// The first signal begins the drain, a second one ends it at once. Triggers take nothing more from the first one on.
-async fn until_signalled(server: Server, reloads: &Reloads, gateway: &Gateway) -> Result<Cut, ServerError> {
-    let mut signals = Signals::new()?;
+async fn until_signalled(
+    mut signals: Signals,
+    server: Server,
+    reloads: &Reloads,
+    gateway: &Gateway,
+) -> Result<Cut, ServerError> {
     let (steps, step) = watch::channel(Step::Serving);
     let watching = async {
         let signal = signals.next().await;

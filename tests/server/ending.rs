@@ -1,6 +1,6 @@
 //! The end of the process, through the real binary.
 
-use callgate_testkit::peers::Wire;
+use callgate_testkit::peers::{Process, Wire};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -59,4 +59,22 @@ async fn the_shutdown_of_the_configuration_in_force_holds() {
     assert_eq!(status, 200);
     running.signal("-TERM");
     assert_eq!(running.ended().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_signal_that_comes_while_the_configuration_is_loaded_is_taken() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = Process::folder("gateway").unwrap();
+    let yaml = format!(
+        "upstreams: {{s: {{rest: {{url: 'http://{0}', openapi: 'http://{0}/openapi.json'}}}}}}\nroutes: [{{match: /a, to: s}}]\n",
+        silent.local_addr().unwrap()
+    );
+    std::fs::write(folder.path().join("callgate.yaml"), yaml).unwrap();
+    let mut loading = Running::begin(folder, "callgate.yaml");
+    // The description is asked for, which takes as long as the service likes.
+    let (_asked, _) = silent.accept().await.unwrap();
+    loading.signal("-HUP");
+    loading.signal("-TERM");
+    assert_eq!(loading.ended().await, Some(0));
+    loading.says("Ended before anything was served.").await;
 }

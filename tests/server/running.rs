@@ -31,11 +31,16 @@ impl Running {
 
     /// Starts a gateway with a configuration that is in the folder already.
     pub(crate) async fn run(folder: tempfile::TempDir, config: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-        command.args(["run", config, "--workers", "2", "--log-format", "json"]).env_remove("CALLGATE_LOG");
-        let mut running = Self(Process::spawn("callgate", command, folder).unwrap());
+        let mut running = Self::begin(folder, config);
         running.says("The admin listens.").await;
         running
+    }
+
+    /// Starts a gateway, and does not wait until it serves.
+    pub(crate) fn begin(folder: tempfile::TempDir, config: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        command.args(["run", config, "--workers", "2", "--log-format", "json"]).env_remove("CALLGATE_LOG");
+        Self(Process::spawn("callgate", command, folder).unwrap())
     }
 
     /// Writes the configuration anew, in one step.
