@@ -2,7 +2,7 @@
 
 use std::{
     fs, io, iter,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     os::unix::{
         fs::FileTypeExt,
         net::{UnixListener, UnixStream},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use callgate_core::plan::{Address, Listener};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::{error::ServerError, worker::Listening};
 
@@ -28,7 +28,8 @@ pub struct Bound {
     pub address: Address,
 }
 
-/// Binds a listener's sockets, one per worker. The sockets at `own` are this process's and about to be closed.
+/// Binds a listener's sockets, one per worker. The sockets at `own` are this process's and about to be closed. Nobody can
+/// connect before the sockets [listen](Listening::listen).
 ///
 /// The kernel spreads TCP connections over sockets that share the port; a Unix socket is one that all accept from.
 pub(super) fn bind(
@@ -61,15 +62,9 @@ fn tcp(address: SocketAddr, workers: usize, own: &[Address]) -> io::Result<(Vec<
         // unnoticed. A socket that doesn't share finds out.
         tcp_socket(address, false)?;
     }
-    let first = tcp_socket(address, true)?;
-    first.listen(BACKLOG)?;
-    let first = TcpListener::from(first);
+    let first = TcpListener::from(tcp_socket(address, true)?);
     let address = first.local_addr()?;
-    let others = (1..workers).map(|_| {
-        let socket = tcp_socket(address, true)?;
-        socket.listen(BACKLOG)?;
-        Ok(TcpListener::from(socket))
-    });
+    let others = (1..workers).map(|_| tcp_socket(address, true).map(TcpListener::from));
     let sockets = iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()?;
     Ok((sockets, address))
 }
@@ -90,10 +85,34 @@ fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 
 fn unix(path: &Path, workers: usize) -> io::Result<Vec<UnixListener>> {
     remove_stale(path)?;
-    let first = UnixListener::bind(path)?;
-    first.set_nonblocking(true)?;
+    let first = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    first.bind(&SockAddr::unix(path)?)?;
+    let first = UnixListener::from(first);
     let others = (1..workers).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
     Ok(iter::once(first).chain(others).collect())
+}
+
+impl Listening {
+    /// Lets clients connect from now on; connections wait until a worker accepts them.
+    pub(super) fn listen(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket).listen(BACKLOG),
+            Self::Unix(socket, _) => SockRef::from(socket).listen(BACKLOG),
+        }
+    }
+}
+
+/// Whether two addresses can't both be listened at, which the system tells of sockets that listen already only.
+pub(super) fn collide(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+            let (a, b) = (one.ip(), other.ip());
+            one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
+        }
+        (Address::Unix(one), Address::Unix(other)) => one == other,
+        (Address::Tcp(_), Address::Unix(_)) | (Address::Unix(_), Address::Tcp(_)) => false,
+    }
 }
 
 /// Removes the socket that an ended process left behind; one that still answers is in use.
@@ -128,6 +147,8 @@ impl Drop for SocketFile {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
 
     #[test]
@@ -139,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_an_error_even_if_its_user_shares_it() {
-        let (_sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 2, &[]).unwrap();
+        let (sockets, address) = tcp("127.0.0.1:0".parse().unwrap(), 2, &[]).unwrap();
+        let sockets: Vec<_> = sockets.into_iter().map(Listening::Tcp).collect();
+        sockets.iter().for_each(|socket| socket.listen().unwrap());
         assert_eq!(tcp(address, 1, &[]).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert!(tcp(address, 1, &[Address::Tcp(address)]).is_ok(), "its own socket is about to go");
     }
@@ -149,9 +172,50 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gate.sock");
         let living = unix(&path, 2).unwrap();
+        SockRef::from(&living[0]).listen(1).unwrap();
         assert_eq!(unix(&path, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(living);
         assert!(unix(&path, 1).is_ok());
+    }
+
+    #[test]
+    fn nobody_can_connect_before_the_sockets_listen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gate.sock");
+        let named = |address| Listener {
+            name: "a".into(),
+            address,
+            tls: None,
+            trusted_proxies: Arc::from([]),
+            proxy_protocol: false,
+        };
+        for address in [Address::Tcp("127.0.0.1:0".parse().unwrap()), Address::Unix(path)] {
+            let (sockets, bound) = bind(&named(address), 2, &[]).unwrap();
+            let connects = || match &bound.address {
+                Address::Tcp(address) => TcpStream::connect(address).map(drop),
+                Address::Unix(path) => UnixStream::connect(path).map(drop),
+            };
+            assert_eq!(connects().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+            sockets.iter().for_each(|socket| socket.listen().unwrap());
+            assert!(connects().is_ok());
+        }
+    }
+
+    #[test]
+    fn an_address_collides_with_those_that_it_covers() {
+        let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "127.0.0.1:81", false),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("0.0.0.0:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(collide(&tcp(one), &tcp(other)), expected, "{one} {other}");
+            assert_eq!(collide(&tcp(other), &tcp(one)), expected, "{other} {one}");
+        }
     }
 
     #[test]

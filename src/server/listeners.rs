@@ -1,6 +1,7 @@
 //! The listeners of a running server, and how a reload changes them.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -70,8 +71,8 @@ impl Listeners {
         self.lock().iter().map(|open| open.bound.clone()).collect()
     }
 
-    /// Binds the listeners that are new, and reads the files of all. Nothing that listens changes before this is
-    /// [applied](Self::apply). Blocks for as long as files take.
+    /// Binds the listeners that are new, and reads the files of all. Nothing that listens changes, and nobody can connect
+    /// to what is new, before this is [applied](Self::apply). Blocks for as long as files take.
     ///
     /// # Errors
     /// An address that can't be listened at, files that can't be used.
@@ -92,6 +93,17 @@ impl Listeners {
         }
         for listener in new {
             let origin = Origin::new(Settings::of(listener, None)?);
+            let mut among = prepared.added.iter().map(|(open, _)| &open.bound);
+            if let Some(taken) = among.find(|bound| listen::collide(&bound.address, &listener.address)) {
+                return Err(ServerError::Listen {
+                    listener: Arc::clone(&listener.name),
+                    address: listener.address.clone(),
+                    reason: io::Error::new(
+                        io::ErrorKind::AddrInUse,
+                        format!("the listener `{}` listens there", taken.listener),
+                    ),
+                });
+            }
             let own: Vec<_> = former.iter().map(|open| open.bound.address.clone()).collect();
             let (sockets, bound) = listen::bind(listener, self.0.workers.len(), &own)?;
             prepared.added.push((Open { listener: listener.clone(), bound, origin }, sockets));
@@ -111,6 +123,10 @@ impl Listeners {
         }
         for (added, sockets) in added {
             for (worker, socket) in self.0.workers.iter().zip(sockets) {
+                if let Err(error) = socket.listen() {
+                    let Bound { listener, address } = &added.bound;
+                    tracing::error!(%listener, %address, %error, "A new listener can't listen");
+                }
                 // A worker that has ended takes the server along.
                 worker.send(Command::Listen(socket, Arc::clone(&added.origin))).await.ok();
             }

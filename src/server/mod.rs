@@ -191,6 +191,11 @@ fn open(
     let origin = Origin::new(Settings::of(listener, None)?);
     let (sockets, bound) = listen::bind(listener, workers.len(), &[])?;
     for (worker, socket) in workers.iter_mut().zip(sockets) {
+        socket.listen().map_err(|reason| ServerError::Listen {
+            listener: Arc::clone(&listener.name),
+            address: listener.address.clone(),
+            reason,
+        })?;
         worker.push((socket, Arc::clone(&origin)));
     }
     Ok((listener.clone(), bound, origin))
