@@ -116,6 +116,19 @@ async fn every_file_that_the_document_names_counts() {
 }
 
 #[tokio::test]
+async fn a_file_of_keys_counts_too() {
+    let keys = |id: &str| {
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": id, "alg": "EdDSA",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})
+        .to_string()
+    };
+    let yaml = "routes: [{match: /a, respond: {}, auth: {jwt: {issuer: i, audience: a, jwks: keys.json}}}]\n";
+    let mut running = Running::start_with(yaml, &[("keys.json", &keys("one"))]).await;
+    running.write("keys.json", keys("two"));
+    running.says_that("the reload", |line| line["cause"] == "files").await;
+}
+
+#[tokio::test]
 async fn a_description_of_a_service_counts_too() {
     let service = Service::start().await;
     let operation = |name: &str| {

@@ -1,6 +1,6 @@
 //! What a route does with a request: `to`, `respond` or `redirect`.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use callgate_transform::{RequestPipeline, RequestSteps, ResponsePipeline, ResponseSteps};
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     builtin::{OpenapiSettings, Redirect},
-    document::{DocPath, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
+    document::{DocPath, Document, Flaw, Key, Node, Sources, Span, Value, from_node, nearest},
     policy::{AccessPlan, MirrorSettings, Pipelines, Policies, PolicySettings, Resolved},
     routing::HostPattern,
-    upstream::AnySettings,
+    upstream::{AnySettings, Files},
 };
 
 /// The upstreams that destinations may name: `None` is one that is there but wrong.
@@ -30,12 +30,17 @@ pub(super) struct Surroundings<'a> {
     /// The route itself, for what is found wrong with its policies.
     pub(super) node: &'a Node,
     pub(super) path: &'a DocPath,
-    /// The folder of the document.
-    pub(super) directory: &'a Path,
+    /// The files that policies name.
+    pub(super) files: &'a Files,
     /// The policies of `auth` that were made so far.
     pub(super) resolved: &'a Resolved,
     /// The files of the document.
     pub(super) sources: &'a Arc<Sources>,
+}
+
+/// The files that the policies of a document name.
+pub(super) fn named_files(document: &Document) -> Files {
+    Files::within(document.folder(Span::default()), Arc::clone(document.sources().named()))
 }
 
 /// One destination of a route.
@@ -175,7 +180,7 @@ fn own(action: Action, steps: &Steps, around: &Surroundings<'_>, flaws: &mut Vec
         weight: 1,
         action,
         pipelines: pipelines(around, None, steps),
-        access: policies.access(around.node, around.path, (around.directory, around.resolved), flaws),
+        access: policies.access(around.node, around.path, (around.files, around.resolved), flaws),
         policies: policies.resolve().without_calls(),
         mirror: None,
     }
@@ -255,7 +260,7 @@ pub(super) fn call(
     own.request = here.request.or(own.request);
     own.response = here.response.or(own.response);
     let policies = around.policies.clone().or(&upstream.policies).or(&around.group.policies);
-    let access = policies.access(around.node, around.path, (around.directory, around.resolved), flaws);
+    let access = policies.access(around.node, around.path, (around.files, around.resolved), flaws);
     let policies = policies.resolve();
     let mirror = policies.mirror.as_ref().map(|copies| mirror(&copies.to, node, path, around, upstreams, flaws));
     Some(DestinationPlan {

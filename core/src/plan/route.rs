@@ -1,6 +1,6 @@
 //! `routes`, one by one: their match, what they do, and the policies and steps that hold for them.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use callgate_transform::{RequestSteps, ResponseSteps};
 
@@ -19,6 +19,7 @@ use crate::{
     invocation::RouteInfo,
     policy::{Resolved, with_policies},
     routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
+    upstream::Files,
 };
 
 with_policies! {
@@ -105,12 +106,11 @@ pub(super) fn read_all(
     flaws: &mut Vec<Flaw>,
 ) -> Vec<RoutePlan> {
     let mut routes = Vec::new();
-    let resolved = Resolved::default();
+    let (files, resolved) = (destination::named_files(document), Resolved::default());
     for group in hosts::groups(document.root(), &top.defaults, flaws) {
         for (index, node) in group.routes.iter().enumerate() {
-            let directory = document.folder(Span::default());
             let around =
-                Around { group: &group, upstreams, directory, resolved: &resolved, sources: document.sources() };
+                Around { group: &group, upstreams, files: &files, resolved: &resolved, sources: document.sources() };
             routes.extend(read(node, &group.path.index(index), &around, flaws));
         }
     }
@@ -122,13 +122,13 @@ pub(super) fn read_all(
 struct Around<'a> {
     group: &'a Group<'a>,
     upstreams: &'a destination::Known<'a>,
-    directory: &'a Path,
+    files: &'a Files,
     resolved: &'a Resolved,
     sources: &'a Arc<Sources>,
 }
 
 fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
-    let Around { group, upstreams, directory, resolved, sources } = *around;
+    let Around { group, upstreams, files, resolved, sources } = *around;
     let (settings, sound) = match from_node::<RouteSettings>(node, path) {
         Ok(settings) => (settings, true),
         Err(found) => {
@@ -142,16 +142,8 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
     let effective = effective(&settings, node, path);
     let policies = settings.policies().placed(&scope(&settings, group));
     let steps = Steps::compile(settings.request, settings.response, (node, path), flaws);
-    let surroundings = destination::Surroundings {
-        group,
-        steps: &steps,
-        policies: &policies,
-        node,
-        path,
-        directory,
-        resolved,
-        sources,
-    };
+    let surroundings =
+        destination::Surroundings { group, steps: &steps, policies: &policies, node, path, files, resolved, sources };
     let destinations = destination::read_all(node, path, &surroundings, upstreams, flaws);
     let tests = trial::read_all(node.get("tests"), &path.key("tests"), flaws);
     if !sound {

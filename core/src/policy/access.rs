@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
-    path::Path,
     sync::Arc,
 };
 
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     document::{DocPath, Flaw, Node, Secret},
     remote::Remotes,
-    upstream::{Context, Invalid, flaw},
+    upstream::{Context, Files, Invalid, flaw},
 };
 
 /// What policies remember over reloads: counts, and the last keys of issuers.
@@ -36,11 +35,11 @@ impl Resolved {
     /// How many different settings are remembered.
     const MOST: usize = 64;
 
-    fn resolve(&self, settings: &AuthSettings, directory: &Path) -> Result<Option<Arc<AuthPlan>>, Invalid> {
+    fn resolve(&self, settings: &AuthSettings, files: &Files) -> Result<Option<Arc<AuthPlan>>, Invalid> {
         if let Some((_, plan)) = self.0.borrow().iter().find(|(known, _)| known == settings) {
             return Ok(plan.clone());
         }
-        let plan = settings.resolve(directory)?.map(Arc::new);
+        let plan = settings.resolve(files)?.map(Arc::new);
         let mut known = self.0.borrow_mut();
         known.truncate(Self::MOST - 1);
         known.push_front((settings.clone(), plan.clone()));
@@ -81,7 +80,7 @@ impl PolicySettings {
         &self,
         node: &Node,
         path: &DocPath,
-        (directory, known): (&Path, &Resolved),
+        (files, known): (&Files, &Resolved),
         flaws: &mut Vec<Flaw>,
     ) -> Option<Arc<AccessPlan>> {
         if self.auth.is_none() && self.rate_limit.is_none() {
@@ -98,7 +97,7 @@ impl PolicySettings {
         let mut resolved = |name: &str, settings: Value| effective.insert(name.to_owned(), settings);
         let auth = self.auth.as_ref().and_then(|auth| {
             resolved("auth", serde_json::to_value(auth.effective()).unwrap_or_default());
-            known.resolve(auth, directory).unwrap_or_else(|invalid| {
+            known.resolve(auth, files).unwrap_or_else(|invalid| {
                 told("auth", invalid);
                 None
             })
@@ -192,6 +191,8 @@ impl<'a> Entrance<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::{from_value, json};
 
     use super::*;
@@ -201,7 +202,7 @@ mod tests {
         let known = Resolved::default();
         let made = |key: &str| {
             let settings: AuthSettings = from_value(json!({"api_key": {"keys": {"shop": key}}})).unwrap();
-            known.resolve(&settings, Path::new(".")).unwrap().unwrap()
+            known.resolve(&settings, &Files::new(Path::new("."))).unwrap().unwrap()
         };
         let (one, other, same) = (made("a"), made("b"), made("a"));
         assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));

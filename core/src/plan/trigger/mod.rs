@@ -16,7 +16,7 @@ use super::{
     DestinationPlan, RoutePlan, destination, hosts::Group, keep, opaque::Opaque, root, steps::Steps, top::Root,
 };
 use crate::{
-    document::{DocPath, Document, Flaw, Node, Rate, Span, Value, from_node},
+    document::{DocPath, Document, Flaw, Node, Rate, Value, from_node},
     policy::{LimitSettings, PolicySettings, Resolved, Timeout},
     registry::Registry,
     trigger::{AnyTriggerKind, Concurrency, Retry, RetrySettings},
@@ -188,7 +188,7 @@ fn dead_letter(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec
         policies: &policies,
         node,
         path,
-        directory: around.document.folder(Span::default()),
+        files: &destination::named_files(around.document),
         // Messages are let in by the document itself.
         resolved: &Resolved::default(),
         sources: around.document.sources(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Around;
 use crate::{
-    document::{DocPath, Flaw, Node, Span, from_node, nearest},
+    document::{DocPath, Flaw, Node, from_node, nearest},
     plan::{DestinationPlan, RoutePlan, destination, keep, steps::Steps, upstream::list},
     policy::{Pipelines, PolicySettings, Resolved},
     routing::PathMatch,
@@ -81,7 +81,7 @@ pub(super) fn read(
         policies,
         node,
         path,
-        directory: around.document.folder(Span::default()),
+        files: &destination::named_files(around.document),
         // Messages are let in by the document itself.
         resolved: &Resolved::default(),
         sources: around.document.sources(),

@@ -17,7 +17,12 @@ use super::{
     token::{KeysPlan, TokenPlan},
     url,
 };
-use crate::{document::Period, error::chain, policy::rate_limit::Name, upstream::Invalid};
+use crate::{
+    document::Period,
+    error::chain,
+    policy::rate_limit::Name,
+    upstream::{Files, Invalid},
+};
 
 const DEFAULT_LEEWAY: Period = Period::from_secs(30);
 
@@ -61,12 +66,11 @@ impl MethodPlan {
 }
 
 impl AuthSettings {
-    /// Checks the settings of a route, and reads the files that they name below the document's folder. `None` when
-    /// everyone may come in.
-    pub(crate) fn resolve(&self, directory: &Path) -> Result<Option<AuthPlan>, Invalid> {
+    /// Checks the settings of a route, and reads the files that they name. `None` when everyone may come in.
+    pub(crate) fn resolve(&self, files: &Files) -> Result<Option<AuthPlan>, Invalid> {
         let Self::Checked(settings) = self else { return Ok(None) };
         let allow_anonymous = settings.allow_anonymous.unwrap_or(false);
-        Ok(Some(AuthPlan { method: settings.method()?.resolve(directory)?, allow_anonymous }))
+        Ok(Some(AuthPlan { method: settings.method()?.resolve(files)?, allow_anonymous }))
     }
 
     /// The settings with their defaults, for `callgate config`.
@@ -129,17 +133,17 @@ impl CheckedSettings {
 }
 
 impl MethodSettings {
-    fn resolve(&self, directory: &Path) -> Result<MethodPlan, Invalid> {
+    fn resolve(&self, files: &Files) -> Result<MethodPlan, Invalid> {
         let several = |methods: &[Self], name: &str| {
             if methods.is_empty() {
                 return Err(Invalid::new("the list of methods is empty").at(name));
             }
-            methods.iter().map(|method| method.resolve(directory)).collect::<Result<Vec<_>, _>>()
+            methods.iter().map(|method| method.resolve(files)).collect::<Result<Vec<_>, _>>()
         };
         Ok(match self {
             Self::ApiKey(settings) => MethodPlan::ApiKey(settings.resolve()?),
             Self::Basic(settings) => MethodPlan::Basic(settings.resolve()?),
-            Self::Jwt(settings) => MethodPlan::Token(Box::new(settings.resolve(directory)?)),
+            Self::Jwt(settings) => MethodPlan::Token(Box::new(settings.resolve(files)?)),
             Self::Oidc(settings) => MethodPlan::Token(Box::new(settings.resolve()?)),
             Self::Mtls(settings) => MethodPlan::Mtls(settings.resolve()?),
             Self::External(settings) => MethodPlan::External(settings.resolve()?),
@@ -162,7 +166,7 @@ impl MethodSettings {
 }
 
 impl JwtSettings {
-    fn resolve(&self, directory: &Path) -> Result<TokenPlan, Invalid> {
+    fn resolve(&self, files: &Files) -> Result<TokenPlan, Invalid> {
         let issuers = self.issuer.as_ref().filter(|issuers| !issuers.is_empty()).ok_or_else(|| {
             let invalid = Invalid::new("there is no `issuer` (`iss`) whose tokens are taken").at("jwt");
             invalid.hint("write the issuer's name, or `issuer: \"*\"` to take whatever its keys have signed")
@@ -176,7 +180,7 @@ impl JwtSettings {
             url::check(jwks).map_err(|invalid| invalid.at("jwt.jwks"))?;
             KeysPlan::Remote(Source::Keys(jwks.clone()))
         } else {
-            KeysPlan::Read(Arc::new(read(&directory.join(jwks)).map_err(|invalid| invalid.at("jwt.jwks"))?))
+            KeysPlan::Read(Arc::new(read(&files.file(jwks)).map_err(|invalid| invalid.at("jwt.jwks"))?))
         };
         self.plan("jwt", named(issuers), keys)
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
+    document::NamedFiles,
     gateway::context,
     invocation::{Origin, RouteInfo},
     policy::{PolicySettings, settings::Inherit},
@@ -17,7 +18,7 @@ use crate::{
     request_id::RequestId,
     respond::Code,
     routing::Captures,
-    upstream::Context,
+    upstream::{Context, Files},
 };
 
 /// A signer of tokens with its key, P-256.
@@ -52,7 +53,7 @@ fn good() -> Value {
 
 fn auth(settings: Value, directory: &Path) -> Auth {
     let settings: AuthSettings = from_value(settings).unwrap();
-    let plan = settings.resolve(directory).unwrap().unwrap();
+    let plan = settings.resolve(&Files::new(directory)).unwrap().unwrap();
     let remotes: Arc<dyn Remotes> = Arc::new(NoRemotes);
     let policies = Context::new("policies", directory, tokio::runtime::Handle::current());
     Auth::new(&plan, &Sources::new(&remotes, &policies, &LastKeys::default())).unwrap()
@@ -131,6 +132,21 @@ async fn passwords_are_checked_whatever_their_form() {
     }
     let (_, detail, _) = refused(&auth, &[("authorization", "Bearer x")]).await;
     assert_eq!(detail, "This needs a name and a password (Basic).");
+}
+
+#[test]
+fn a_file_of_keys_is_watched() {
+    let signer = Signer::new("a");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    std::fs::write(&file, json!({"keys": [signer.jwk]}).to_string()).unwrap();
+    let all = Arc::<NamedFiles>::default();
+    let settings = json!({"any": [{"jwt": {"issuer": "*", "audience": "*", "jwks": "keys.json"}}]});
+    let settings: AuthSettings = from_value(settings).unwrap();
+    settings.resolve(&Files::within(folder.path(), Arc::clone(&all))).unwrap();
+    assert!(all.changed().is_empty());
+    std::fs::write(&file, "{\"keys\": []}").unwrap();
+    assert_eq!(all.changed(), [file]);
 }
 
 /// A folder with the keys of a signer, and what takes its tokens.
@@ -299,7 +315,8 @@ fn what_lacks_is_told() {
         (json!({"api_key": {"keys": {"a": "same", "b": "same"}}}), "the same key"),
         (json!({}), "no method"),
     ] {
-        let invalid = from_value::<AuthSettings>(settings.clone()).unwrap().resolve(Path::new(".")).unwrap_err();
+        let invalid =
+            from_value::<AuthSettings>(settings.clone()).unwrap().resolve(&Files::new(Path::new("."))).unwrap_err();
         assert!(invalid.message.contains(part), "{settings}: {invalid}");
     }
     for wrong in [
