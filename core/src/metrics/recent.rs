@@ -24,7 +24,7 @@ pub struct RecentFailure {
     pub labels: Option<Labels>,
     /// The failure's code.
     pub code: Code,
-    /// The reason, as the log has it.
+    /// The reason, as the log has it, without the values of references.
     pub reason: String,
 }
 

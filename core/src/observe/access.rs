@@ -15,6 +15,7 @@ use tracing::{Level, enabled, info};
 use super::{AccessLine, AccessSink, Observers, Traced, log_failure};
 use crate::{
     body::{Body, BodyError},
+    document::Masks,
     edge::Connection,
     error::chain,
     failure::Failure,
@@ -34,6 +35,7 @@ const ACCESS: &str = "callgate::access";
 pub(crate) struct Observation<'s> {
     id: RequestId,
     metrics: &'s Metrics,
+    masks: &'s Masks,
     route: Option<&'s Arc<RouteInfo>>,
     open: Open<'s>,
     error: Option<Code>,
@@ -112,7 +114,17 @@ impl<'s> Observation<'s> {
             Box::new(Logged { line, traced, sink: access.clone(), span, who: Who::default() })
         });
         let open = Open { started: origin.started, series: None };
-        Self { id, metrics, route: None, open, error: None, logged, recorder: None, asked: None }
+        Self {
+            id,
+            metrics,
+            masks: &snapshot.masks,
+            route: None,
+            open,
+            error: None,
+            logged,
+            recorder: None,
+            asked: None,
+        }
     }
 
     pub(crate) fn matched(&mut self, route: &'s Route, destination: &'s Destination) {
@@ -141,7 +153,9 @@ impl<'s> Observation<'s> {
         }
     }
 
+    /// What is kept outlives the configuration, which alone knows what must not be shown of it.
     fn keep(&self, code: Code, reason: String) {
+        let reason = self.masks.text(&reason).unwrap_or(reason);
         self.metrics.keep(RecentFailure {
             at: SystemTime::now(),
             request_id: self.id,

@@ -96,6 +96,9 @@ impl Upstream for Probe {
             let frames = futures_util::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(text.into()))]);
             return Ok(Response::new(Body::new(http_body_util::StreamBody::new(frames))));
         }
+        if function == "fail" {
+            return Err(UpstreamError::new(crate::ErrorKind::Denied, format!("{} is refused", self.what)));
+        }
         if function == "hang" {
             pending().await
         }
@@ -199,6 +202,23 @@ async fn a_reference_or_a_file_that_gives_another_value_replaces_the_upstream() 
     assert_eq!(named.changed(), [folder.path().join("ca.pem")], "the file of an upstream that went on is watched");
     assert_eq!(upstreams("2").await, (vec!["a".to_owned()], vec!["b".to_owned()]));
     assert!(gateway.snapshot().sources().named().changed().is_empty());
+}
+
+#[tokio::test]
+async fn a_failure_is_told_without_the_secrets_of_the_configuration_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = yaml("secrets", &[("a", "what: '${A}'")], "{match: /a, to: a/fail}");
+    let former = plan(folder.path(), &yaml, &Given("former-secret"));
+    let gateway = Gateway::new(Snapshot::load(former, &Handle::current()).await.unwrap());
+    get(&gateway, "/a").await;
+    let reloaded = prepared(&gateway, folder.path(), &yaml, "next-secret").await.unwrap();
+    drop(reloaded.put_in_force(&gateway));
+    get(&gateway, "/a").await;
+    let failures = gateway.recent_failures();
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    for failure in failures {
+        assert!(failure.reason.contains("${A} is refused"), "{failure:?}");
+    }
 }
 
 #[tokio::test]
