@@ -155,6 +155,20 @@ async fn a_description_of_a_service_counts_too() {
 }
 
 #[tokio::test]
+async fn an_import_that_comes_counts_too() {
+    let source = "syntax = \"proto3\"; package a; import \"b.proto\"; service S { rpc Call(M) returns (M); }\n";
+    let files = [("a.proto", source)];
+    let mut running = Running::start_with(&format!("routes: [{}]\n", says("one")), &files).await;
+    running.answers("/a", "one").await;
+    let upstream = "upstreams: {g: {grpc: {url: 'http://127.0.0.1:1', descriptors: a.proto}}}";
+    running.configure(&format!("{upstream}\nroutes: [{}]\n", says("two")));
+    running.says("The configuration can't be reloaded; the former one stays in force.").await;
+    running.answers("/a", "one").await;
+    running.write("b.proto", "syntax = \"proto3\"; package a; message M {}\n");
+    running.answers("/a", "two").await;
+}
+
+#[tokio::test]
 async fn a_volume_of_kubernetes_that_is_swapped_counts() {
     let folder = Process::folder("gateway").unwrap();
     let root = folder.path().to_owned();

@@ -50,6 +50,15 @@ impl NamedFiles {
         self.lock().globs.insert(pattern.to_owned(), found);
     }
 
+    /// Notes what another has noted, as it was then: it was read, and is not read again.
+    pub(crate) fn go_on_with(&self, others: &Self) {
+        let noted = others.lock().files.clone();
+        let mut own = self.lock();
+        for (path, print) in noted {
+            own.files.entry(path).or_insert(print);
+        }
+    }
+
     /// Notes what another has noted, as it is now.
     pub fn note_all(&self, others: &Self) {
         let paths: Vec<_> = others.lock().files.keys().cloned().collect();

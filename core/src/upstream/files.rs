@@ -52,6 +52,25 @@ impl Files {
 
     /// Goes on in another configuration.
     pub(crate) fn carry_over(&self, all: &NamedFiles) {
-        all.note_all(&self.own);
+        all.go_on_with(&self.own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_changes_before_a_file_is_carried_over_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path());
+        fs::write(folder.path().join("a"), "1").unwrap();
+        let path = files.file("a");
+        fs::write(&path, "2").unwrap();
+        let next = NamedFiles::default();
+        files.carry_over(&next);
+        assert_eq!(next.changed(), [path]);
     }
 }

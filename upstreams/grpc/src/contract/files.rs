@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use callgate_core::{Files, Invalid};
 use prost_reflect::DescriptorPool;
 use protox::{
-    Compiler,
-    file::{ChainFileResolver, IncludeFileResolver},
+    Compiler, Error,
+    file::{ChainFileResolver, File, FileResolver, IncludeFileResolver},
 };
 
 use super::{Contract, bundled::behind};
@@ -51,6 +51,24 @@ fn add(pool: &mut DescriptorPool, path: &Path) -> Result<(), String> {
         .map_err(|error| format!("it is no set of descriptors with all that they import: {error}"))
 }
 
+/// Finds sources in a folder, and notes them before they are read; those that are not there too, for they may come.
+struct Noting {
+    folder: PathBuf,
+    files: Files,
+}
+
+impl FileResolver for Noting {
+    fn resolve_path(&self, path: &Path) -> Option<String> {
+        IncludeFileResolver::new(self.folder.clone()).resolve_path(path)
+    }
+
+    fn open_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.folder.join(name);
+        self.files.note(&path);
+        File::open(name, &path)
+    }
+}
+
 /// Compiles a source. Imports are looked for in the folders of `include`, then in the source's own folder and the
 /// document's, then among the files that come along.
 fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], below: &Files) -> Result<(), String> {
@@ -61,13 +79,11 @@ fn compile(pool: &mut DescriptorPool, path: &Path, include: &[PathBuf], below: &
     folders.push(directory.to_path_buf());
     let mut resolver = ChainFileResolver::new();
     for folder in folders {
-        resolver.add(IncludeFileResolver::new(folder));
+        resolver.add(Noting { folder, files: below.clone() });
     }
     let mut compiler = Compiler::with_file_resolver(behind(resolver));
     compiler.include_imports(true).include_source_info(true);
     compiler.open_file(path).map_err(|error| callgate_core::chain(&error))?;
-    // What is imported is known only now.
-    compiler.files().filter_map(|file| file.path()).for_each(|path| below.note(path));
     // By way of bytes, as descriptors that were parsed have lost their extensions.
     let set = compiler.encode_file_descriptor_set();
     pool.decode_file_descriptor_set(set.as_slice()).map_err(|error| error.to_string())
