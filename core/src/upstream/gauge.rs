@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,7 +11,8 @@ use std::{
 /// The gauges of one upstream. Its kind gets them by [`Context`](super::Context).
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
-    pools: Mutex<Vec<Arc<PoolGauge>>>,
+    /// Kept by the pools, and by the connections that are open: a pool that is gone counts no more.
+    pools: Mutex<Vec<Weak<PoolGauge>>>,
     tokens: Mutex<Vec<Arc<TokenGauge>>>,
 }
 
@@ -68,7 +69,9 @@ pub struct TokenState {
 impl Gauges {
     pub(super) fn pool(&self) -> Arc<PoolGauge> {
         let gauge = Arc::<PoolGauge>::default();
-        lock(&self.pools).push(Arc::clone(&gauge));
+        let mut pools = lock(&self.pools);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(&gauge));
         gauge
     }
 
@@ -86,7 +89,7 @@ impl Gauges {
 
     /// All pools together; `None` for a kind that has none.
     pub(crate) fn connections(&self) -> Option<ConnectionsState> {
-        let pools = lock(&self.pools);
+        let pools: Vec<_> = lock(&self.pools).iter().filter_map(Weak::upgrade).collect();
         let sum = |of: fn(&PoolGauge) -> &AtomicU64| pools.iter().map(|pool| of(pool).load(Relaxed)).sum();
         let (open, idle): (u64, u64) = (sum(|pool| &pool.open), sum(|pool| &pool.idle));
         // They are counted at different times.
@@ -169,6 +172,18 @@ mod tests {
         assert_eq!(gauges.connections(), Some(ConnectionsState { open: 3, idle: 2 }));
         drop(open);
         assert_eq!(gauges.connections(), Some(ConnectionsState { open: 0, idle: 0 }));
+    }
+
+    #[test]
+    fn a_pool_that_is_gone_counts_no_more() {
+        let gauges = Gauges::default();
+        let open = gauges.pool().opens();
+        assert_eq!(gauges.connections(), Some(ConnectionsState { open: 1, idle: 0 }));
+        drop(open);
+        assert_eq!(gauges.connections(), None);
+        (0..9).for_each(|_| drop(gauges.pool()));
+        let _pool = gauges.pool();
+        assert_eq!(lock(&gauges.pools).len(), 1);
     }
 
     #[test]
