@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     admission::Admission,
-    auth::{Auth, AuthPlan, AuthSettings, LastKeys, Sources},
+    auth::{Auth, AuthPlan, AuthSettings, LastKeys, Passwords, Sources},
     rate_limit::{Buckets, RateLimit, RateLimitPlan, Shared},
     settings::PolicySettings,
 };
@@ -20,11 +20,12 @@ use crate::{
     upstream::{Context, Files, Invalid, flaw},
 };
 
-/// What policies remember over reloads: counts, and the last keys of issuers.
+/// What policies remember over reloads: counts, the last keys of issuers, and which passwords were right.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     buckets: Buckets,
     last_keys: LastKeys,
+    passwords: Passwords,
 }
 
 /// What was made of the settings of `auth` so far: as a rule many routes have the same ones, which stand around them.
@@ -142,7 +143,7 @@ pub(crate) struct Entrance<'a> {
 
 impl<'a> Entrance<'a> {
     pub(crate) fn new(remotes: &'a Arc<dyn Remotes>, context: &'a Context, memory: &'a Memory) -> Self {
-        let sources = Sources::new(remotes, context, &memory.last_keys);
+        let sources = Sources::new(remotes, context, (&memory.last_keys, &memory.passwords));
         Self { sources, buckets: &memory.buckets, shared: HashMap::new(), auths: HashMap::new() }
     }
 

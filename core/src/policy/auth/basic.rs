@@ -1,11 +1,6 @@
 //! `basic`: names and passwords (RFC 7617).
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, OnceLock},
-    thread,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, thread};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header, request::Parts};
@@ -17,6 +12,7 @@ use super::{
     identity::Identity,
     known::{Known, digest, same, verify_slowly},
     settings::BasicSettings,
+    verified::{Passwords, Shown, Verified},
 };
 use crate::upstream::{Context, Invalid};
 
@@ -41,7 +37,7 @@ pub(super) struct Basic {
     challenge: HeaderValue,
     /// A hash to verify for a user who is not there, so that the time does not tell.
     decoy: Option<Box<str>>,
-    salt: [u8; 16],
+    passwords: Passwords,
     context: Context,
     waiting: Semaphore,
     slow: Arc<Semaphore>,
@@ -50,8 +46,8 @@ pub(super) struct Basic {
 struct User {
     known: Known,
     identity: Identity,
-    /// The salted hash of a password that was verified slowly once: it is not again.
-    verified: OnceLock<[u8; 32]>,
+    /// Where the hash takes long.
+    verified: Option<Arc<Verified>>,
 }
 
 impl BasicSettings {
@@ -86,18 +82,19 @@ impl Basic {
         Semaphore::new((cores / 2).max(1))
     }
 
-    pub(super) fn new(plan: BasicPlan, context: Context, slow: Arc<Semaphore>) -> Self {
+    pub(super) fn new(plan: BasicPlan, context: Context, slow: Arc<Semaphore>, passwords: &Passwords) -> Self {
         let decoy = plan.users.values().find_map(Known::slow).map(Box::from);
         let user = |(name, known): (String, Known)| {
             let identity = Identity::named(&name, false);
-            (name, User { known, identity, verified: OnceLock::new() })
+            let verified = known.slow().map(|hash| passwords.of(&name, hash));
+            (name, User { known, identity, verified })
         };
         Self {
             users: plan.users.into_iter().map(user).collect(),
             keep: plan.keep,
             challenge: plan.challenge,
             decoy,
-            salt: std::array::from_fn(|_| fastrand::u8(..)),
+            passwords: passwords.clone(),
             context,
             waiting: Semaphore::new(WAITING),
             slow,
@@ -117,34 +114,34 @@ impl Basic {
             let right = same(known, &digest(password.as_bytes()));
             return user.filter(|_| right).map(|user| user.identity.clone()).ok_or_else(|| self.wrong());
         }
-        let remembered = self.remembered(name, password);
-        if let Some(user) = user.filter(|user| user.verified.get().is_some_and(|known| same(known, &remembered))) {
+        let shown = self.passwords.shown(name, password);
+        if let Some(user) = user.filter(|user| user.has_shown(&shown)) {
             return Ok(user.identity.clone());
         }
         let Some(hash) = user.and_then(|user| user.known.slow()).or(self.decoy.as_deref()) else {
             return Err(self.wrong());
         };
-        let right = self.verify(hash, password).await?;
+        let right = self.verify(hash, password, || user.is_some_and(|user| user.has_shown(&shown))).await?;
         match user {
             Some(user) if right => {
-                user.verified.get_or_init(|| remembered);
+                user.verified.iter().for_each(|verified| verified.remember(&shown));
                 Ok(user.identity.clone())
             }
             _ => Err(self.wrong()),
         }
     }
 
-    async fn verify(&self, hash: &str, password: &str) -> Result<bool, Denied> {
+    /// `meanwhile` says whether the same was found right while this waited.
+    async fn verify(&self, hash: &str, password: &str, meanwhile: impl Fn() -> bool) -> Result<bool, Denied> {
         const BUSY: &str = "The gateway can't check more passwords at the moment.";
         let _waits = self.waiting.try_acquire().map_err(|_| Denied::unknown(BUSY, "too many passwords to check"))?;
         let _runs = self.slow.acquire().await.map_err(|_| Denied::unknown(BUSY, "the gateway stops"))?;
+        if meanwhile() {
+            return Ok(true);
+        }
         let (hash, password) = (hash.to_owned(), password.to_owned());
         let verified = self.context.blocking(move || verify_slowly(&hash, &password)).await;
         verified.map_err(|stopped| Denied::unknown(BUSY, stopped.to_string()))
-    }
-
-    fn remembered(&self, name: &str, password: &str) -> [u8; 32] {
-        digest(&[&self.salt, name.as_bytes(), b":", password.as_bytes()].concat())
     }
 
     fn wrong(&self) -> Denied {
@@ -155,6 +152,12 @@ impl Basic {
         if !self.keep && bearer::is(parts, &AUTHORIZATION, Scheme::Basic) {
             parts.headers.remove(AUTHORIZATION);
         }
+    }
+}
+
+impl User {
+    fn has_shown(&self, shown: &Shown) -> bool {
+        self.verified.as_ref().is_some_and(|verified| verified.is(shown))
     }
 }
 

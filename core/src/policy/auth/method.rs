@@ -19,6 +19,7 @@ use super::{
     mtls::Mtls,
     plan::MethodPlan,
     token::{Keys, KeysPlan, Tokens},
+    verified::Passwords,
 };
 use crate::{
     invocation::CallContext,
@@ -43,23 +44,32 @@ pub(crate) struct Sources<'a> {
     pub(crate) remotes: &'a Arc<dyn Remotes>,
     pub(crate) context: &'a Context,
     pub(crate) last_keys: &'a LastKeys,
+    passwords: &'a Passwords,
     issuers: Mutex<HashMap<Source, Arc<Issuer>>>,
     /// Bounds the passwords that are hashed at once, of all routes together.
     hashing: Arc<Semaphore>,
 }
 
 impl<'a> Sources<'a> {
-    pub(crate) fn new(remotes: &'a Arc<dyn Remotes>, context: &'a Context, last_keys: &'a LastKeys) -> Self {
-        Self { remotes, context, last_keys, issuers: Mutex::default(), hashing: Arc::new(Basic::hashing()) }
+    pub(crate) fn new(
+        remotes: &'a Arc<dyn Remotes>,
+        context: &'a Context,
+        (last_keys, passwords): (&'a LastKeys, &'a Passwords),
+    ) -> Self {
+        passwords.tidy();
+        Self { remotes, context, last_keys, passwords, issuers: Mutex::default(), hashing: Arc::new(Basic::hashing()) }
     }
 
     pub(super) fn method(&self, plan: &MethodPlan) -> Result<Method, Invalid> {
         let several = |plans: &[MethodPlan]| plans.iter().map(|plan| self.method(plan)).collect::<Result<_, _>>();
         Ok(match plan {
             MethodPlan::ApiKey(keys) => Method::ApiKey(Box::new(keys.clone())),
-            MethodPlan::Basic(plan) => {
-                Method::Basic(Box::new(Basic::new(plan.clone(), self.context.clone(), Arc::clone(&self.hashing))))
-            }
+            MethodPlan::Basic(plan) => Method::Basic(Box::new(Basic::new(
+                plan.clone(),
+                self.context.clone(),
+                Arc::clone(&self.hashing),
+                self.passwords,
+            ))),
             MethodPlan::Token(plan) => {
                 let keys = match &plan.keys {
                     KeysPlan::Read(keys) => Keys::Read(Arc::clone(keys)),

@@ -20,6 +20,7 @@ mod rule;
 mod settings;
 mod token;
 mod url;
+mod verified;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub(crate) use method::Sources;
 pub(crate) use plan::AuthPlan;
 pub(crate) use rule::{claim, text};
 pub(crate) use settings::AuthSettings;
+pub(crate) use verified::Passwords;
 
 use denied::Rank;
 

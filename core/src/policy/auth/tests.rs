@@ -52,11 +52,16 @@ fn good() -> Value {
 }
 
 fn auth(settings: Value, directory: &Path) -> Auth {
+    auth_after(&Passwords::default(), settings, directory)
+}
+
+/// After a reload, which the passwords outlive.
+fn auth_after(passwords: &Passwords, settings: Value, directory: &Path) -> Auth {
     let settings: AuthSettings = from_value(settings).unwrap();
     let plan = settings.resolve(&Files::new(directory)).unwrap().unwrap();
     let remotes: Arc<dyn Remotes> = Arc::new(NoRemotes);
     let policies = Context::new("policies", directory, tokio::runtime::Handle::current());
-    Auth::new(&plan, &Sources::new(&remotes, &policies, &LastKeys::default())).unwrap()
+    Auth::new(&plan, &Sources::new(&remotes, &policies, (&LastKeys::default(), passwords))).unwrap()
 }
 
 fn plain(settings: Value) -> Auth {
@@ -132,6 +137,26 @@ async fn passwords_are_checked_whatever_their_form() {
     }
     let (_, detail, _) = refused(&auth, &[("authorization", "Bearer x")]).await;
     assert_eq!(detail, "This needs a name and a password (Basic).");
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_is_not_computed_again_after_a_reload() {
+    let passwords = Passwords::default();
+    let settings = json!({"basic": {"users": {"ann": bcrypt::hash("slow", 4).unwrap()}}});
+    let former = auth_after(&passwords, settings.clone(), Path::new("."));
+    let credentials = basic("ann:slow");
+    let shown = || request("/", &[("authorization", &credentials)]);
+    admitted(&former, &mut shown()).await.unwrap();
+    let next = auth_after(&passwords, settings, Path::new("."));
+    drop(former);
+    // Whatever waits is computed, and of this many some would be refused.
+    let all = (0..200).map(|_| async { admitted(&next, &mut shown()).await.map(drop) });
+    for answered in futures_util::future::join_all(all).await {
+        assert!(answered.is_ok());
+    }
+    let other = json!({"basic": {"users": {"ann": bcrypt::hash("other", 4).unwrap()}}});
+    let other = auth_after(&passwords, other, Path::new("."));
+    assert!(admitted(&other, &mut shown()).await.is_err());
 }
 
 #[test]
