@@ -10,7 +10,8 @@ use serde_json::Value;
 /// Templates see it as `client.certificate`, with the names of these fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClientCertificate {
-    /// The subject in the order of the certificate: `C=SE, O=Example, CN=billing`.
+    /// The subject in the order of the certificate, its values escaped as in RFC 4514: `C=SE, O=Example\, Inc., CN=billing`.
+    /// Empty if it has none, or one that is no text.
     pub subject: String,
     /// The subject's last common name, if it has one.
     pub common_name: Option<String>,

@@ -6,14 +6,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use callgate_core::{AlternativeNames, ClientCertificate};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::distinguished;
+
 /// What a certificate says, which was verified when the connection was made; `None` for one that can't be read.
 pub(in crate::server) fn identity(certificate: &[u8]) -> Option<ClientCertificate> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let common_name = parsed.subject().iter_common_name().last().and_then(|name| name.as_str().ok());
     Some(ClientCertificate {
-        subject: parsed.subject().to_string(),
+        subject: distinguished::text(parsed.subject()).unwrap_or_default(),
         common_name: common_name.map(str::to_owned),
-        issuer: parsed.issuer().to_string(),
+        issuer: distinguished::text(parsed.issuer()).unwrap_or_default(),
         serial: hex(parsed.raw_serial()),
         fingerprint: hex(digest(&SHA256, certificate).as_ref()),
         not_after: parsed.validity().not_after.timestamp(),

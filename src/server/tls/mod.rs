@@ -1,6 +1,7 @@
 //! TLS on listeners: rustls with aws-lc-rs, HTTP/2 and HTTP/1.1 by ALPN.
 
 mod client;
+mod distinguished;
 mod files;
 mod names;
 

@@ -243,8 +243,10 @@ impl Test {
     }
 }
 
+/// Whether one of the names will do. An empty one is none, whatever a pattern lets in.
 fn any(patterns: &[NamePattern], names: &[String]) -> bool {
-    names.iter().any(|name| patterns.iter().any(|pattern| pattern.is_match(name)))
+    let mut given = names.iter().filter(|name| !name.is_empty());
+    given.any(|name| patterns.iter().any(|pattern| pattern.is_match(name)))
 }
 
 impl NameOf {
@@ -316,6 +318,14 @@ mod tests {
         ] {
             assert_eq!(refused(settings.clone()), expected, "{settings}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_not_any_name() {
+        let certificate = ClientCertificate { subject: String::new(), ..certificate() };
+        let settings: MtlsSettings = from_value(json!({"subject": "**"})).unwrap();
+        let mtls = settings.resolve().unwrap();
+        assert!(!mtls.rules[0].test.holds(&certificate));
     }
 
     #[test]
