@@ -31,7 +31,7 @@ use axum::{
     routing::{get, post},
     serve::Listener,
 };
-use callgate_core::{Gateway, Secret, plan::Address};
+use callgate_core::{Gateway, plan::Address};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -56,8 +56,6 @@ pub(crate) struct Shared {
     pub(crate) traffic: Traffic,
     pub(crate) reloads: Reloads,
     pub(crate) log: Log,
-    /// What is demanded of who asks.
-    pub(crate) token: Option<Secret>,
 }
 
 /// An admin listener that is bound but does not answer yet.

@@ -1,7 +1,7 @@
 //! The admin over a real socket.
 
 use callgate_core::{
-    Registry, Snapshot,
+    Registry, Secret, Snapshot,
     document::{Document, System},
     plan::Plan,
 };
@@ -37,9 +37,8 @@ impl Bed {
             readiness: self.readiness.clone(),
             gateway: gateway.clone(),
             traffic: Traffic::default(),
-            reloads: Reloads::of_nothing(gateway),
+            reloads: Reloads::of_nothing(gateway, self.token.clone()),
             log,
-            token: self.token.clone(),
         };
         let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         let Address::Tcp(address) = *admin.address() else { unreachable!() };

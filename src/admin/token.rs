@@ -21,8 +21,8 @@ pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: 
         return refused(StatusCode::FORBIDDEN, "pages of other sites may change nothing here");
     }
     let open = !changes && OPEN.contains(&request.uri().path());
-    match &shared.token {
-        Some(token) if !open && !brings(request.headers(), token) => {
+    match shared.reloads.admin_token() {
+        Some(token) if !open && !brings(request.headers(), &token) => {
             let message = "send the admin's token: `authorization: Bearer TOKEN`";
             let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"callgate admin\""))];
             (challenge, refused(StatusCode::UNAUTHORIZED, message)).into_response()

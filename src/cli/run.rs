@@ -97,7 +97,6 @@ fn serve(
 ) -> Result<Cut, Box<dyn std::error::Error>> {
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let listeners = plan.listeners().to_vec();
-    let token = plan.admin_token().cloned();
     let admin_at = plan.admin().cloned();
     let in_force = InForce::of(&plan);
     let access = plan.access_log().cloned().map(AccessWriter::start).transpose()?.map(Arc::new);
@@ -135,7 +134,7 @@ fn serve(
     let (opened, background) = (server.listeners().clone(), runtime.handle().clone());
     let place = (config.to_owned(), registry.clone());
     let reloads = Reloads::new(place, gateway.clone(), opened, in_force, background);
-    let shared = Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log, token };
+    let shared = Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log };
     let drained = runtime.block_on(async {
         let gathered = shared.clone();
         let gather = move || {

@@ -47,6 +47,8 @@ impl Shared {
         }
         // Routes first: a listener that is new is never met by a configuration that does not know it.
         let dropped = reloaded.put_in_force(&self.gateway);
+        // Whoever has the former token is locked out from now on.
+        self.admin_token.store(next.admin_token.clone().map(Arc::new));
         let listeners = self.listeners.apply(prepared).await;
         self.tasks.spawn_on(dropped.retire(next.shutdown.grace), &self.background);
         self.shutdown.send_replace(next.shutdown);

@@ -16,12 +16,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use arc_swap::ArcSwapOption;
 use callgate_core::{
-    Gateway, Registry,
+    Gateway, Registry, Secret,
     document::NamedFiles,
-    plan::{Plan, Shutdown},
+    plan::{AtStart, Plan, Shutdown},
 };
-use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, watch as channel},
@@ -54,6 +54,7 @@ struct Shared {
     /// The files that the configuration names, as they were at the last attempt.
     named: channel::Sender<Arc<NamedFiles>>,
     shutdown: channel::Sender<Shutdown>,
+    admin_token: ArcSwapOption<Secret>,
     tasks: TaskTracker,
     /// The gateway ends: nothing is reloaded any more.
     ending: CancellationToken,
@@ -63,22 +64,19 @@ struct Shared {
 pub(crate) struct InForce {
     shutdown: Shutdown,
     /// What the gateway was started with and takes over at a restart alone.
-    started_with: Vec<Value>,
+    started_with: AtStart,
+    admin_token: Option<Secret>,
 }
-
-/// The settings that take effect at a restart.
-const AT_START: [&str; 3] = ["admin", "access_log", "telemetry"];
 
 impl InForce {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let started_with = AT_START.map(|name| plan.effective()[name].clone()).to_vec();
-        Self { shutdown: plan.shutdown(), started_with }
+        let admin_token = plan.admin_token().cloned();
+        Self { shutdown: plan.shutdown(), started_with: plan.at_start().clone(), admin_token }
     }
 
     /// The settings of another configuration that have to wait for a restart.
     fn waiting(&self, next: &Self) -> Vec<&'static str> {
-        let pairs = self.started_with.iter().zip(&next.started_with).zip(AT_START);
-        pairs.filter(|((own, other), _)| own != other).map(|(_, name)| name).collect()
+        self.started_with.differing(&next.started_with)
     }
 }
 
@@ -100,6 +98,7 @@ impl Reloads {
             history: History::default(),
             named: channel::Sender::new(named),
             shutdown: channel::Sender::new(in_force.shutdown),
+            admin_token: ArcSwapOption::from(in_force.admin_token.clone().map(Arc::new)),
             in_force: Mutex::new(in_force),
             gateway,
             tasks: TaskTracker::new(),
@@ -109,9 +108,9 @@ impl Reloads {
 
     /// Reloads of a configuration that is nowhere.
     #[cfg(test)]
-    pub(crate) fn of_nothing(gateway: Gateway) -> Self {
+    pub(crate) fn of_nothing(gateway: Gateway, admin_token: Option<Secret>) -> Self {
         let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: Duration::ZERO };
-        let in_force = InForce { shutdown, started_with: Vec::new() };
+        let in_force = InForce { shutdown, started_with: AtStart::default(), admin_token };
         let nowhere = ("nowhere.yaml".into(), Registry::new());
         Self::new(nowhere, gateway, Listeners::default(), in_force, Handle::current())
     }
@@ -131,6 +130,11 @@ impl Reloads {
     /// What was reloaded, or could not be.
     pub(crate) fn history(&self) -> &History {
         &self.0.history
+    }
+
+    /// What the admin demands of who asks it, as the configuration in force says.
+    pub(crate) fn admin_token(&self) -> Option<Arc<Secret>> {
+        self.0.admin_token.load_full()
     }
 
     /// How the gateway stops, as the configuration in force says.

@@ -1,6 +1,7 @@
 //! The checked form of a configuration: what can't be right is not in it, and nothing is connected yet.
 
 mod access_log;
+mod at_start;
 mod described;
 mod destination;
 mod discover;
@@ -36,6 +37,7 @@ use std::{
 };
 
 pub use access_log::AccessLog;
+pub use at_start::AtStart;
 pub use explain::{Explanation, Passed};
 pub use listener::{Address, CertificateFiles, ClientAuth, InvalidTlsVersion, Listener, ListenerTls, TlsVersion};
 pub use outcome::Outcome;
@@ -68,6 +70,7 @@ pub struct Plan {
     admin_token: Option<Secret>,
     access_log: Option<AccessLog>,
     collector: Option<Collector>,
+    at_start: AtStart,
     pub(crate) shutdown: Shutdown,
     pub(crate) upstreams: BTreeMap<String, UpstreamPlan>,
     pub(crate) routes: Vec<RoutePlan>,
@@ -136,6 +139,7 @@ impl Plan {
         let access_log = root.access_log.as_ref().and_then(|log| AccessLog::read(log, &directory, &mut flaws));
         let collector =
             root.telemetry.as_ref().and_then(|settings| Collector::read(settings, document.root(), &mut flaws));
+        let at_start = AtStart::of(&root, collector.as_ref());
         let effective = document.mask(effective::document(&root, &upstreams, &routes, &triggers));
         for file in listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(ListenerTls::files) {
             named.note(file);
@@ -150,6 +154,7 @@ impl Plan {
             admin_token: root.admin_token,
             access_log,
             collector,
+            at_start,
             shutdown: root.shutdown,
             upstreams,
             routes,

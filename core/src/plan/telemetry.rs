@@ -69,7 +69,7 @@ pub enum OtlpProtocol {
 }
 
 /// A collector that traces and metrics go to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Collector {
     /// Its URL.
     pub endpoint: Uri,
