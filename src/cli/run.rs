@@ -242,13 +242,17 @@ async fn until_signalled(
     };
     let triggering = async {
         drains().await;
-        let over = async {
+        // From here on no reload puts others in their place.
+        reloads.stop();
+        let over = || async {
             tokio::select! {
                 () = tokio::time::sleep(reloads.shutdown().grace) => {}
                 () = at_once() => {}
             }
         };
-        gateway.snapshot().drain_triggers(over).await
+        let snapshot = gateway.snapshot();
+        let (messages, more) = tokio::join!(snapshot.drain_triggers(over()), reloads.drain_triggers(over()));
+        messages + more
     };
     tokio::select! {
         (drained, messages) = async { tokio::join!(serving, triggering) } => Ok(Cut { connections: drained?.cut, messages }),

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use callgate_core::{LoadError, Snapshot, plan::Plan};
+use callgate_core::{Dropped, LoadError, Reloaded as Ready, Snapshot, plan::Plan};
 use tracing::{error, info, warn};
 
 use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
@@ -37,24 +37,32 @@ impl Shared {
             Err(LoadError::Invalid(report)) => return Err(Outcome::Invalid(report)),
             Err(other) => return Err(Outcome::Impossible(other.to_string())),
         };
-        if self.ending.is_cancelled() {
-            reloaded.abandon().await;
-            return Err(shutting_down());
-        }
         let (summary, changes) = (reloaded.snapshot().summary().to_owned(), reloaded.changes().clone());
+        // Routes first: a listener that is new is never met by a configuration that does not know it.
+        let dropped = match self.put_in_force(reloaded) {
+            Ok(dropped) => dropped,
+            Err(reloaded) => {
+                reloaded.abandon().await;
+                return Err(shutting_down());
+            }
+        };
         for bound in prepared.added() {
             info!(listener = &*bound.listener, address = %bound.address, "Listening.");
         }
-        // Routes first: a listener that is new is never met by a configuration that does not know it.
-        let dropped = reloaded.put_in_force(&self.gateway);
         // Whoever has the former token is locked out from now on.
         self.admin_token.store(next.admin_token.clone().map(Arc::new));
         let listeners = self.listeners.apply(prepared).await;
-        self.tasks.spawn_on(dropped.retire(next.shutdown.grace), &self.background);
+        self.retire(dropped, next.shutdown.grace);
         self.shutdown.send_replace(next.shutdown);
         let needs_restart = in_force.waiting(&next);
         in_force.shutdown = next.shutdown;
         Ok(Reloaded { summary, changes, listeners, needs_restart, warnings })
+    }
+
+    /// Puts a snapshot in force, unless the gateway ends: nobody would drain its triggers.
+    fn put_in_force(&self, reloaded: Ready) -> Result<Dropped, Box<Ready>> {
+        let _swapping = self.swapping();
+        if self.ending.is_cancelled() { Err(Box::new(reloaded)) } else { Ok(reloaded.put_in_force(&self.gateway)) }
     }
 
     /// Reads all that there is to read, and binds the listeners that are new.

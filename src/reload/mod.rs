@@ -11,21 +11,25 @@ mod read;
 mod watch;
 
 use std::{
+    future::Future,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
 use arc_swap::ArcSwapOption;
 use callgate_core::{
-    Gateway, Registry, Secret,
+    Dropped, Gateway, Registry, Secret,
     document::NamedFiles,
     plan::{AtStart, Plan, Shutdown},
 };
 use tokio::{
     runtime::Handle,
     sync::{Mutex, watch as channel},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -56,8 +60,21 @@ struct Shared {
     shutdown: channel::Sender<Shutdown>,
     admin_token: ArcSwapOption<Secret>,
     tasks: TaskTracker,
+    triggers: Triggers,
     /// The gateway ends: nothing is reloaded any more.
     ending: CancellationToken,
+    /// Held while a configuration is put in force, and when the gateway begins to end: what is in force then stays.
+    swapping: std::sync::Mutex<()>,
+}
+
+/// The triggers that reloads have replaced and that still work on something.
+#[derive(Debug, Default)]
+struct Triggers {
+    draining: TaskTracker,
+    /// They return what they still work on.
+    cut: CancellationToken,
+    /// Messages that they returned because the gateway ended.
+    returned: AtomicUsize,
 }
 
 /// What of the configuration in force is neither in the gateway nor in its listeners.
@@ -102,7 +119,9 @@ impl Reloads {
             in_force: Mutex::new(in_force),
             gateway,
             tasks: TaskTracker::new(),
+            triggers: Triggers::default(),
             ending: CancellationToken::new(),
+            swapping: std::sync::Mutex::default(),
         }))
     }
 
@@ -147,9 +166,25 @@ impl Reloads {
         watch::follow(&self).await;
     }
 
-    /// Nothing is reloaded from now on.
+    /// Nothing is reloaded from now on: what is in force when this returns stays so.
     pub(crate) fn stop(&self) {
+        let _swapping = self.0.swapping();
         self.0.ending.cancel();
+    }
+
+    /// Waits until the triggers that reloads have replaced have finished what they work on; after `over` they return it.
+    /// Says how many messages they had to return.
+    pub(crate) async fn drain_triggers(&self, over: impl Future<Output = ()>) -> usize {
+        self.stop();
+        let Triggers { draining, cut, returned } = &self.0.triggers;
+        draining.close();
+        tokio::select! {
+            () = draining.wait() => {}
+            () = over => {}
+        }
+        cut.cancel();
+        draining.wait().await;
+        returned.load(Ordering::Relaxed)
     }
 
     /// Waits until what former reloads dropped is closed.
@@ -159,6 +194,33 @@ impl Reloads {
         if timeout(CLOSING, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("What a reload dropped was not closed in time.");
         }
+    }
+}
+
+impl Shared {
+    fn swapping(&self) -> MutexGuard<'_, ()> {
+        self.swapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what a reload dropped end, and closes it.
+    fn retire(self: &Arc<Self>, mut dropped: Dropped, grace: Duration) {
+        let this = Arc::clone(self);
+        let draining = self.triggers.draining.token();
+        let retired = async move {
+            let over = async {
+                tokio::select! {
+                    () = sleep(grace) => {}
+                    () = this.triggers.cut.cancelled() => {}
+                }
+            };
+            let returned = dropped.drain_triggers(over).await;
+            if this.ending.is_cancelled() {
+                this.triggers.returned.fetch_add(returned, Ordering::Relaxed);
+            }
+            drop(draining);
+            dropped.retire(std::future::ready(())).await;
+        };
+        self.tasks.spawn_on(retired, &self.background);
     }
 }
 

@@ -1,8 +1,8 @@
 //! One snapshot after another: what changes, and how the former one ends.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, mem, sync::Arc};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -163,13 +163,13 @@ impl Reloaded {
 }
 
 impl Dropped {
-    /// Lets triggers that are gone finish what they work on, `grace` at most, and begins their successors. Then waits, for
-    /// as long as it takes, until the last request on the former snapshot has ended, streams and upgraded connections
-    /// too, and closes the upstreams that are gone.
-    pub async fn retire(self, grace: Duration) {
-        let Self { upstreams, triggers, successors, policies, ended, .. } = self;
-        let drained = triggers.iter().map(|trigger| async move {
-            let returned = trigger.drain(tokio::time::sleep(grace)).await;
+    /// Lets triggers that are gone finish what they work on until `over`, and begins their successors. Says how many
+    /// messages were worked on then and had to be returned.
+    pub async fn drain_triggers(&mut self, over: impl Future<Output = ()> + Send) -> usize {
+        let (triggers, over) = (mem::take(&mut self.triggers), over.shared());
+        let each = triggers.iter().map(|trigger| (trigger, over.clone()));
+        let drained = each.map(|(trigger, over)| async move {
+            let returned = trigger.drain(over).await;
             if returned > 0 {
                 let trigger = &**trigger.name();
                 warn!(
@@ -178,11 +178,20 @@ impl Dropped {
                 );
             }
             trigger.close().await;
+            returned
         });
-        join_all(drained).await;
-        // They use the former snapshot themselves.
-        drop(triggers);
-        successors.iter().for_each(Runner::start);
+        let returned = join_all(drained).await.into_iter().sum();
+        mem::take(&mut self.successors).iter().for_each(Runner::start);
+        returned
+    }
+
+    /// [Drains the triggers](Self::drain_triggers) that are still to be drained. Then waits, for as long as it takes, until
+    /// the last request on the former snapshot has ended, streams and upgraded connections too, and closes the upstreams
+    /// that are gone.
+    pub async fn retire(mut self, over: impl Future<Output = ()> + Send) {
+        self.drain_triggers(over).await;
+        // Triggers use the former snapshot themselves.
+        let Self { upstreams, policies, ended, .. } = self;
         ended.cancelled().await;
         close(upstreams).await;
         policies.end().await;

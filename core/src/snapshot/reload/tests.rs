@@ -1,5 +1,5 @@
 use std::{
-    future::pending,
+    future::{pending, ready},
     path::Path,
     sync::{
         Mutex,
@@ -173,7 +173,7 @@ async fn what_is_unchanged_goes_on_and_the_rest_is_replaced_at_once() {
         assert_eq!(text(get(&gateway, path).await).await, answer);
     }
     assert_eq!(get(&gateway, "/b").await.status(), 404);
-    dropped.retire(Duration::ZERO).await;
+    dropped.retire(ready(())).await;
     let mut seen = seen(test);
     seen.sort();
     let expected = ["closed b", "closed c", "opened a", "opened b", "opened c", "opened c2", "opened d"];
@@ -243,7 +243,7 @@ async fn what_the_former_one_alone_has_is_closed_after_its_last_request() {
         gateway.snapshot().in_use.clone()
     };
     let dropped = prepared(&gateway, folder, &yaml(test, &[], ""), "1").await.unwrap().put_in_force(&gateway);
-    let retired = Handle::current().spawn(dropped.retire(Duration::ZERO));
+    let retired = Handle::current().spawn(dropped.retire(ready(())));
     let still_open = async || {
         for _ in 0..20 {
             tokio::task::yield_now().await;
@@ -302,7 +302,7 @@ async fn every_request_meets_one_whole_configuration() {
     for number in 1..50 {
         let before = ANSWERED.load(Ordering::Relaxed);
         let dropped = prepared(&gateway, folder, &version(number), "1").await.unwrap().put_in_force(&gateway);
-        dropped.retire(Duration::ZERO).await;
+        dropped.retire(ready(())).await;
         while ANSWERED.load(Ordering::Relaxed) == before {
             tokio::task::yield_now().await;
         }

@@ -2,6 +2,8 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use tokio::time::sleep;
+
 use super::stage::{Act, Event, lock, message, reloaded, running};
 use crate::Gateway;
 
@@ -27,7 +29,7 @@ async fn an_unchanged_source_goes_on_and_what_is_done_with_its_messages_changes(
     assert_eq!((stage.calls("old").len(), stage.calls("new").len()), (1, 1));
     let tally = gateway.snapshot().triggers()[0].tally;
     assert_eq!((tally.received, tally.succeeded), (2, 2), "the counts go on");
-    dropped.retire(LONG).await;
+    dropped.retire(sleep(LONG)).await;
     gateway.snapshot().close().await;
 }
 
@@ -46,7 +48,7 @@ async fn a_changed_source_is_drained_and_then_replaced() {
     );
     stage.until(|events| events.contains(&Event::Stopped)).await;
     stage.put(message("next"));
-    dropped.retire(LONG).await;
+    dropped.retire(sleep(LONG)).await;
     let events = stage.until(|events| is_acked(events, "next")).await;
     let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
     let ended = place(&|event| matches!(event, Event::Acked(of) if of == "runs"));
@@ -68,6 +70,19 @@ async fn a_trigger_that_is_gone_takes_nothing_more_and_one_that_is_new_begins() 
     stage.put(message("a"));
     stage.until(|events| is_acked(events, "a")).await;
     assert_eq!((stage.calls("old").len(), stage.calls("new").len()), (0, 1));
-    dropped.retire(LONG).await;
+    dropped.retire(sleep(LONG)).await;
+    gateway.snapshot().close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_trigger_that_is_gone_has_to_return_is_counted() {
+    let (snapshot, stage) = running("triggers: {gone: {box: {stage: STAGE}, to: f/old}}").await;
+    let gateway = Gateway::new(snapshot);
+    *lock(&stage.acts) = [Act::Take(LONG)].into();
+    stage.put(message("runs"));
+    stage.until(|_| stage.running.load(Ordering::Relaxed) == 1).await;
+    let (_, mut dropped) = reloaded(&gateway, &stage, "triggers: {new: {box: {stage: STAGE}, to: f/new}}").await;
+    assert_eq!(dropped.drain_triggers(sleep(Duration::from_secs(3))).await, 1);
+    dropped.retire(std::future::ready(())).await;
     gateway.snapshot().close().await;
 }
