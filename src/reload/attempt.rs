@@ -29,10 +29,13 @@ impl Shared {
 
     async fn try_to_reload(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, NotReloaded> {
         let (plan, prepared) = self.prepare().await?;
-        self.named.send_replace(Arc::clone(plan.sources().named()));
+        let named = Arc::clone(plan.sources().named());
         let next = InForce::of(&plan);
         let warnings = plan.warnings().clone();
-        let reloaded = match Snapshot::reload(plan, self.gateway.snapshot(), &self.background).await {
+        let reloaded = Snapshot::reload(plan, self.gateway.snapshot(), &self.background).await;
+        // Only now it has the files that upstreams named while they were connected.
+        self.named.send_replace(named);
+        let reloaded = match reloaded {
             Ok(reloaded) => reloaded,
             Err(LoadError::Invalid(report)) => return Err(Outcome::Invalid(report)),
             Err(other) => return Err(Outcome::Impossible(other.to_string())),
