@@ -4,7 +4,15 @@
 //! place of a former one. Something that happens in such a folder is only a reason to look; whether a file differs is
 //! decided by what is in it.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use callgate_core::document::NamedFiles;
@@ -32,9 +40,13 @@ const ANYWAY: Duration = Duration::from_secs(30);
 /// The folders that are watched.
 struct Watched {
     watcher: Option<RecommendedWatcher>,
-    folders: BTreeSet<PathBuf>,
+    /// By path, with the folder that was there: another one in its place is watched anew.
+    folders: BTreeMap<PathBuf, Identity>,
     names: Names,
 }
+
+/// Which folder it is: its device and its number there.
+type Identity = (u64, u64);
 
 /// What the files are called: an access log that is written beside them is no reason to look.
 type Names = Arc<ArcSwap<BTreeSet<OsString>>>;
@@ -54,7 +66,7 @@ pub(super) async fn follow(reloads: &Reloads) {
     let watcher = watcher.inspect_err(|error| {
         warn!(%error, "Folders can't be watched; files of the configuration are looked at every 30 s.");
     });
-    let mut watched = Watched { watcher: watcher.ok(), folders: BTreeSet::new(), names };
+    let mut watched = Watched { watcher: watcher.ok(), folders: BTreeMap::new(), names };
     let mut named = shared.named.subscribe();
     let mut anyway = time::interval(ANYWAY);
     anyway.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -113,19 +125,31 @@ impl Watched {
         self.names.store(Arc::new(files.names()));
         let Some(watcher) = &mut self.watcher else { return };
         let folders = files.folders();
-        for gone in self.folders.difference(&folders) {
-            // A folder that was removed is watched no more by itself.
-            watcher.unwatch(gone).ok();
-        }
-        let mut watched: BTreeSet<_> = self.folders.intersection(&folders).cloned().collect();
-        for new in folders.difference(&self.folders) {
-            match watcher.watch(new, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(watched.insert(new.clone())),
+        // Before they are watched: one that is replaced in between is found out the next time.
+        let there: BTreeMap<_, _> =
+            folders.into_iter().filter_map(|path| identity(&path).map(|identity| (path, identity))).collect();
+        self.folders.retain(|path, former| {
+            let stays = there.get(path) == Some(former);
+            if !stays {
+                // A folder that was removed is watched no more by itself.
+                watcher.unwatch(path).ok();
+            }
+            stays
+        });
+        for (new, identity) in there {
+            if self.folders.contains_key(&new) {
+                continue;
+            }
+            match watcher.watch(&new, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.folders.insert(new, identity)),
                 Err(error) => debug!(folder = %new.display(), %error, "A folder can't be watched"),
             }
         }
-        self.folders = watched;
     }
+}
+
+fn identity(folder: &Path) -> Option<Identity> {
+    fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(test)]
@@ -133,6 +157,35 @@ mod tests {
     use notify::event::{CreateKind, DataChange, RenameMode};
 
     use super::*;
+
+    #[test]
+    fn a_folder_in_the_place_of_another_is_watched_too() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("folder");
+        let file = folder.join("a.yaml");
+        let (tell, told) = std::sync::mpsc::channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| drop(tell.send(event))).unwrap();
+        let mut watched = Watched { watcher: Some(watcher), folders: BTreeMap::new(), names: Names::default() };
+        let named = NamedFiles::default();
+        fs::create_dir(&folder).unwrap();
+        named.note(&file);
+        watched.follow(&named);
+        // The former folder is kept, so that the next one has another number.
+        fs::rename(&folder, root.path().join("former")).unwrap();
+        watched.follow(&named);
+        assert!(watched.folders.is_empty());
+        fs::create_dir(&folder).unwrap();
+        watched.follow(&named);
+        fs::write(&file, "a").unwrap();
+        let limit = Duration::from_secs(20);
+        while !told.recv_timeout(limit).unwrap().unwrap().paths.contains(&file) {}
+        fs::rename(&folder, root.path().join("second")).unwrap();
+        fs::create_dir(&folder).unwrap();
+        watched.follow(&named);
+        let other = folder.join("b.yaml");
+        fs::write(&other, "b").unwrap();
+        while !told.recv_timeout(limit).unwrap().unwrap().paths.contains(&other) {}
+    }
 
     #[test]
     fn what_is_written_beside_the_files_is_no_change() {
