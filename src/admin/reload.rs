@@ -12,13 +12,14 @@ use super::Shared;
 use crate::reload::{Cause, Outcome, Reload};
 
 /// Reloads, and answers once the new configuration is in force (200), or says why it is not: 422 for one that is wrong,
-/// 409 for one that can't be put in force here and now. JSON, or text for who asks for `text/plain`.
+/// 409 for one that can't be put in force here and now, 500 for a defect. JSON, or text for who asks for `text/plain`.
 pub(super) async fn reload(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let reload = shared.reloads.reload(Cause::Request).await;
     let status = match reload.outcome {
         Outcome::Reloaded(_) => StatusCode::OK,
         Outcome::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Outcome::Impossible(_) => StatusCode::CONFLICT,
+        Outcome::Broken => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if wants_text(&headers) {
         return (status, format!("{}\n", reload.to_string().trim_end())).into_response();

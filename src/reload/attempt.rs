@@ -6,6 +6,7 @@ use std::{
 };
 
 use callgate_core::{Dropped, LoadError, Reloaded as Ready, Snapshot, plan::Plan};
+use tokio::task::JoinError;
 use tracing::{error, info, warn};
 
 use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
@@ -18,11 +19,18 @@ impl Shared {
     /// Reloads, tells the log, and remembers it.
     pub(super) async fn attempt(self: Arc<Self>, at: SystemTime, started: Instant, cause: Cause) -> Arc<Reload> {
         let mut in_force = self.in_force.lock().await;
+        // What is asked for from now on may be about what is not read any more.
+        self.waiting().take();
         let outcome = match self.try_to_reload(&mut in_force).await {
             Ok(reloaded) => Outcome::Reloaded(Box::new(reloaded)),
             Err(outcome) => outcome,
         };
-        let reload = self.history.add(Reload { at, took: started.elapsed(), cause, outcome });
+        self.remember(Reload { at, took: started.elapsed(), cause, outcome })
+    }
+
+    /// Tells the log of a reload, and remembers it.
+    pub(super) fn remember(&self, reload: Reload) -> Arc<Reload> {
+        let reload = self.history.add(reload);
         log(&reload);
         reload
     }
@@ -88,8 +96,13 @@ impl Shared {
             })?;
             Ok((plan, prepared))
         });
-        reading.await.unwrap_or_else(|_| Err(shutting_down()))
+        reading.await.unwrap_or_else(|error| Err(unread(&error)))
     }
+}
+
+/// What it means that reading did not come to an end.
+pub(super) fn unread(error: &JoinError) -> Outcome {
+    if error.is_panic() { Outcome::Broken } else { shutting_down() }
 }
 
 fn shutting_down() -> Outcome {
@@ -126,6 +139,9 @@ fn log(reload: &Reload) {
         }
         Outcome::Invalid(report) => {
             error!(cause, took_ms, %report, "The configuration can't be reloaded; the former one stays in force.");
+        }
+        Outcome::Broken => {
+            error!(cause, took_ms, "A reload ended unexpectedly; the former configuration stays in force.");
         }
         Outcome::Impossible(reason) => {
             error!(cause, took_ms, reason, "The configuration can't be reloaded; the former one stays in force.");

@@ -83,14 +83,18 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Cause, *};
 
     #[test]
     fn the_newest_twenty_are_remembered_and_all_are_counted() {
         let history = History::default();
         assert!(history.last().is_empty());
         for seconds in 0..25 {
-            history.add(Reload::broken(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), Duration::ZERO));
+            history.add(Reload::broken(
+                SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+                Duration::ZERO,
+                Cause::Signal,
+            ));
         }
         let at = |reload: &Reload| reload.at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let last: Vec<_> = history.last().iter().map(|reload| at(reload)).collect();

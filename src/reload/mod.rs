@@ -54,6 +54,8 @@ struct Shared {
     background: Handle,
     /// Held by the reload that runs.
     in_force: Mutex<InForce>,
+    /// The one that waits for it: there is never more than one.
+    waiting: std::sync::Mutex<Option<Pending>>,
     history: History,
     /// The files that the configuration names, as they were at the last attempt.
     named: channel::Sender<Arc<NamedFiles>>,
@@ -66,6 +68,9 @@ struct Shared {
     /// Held while a configuration is put in force, and when the gateway begins to end: what is in force then stays.
     swapping: std::sync::Mutex<()>,
 }
+
+/// What will be told of a reload once it is over.
+type Pending = channel::Receiver<Option<Arc<Reload>>>;
 
 /// The triggers that reloads have replaced and that still work on something.
 #[derive(Debug, Default)]
@@ -117,6 +122,7 @@ impl Reloads {
             shutdown: channel::Sender::new(in_force.shutdown),
             admin_token: ArcSwapOption::from(in_force.admin_token.clone().map(Arc::new)),
             in_force: Mutex::new(in_force),
+            waiting: std::sync::Mutex::default(),
             gateway,
             tasks: TaskTracker::new(),
             triggers: Triggers::default(),
@@ -134,16 +140,35 @@ impl Reloads {
         Self::new(nowhere, gateway, Listeners::default(), in_force, Handle::current())
     }
 
-    /// Reloads, after the reload that runs where one does. Goes on also where its caller goes away.
+    /// Reloads, after the reload that runs where one does. One that waits already stands for this one too: it reads what is
+    /// there now. Goes on also where its caller goes away.
     pub(crate) async fn reload(&self, cause: Cause) -> Arc<Reload> {
+        let told = self.begin(cause.clone()).wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+        // The runtime ends.
+        told.unwrap_or_else(|| Arc::new(Reload::broken(SystemTime::now(), Duration::ZERO, cause)))
+    }
+
+    /// Begins a reload, or joins the one that waits.
+    fn begin(&self, cause: Cause) -> Pending {
+        let mut waiting = self.0.waiting();
+        if let Some(pending) = &*waiting {
+            return pending.clone();
+        }
+        let (tell, pending) = channel::channel(None);
+        *waiting = Some(pending.clone());
         let this = Arc::clone(&self.0);
         let (at, started) = (SystemTime::now(), Instant::now());
-        let (tasks, background) = (&self.0.tasks, &self.0.background);
-        let attempt = tasks.spawn_on(async move { this.attempt(at, started, cause).await }, background);
-        match attempt.await {
-            Ok(reload) => reload,
-            Err(_) => self.0.history.add(Reload::broken(at, started.elapsed())),
-        }
+        let supervised = async move {
+            let (shared, why) = (Arc::clone(&this), cause.clone());
+            let attempt = this.background.spawn(async move { shared.attempt(at, started, why).await });
+            let reload = match attempt.await {
+                Ok(reload) => reload,
+                Err(_) => this.remember(Reload::broken(at, started.elapsed(), cause)),
+            };
+            tell.send_replace(Some(reload));
+        };
+        self.0.tasks.spawn_on(supervised, &self.0.background);
+        pending
     }
 
     /// What was reloaded, or could not be.
@@ -198,6 +223,11 @@ impl Reloads {
 }
 
 impl Shared {
+    /// The reload that waits, if one does.
+    fn waiting(&self) -> MutexGuard<'_, Option<Pending>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn swapping(&self) -> MutexGuard<'_, ()> {
         self.swapping.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,5 +257,49 @@ impl Shared {
 impl std::fmt::Debug for Reloads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reloads").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callgate_core::{
+        Registry, Snapshot,
+        document::{Document, System},
+    };
+
+    use super::*;
+
+    async fn of_nothing() -> Reloads {
+        let yaml = "routes: [{match: /a, respond: {status: 204}}]";
+        let document = Document::parse("test.yaml", yaml, &System).unwrap_or_else(|report| panic!("{report}"));
+        let plan = Plan::read(&document, &Registry::new()).unwrap_or_else(|report| panic!("{report}"));
+        let snapshot = Snapshot::load(plan, &Handle::current()).await.unwrap();
+        Reloads::of_nothing(Gateway::new(snapshot), None)
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_while_a_reload_runs_share_the_next_one() {
+        let reloads = of_nothing().await;
+        let running = reloads.0.in_force.lock().await;
+        let asked: Vec<_> = (0..5).map(|_| reloads.begin(Cause::Request)).collect();
+        drop(running);
+        for mut pending in asked {
+            pending.wait_for(Option::is_some).await.unwrap();
+        }
+        assert_eq!(reloads.history().last().len(), 1);
+        reloads.reload(Cause::Signal).await;
+        assert_eq!(reloads.history().last().len(), 2, "one that is asked for later is another one");
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_is_a_defect_and_not_the_end_of_the_gateway() {
+        let reloads = of_nothing().await;
+        let panicked = reloads.0.background.spawn_blocking(|| panic!("a defect")).await.unwrap_err();
+        assert!(matches!(attempt::unread(&panicked), Outcome::Broken));
+        let reload = Reload::broken(SystemTime::now(), Duration::ZERO, Cause::Signal);
+        assert_eq!((&reload.to_json()["outcome"], &reload.to_json()["cause"]), (&"broken".into(), &"signal".into()));
+        let task = reloads.0.background.spawn(std::future::pending::<()>());
+        task.abort();
+        assert!(matches!(attempt::unread(&task.await.unwrap_err()), Outcome::Impossible(_)));
     }
 }

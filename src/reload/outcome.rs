@@ -43,7 +43,11 @@ pub(crate) enum Outcome {
     Invalid(Report),
     /// The configuration can't be put in force here and now; the former one stays.
     Impossible(String),
+    /// It ended by a defect of Callgate; the former configuration stays in force.
+    Broken,
 }
+
+const BROKEN: &str = "it ended unexpectedly; the log has its panic";
 
 /// What a reload changed.
 #[derive(Debug)]
@@ -60,9 +64,8 @@ pub(crate) struct Reloaded {
 
 impl Reload {
     /// One that ended by a defect.
-    pub(super) fn broken(at: SystemTime, took: Duration) -> Self {
-        let outcome = Outcome::Impossible("it ended unexpectedly; the log has its panic".to_owned());
-        Self { at, took, cause: Cause::Request, outcome }
+    pub(super) fn broken(at: SystemTime, took: Duration, cause: Cause) -> Self {
+        Self { at, took, cause, outcome: Outcome::Broken }
     }
 
     /// For programs: `outcome`, `at`, `took_ms`, `cause`, and what changed or what is wrong.
@@ -89,6 +92,7 @@ impl Reload {
                 told["flaws"] = flaws::to_json(report);
                 told["report"] = report.to_string().into();
             }
+            Outcome::Broken => told["report"] = BROKEN.into(),
             Outcome::Impossible(reason) => told["report"] = reason.as_str().into(),
         }
         told
@@ -101,6 +105,7 @@ impl fmt::Display for Reload {
         match &self.outcome {
             Outcome::Reloaded(reloaded) => reloaded.fmt(f),
             Outcome::Invalid(report) => write!(f, "{report}\nThe former configuration stays in force."),
+            Outcome::Broken => write!(f, "error: {BROKEN}\nThe former configuration stays in force."),
             Outcome::Impossible(reason) => write!(f, "error: {reason}\nThe former configuration stays in force."),
         }
     }
@@ -142,12 +147,13 @@ impl Cause {
 }
 
 impl Outcome {
-    /// `reloaded`, `invalid` or `impossible`.
+    /// `reloaded`, `invalid`, `impossible` or `broken`.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Reloaded(_) => "reloaded",
             Self::Invalid(_) => "invalid",
             Self::Impossible(_) => "impossible",
+            Self::Broken => "broken",
         }
     }
 
