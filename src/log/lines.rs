@@ -90,7 +90,7 @@ impl Lines {
     }
 }
 
-/// Writes what comes. What can't be written is lost; that it was is told once it can be again.
+/// Writes what comes. What can't be written is lost, and counted.
 fn write(mut output: impl Write, orders: &Receiver<Order>, done: impl Fn(usize, u64)) {
     while let Ok(order) = orders.recv() {
         match order {
