@@ -138,7 +138,7 @@ fn log(reload: &Reload) {
             }
         }
         Outcome::Invalid(report) => {
-            error!(cause, took_ms, %report, "The configuration can't be reloaded; the former one stays in force.");
+            error!(cause, took_ms, report = %report.brief(), "The configuration can't be reloaded; the former one stays in force.");
         }
         Outcome::Broken => {
             error!(cause, took_ms, "A reload ended unexpectedly; the former configuration stays in force.");

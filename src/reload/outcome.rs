@@ -90,7 +90,7 @@ impl Reload {
             }
             Outcome::Invalid(report) => {
                 told["flaws"] = flaws::to_json(report);
-                told["report"] = report.to_string().into();
+                told["report"] = report.brief().to_string().into();
             }
             Outcome::Broken => told["report"] = BROKEN.into(),
             Outcome::Impossible(reason) => told["report"] = reason.as_str().into(),
@@ -104,7 +104,7 @@ impl fmt::Display for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.outcome {
             Outcome::Reloaded(reloaded) => reloaded.fmt(f),
-            Outcome::Invalid(report) => write!(f, "{report}\nThe former configuration stays in force."),
+            Outcome::Invalid(report) => write!(f, "{}\nThe former configuration stays in force.", report.brief()),
             Outcome::Broken => write!(f, "error: {BROKEN}\nThe former configuration stays in force."),
             Outcome::Impossible(reason) => write!(f, "error: {reason}\nThe former configuration stays in force."),
         }
@@ -131,7 +131,7 @@ impl fmt::Display for Reloaded {
         if !self.needs_restart.is_empty() {
             writeln!(f, "takes effect at a restart: {}", self.needs_restart.join(", "))?;
         }
-        if self.warnings.is_empty() { Ok(()) } else { write!(f, "{}", self.warnings) }
+        if self.warnings.is_empty() { Ok(()) } else { write!(f, "{}", self.warnings.brief()) }
     }
 }
 

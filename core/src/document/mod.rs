@@ -45,7 +45,7 @@ pub(crate) use rate::Rate;
 pub(crate) use read::HELP;
 pub use read::from_node;
 pub use reference::{References, System};
-pub use report::Report;
+pub use report::{Brief, Report};
 pub use secret::Secret;
 pub use size::{Size, SizeError};
 pub use source::Sources;

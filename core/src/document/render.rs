@@ -12,7 +12,15 @@ const WIDTH: usize = 100;
 const BEFORE: usize = 40;
 const TAB: &str = "    ";
 
-pub(super) fn flaw(f: &mut fmt::Formatter<'_>, flaw: &Flaw, sources: &Sources) -> fmt::Result {
+/// Whether the source line is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excerpt {
+    Shown,
+    /// It may hold secrets that are written there.
+    LeftOut,
+}
+
+pub(super) fn flaw(f: &mut fmt::Formatter<'_>, flaw: &Flaw, sources: &Sources, lines: Excerpt) -> fmt::Result {
     let severity = match flaw.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -27,7 +35,11 @@ pub(super) fn flaw(f: &mut fmt::Formatter<'_>, flaw: &Flaw, sources: &Sources) -
         }
         writeln!(f)?;
     }
-    if let Some(line) = sources.line(flaw.at) {
+    if lines == Excerpt::LeftOut {
+        if let Some(label) = &flaw.label {
+            writeln!(f, "{:gutter$}  = {label}", "")?;
+        }
+    } else if let Some(line) = sources.line(flaw.at) {
         let (shown, before, width) = excerpt(line, flaw.at);
         writeln!(f, "{:gutter$}  |", "")?;
         writeln!(f, " {} | {shown}", flaw.at.line)?;

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Flaw, Sources, render};
+use super::{
+    Flaw, Sources,
+    render::{self, Excerpt},
+};
 
 /// The flaws of a document with the texts they point into.
 ///
@@ -48,6 +51,12 @@ impl Report {
         self.flaws.is_empty()
     }
 
+    /// The same without the lines of the sources, which may hold secrets: for logs, and for all that is kept.
+    #[must_use]
+    pub const fn brief(&self) -> Brief<'_> {
+        Brief(self)
+    }
+
     fn summary(&self) -> String {
         let errors = self.flaws.iter().filter(|flaw| flaw.is_error()).count();
         let warnings = self.flaws.len() - errors;
@@ -77,10 +86,24 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for flaw in &self.flaws {
-            render::flaw(f, flaw, &self.sources)?;
+            render::flaw(f, flaw, &self.sources, Excerpt::Shown)?;
             writeln!(f)?;
         }
         f.write_str(&self.summary())
+    }
+}
+
+/// A report without the lines of its sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Brief<'a>(&'a Report);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for flaw in &self.0.flaws {
+            render::flaw(f, flaw, &self.0.sources, Excerpt::LeftOut)?;
+            writeln!(f)?;
+        }
+        f.write_str(&self.0.summary())
     }
 }
 
