@@ -87,6 +87,25 @@ fn what_cannot_be_called_says_why_and_where() {
 }
 
 #[test]
+fn a_name_that_would_break_a_message_is_told() {
+    let axis = std::fs::read_to_string(corpus("styles/axis.wsdl")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let told = |from: &str, to: &str, operation: &str| {
+        let file = folder.path().join("a.wsdl");
+        assert!(axis.contains(from), "{from}");
+        std::fs::write(&file, axis.replace(from, to)).unwrap();
+        let contract = source::from_files(&file, &nowhere()).unwrap().unwrap();
+        contract.operation(operation, None).unwrap_err().message
+    };
+    let part = told("<wsdl:part name=\"level\"", "<wsdl:part", "setLevel");
+    assert!(part.contains("part has no name that an element can have"), "{part}");
+    let operation = told("\"setLevel\"", "\"a&gt;b\"", "a>b");
+    assert!(operation.contains("operation has no name that an element can have"), "{operation}");
+    let element = told("name=\"sku\"", "name=\"s k\"", "setLevel");
+    assert!(element.contains("an element has a name that is none of XML"), "{element}");
+}
+
+#[test]
 fn an_operation_is_found_by_its_shortest_name_and_by_its_whole() {
     let contracts = &*CONTRACTS;
     let books = &contracts["styles/asmx.wsdl"];
