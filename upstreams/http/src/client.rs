@@ -133,12 +133,10 @@ impl HttpClient {
             let may_repeat = is_idempotent(request.method());
             match connection.link.exchange(request, upgrade.is_some()).await {
                 Ok(head) => return Ok(self.receive(connection, head, &mut upgrade)),
-                Err(h1::Lost { error, request: Some(again), sent, silent })
-                    if !error.is_malformed() && (!sent || (may_repeat && silent)) =>
-                {
-                    request = again;
+                Err(lost) => {
+                    let (error, again) = failed(endpoint, lost, may_repeat);
+                    request = again.ok_or(error)?;
                 }
-                Err(lost) => return Err(failed(endpoint, lost).0.into()),
             }
         }
         Box::pin(self.send_anew(endpoint, key, request, &mut upgrade)).await.map_err(|mut failure| {
@@ -175,7 +173,7 @@ impl HttpClient {
                     } else {
                         match connection.link.exchange(request, upgrade.is_some()).await {
                             Ok(head) => return Ok(self.receive(connection, head, upgrade)),
-                            Err(lost) => failed(endpoint, lost),
+                            Err(lost) => failed(endpoint, lost, false),
                         }
                     }
                 }
@@ -317,10 +315,12 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// The error of a lost exchange, and the request if nothing of it was sent.
-fn failed(endpoint: &Endpoint, lost: h1::Lost) -> (HttpError, Option<Request<Body>>) {
-    let unsent = lost.request.filter(|_| !lost.sent && !lost.error.is_malformed());
-    (HttpError::broken(endpoint.authority(), lost.error, unsent.is_some()), unsent)
+/// The error of a lost exchange, and the request if it may be sent again: nothing of it was sent, or repeating it does no
+/// harm and nothing was answered.
+fn failed(endpoint: &Endpoint, lost: h1::Lost, may_repeat: bool) -> (HttpError, Option<Request<Body>>) {
+    let h1::Lost { error, request, sent, silent } = lost;
+    let again = request.filter(|_| !error.is_malformed() && (!sent || (may_repeat && silent)));
+    (HttpError::broken(endpoint.authority(), error, !sent && again.is_some()), again)
 }
 
 /// Whether sending the request twice does no harm (RFC 9110, 9.2.2).

@@ -148,6 +148,10 @@ impl HttpError {
 pub(crate) enum Malformed {
     #[error("transfer-encoding is something else than `chunked`")]
     TransferEncoding,
+    #[error("HTTP/1.0 has no transfer-encoding")]
+    OldCoding,
+    #[error("content-length is no number, or several")]
+    Length,
     #[error("101 switches to a protocol that nobody asked for")]
     Upgrade,
 }

@@ -9,7 +9,6 @@ use http_body::Body as _;
 use crate::{
     endpoint::Endpoint,
     error::{HttpError, Malformed},
-    h1::Broken,
 };
 
 /// Makes head and body agree, and names the host.
@@ -51,21 +50,12 @@ pub(crate) enum Delimited {
     Close,
 }
 
-/// A reply whose end two readers could see at different places.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unframed {
-    #[error("its content-length is no number, or several")]
-    Length,
-    #[error("HTTP/1.0 has no transfer-encoding")]
-    OldCoding,
-}
-
 /// How the body of a reply to this method ends (RFC 9112, 6.3). What must not be passed on is refused, and what is the
 /// connection's own is removed.
-pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bool) -> Result<Delimited, Broken> {
+pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bool) -> Result<Delimited, Malformed> {
     let switches = reply.status == StatusCode::SWITCHING_PROTOCOLS;
     if switches && !upgrade {
-        return Err(Malformed::Upgrade.into());
+        return Err(Malformed::Upgrade);
     }
     let never = switches || reply.status == StatusCode::NO_CONTENT;
     let has_body = !never && reply.status != StatusCode::NOT_MODIFIED && *method != Method::HEAD;
@@ -75,10 +65,10 @@ pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bo
         let chunked =
             codings.next().is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
         if !chunked || codings.next().is_some() {
-            return Err(Malformed::TransferEncoding.into());
+            return Err(Malformed::TransferEncoding);
         }
         if reply.version != Version::HTTP_11 {
-            return Err(Unframed::OldCoding.into());
+            return Err(Malformed::OldCoding);
         }
         headers.remove(header::TRANSFER_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
@@ -92,7 +82,7 @@ pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bo
                 headers.insert(header::CONTENT_LENGTH, length.into());
                 Some(length)
             }
-            None if has_body => return Err(Unframed::Length.into()),
+            None if has_body => return Err(Malformed::Length),
             None => {
                 headers.remove(header::CONTENT_LENGTH);
                 None

@@ -4,7 +4,7 @@ use std::io;
 
 use callgate_core::BodyError;
 
-use crate::{error::Malformed, framing::Unframed};
+use crate::error::Malformed;
 
 /// Why an exchange did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +20,6 @@ pub(crate) enum Broken {
     #[error("its head, interim replies included, is too long")]
     HeadTooLong,
     #[error(transparent)]
-    Framing(#[from] Unframed),
-    #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error("its chunked coding is malformed: {0}")]
     Chunk(&'static str),
@@ -34,7 +32,7 @@ impl Broken {
     /// Whether what came is no HTTP.
     pub(crate) fn is_malformed(&self) -> bool {
         match self {
-            Self::Head(_) | Self::HeadTooLong | Self::Framing(_) | Self::Malformed(_) | Self::Chunk(_) => true,
+            Self::Head(_) | Self::HeadTooLong | Self::Malformed(_) | Self::Chunk(_) => true,
             Self::Closed | Self::Cut | Self::Io(_) | Self::Request(_) => false,
         }
     }

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::{broken::Broken, head};
+use super::{broken::Broken, decoder::take, head};
 
 /// How many bytes of extensions a body may have, and its trailers.
 const MAX_EXTRA: usize = 16 << 10;
@@ -53,12 +53,11 @@ impl Chunked {
                     if from.is_empty() {
                         return Ok(Piece::More);
                     }
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(from.len());
-                    *left -= taken as u64;
+                    let data = take(from, left);
                     if *left == 0 {
                         self.state = State::DataEnd;
                     }
-                    return Ok(Piece::Data(from.split_to(taken).freeze()));
+                    return Ok(Piece::Data(data));
                 }
                 State::DataEnd => match from.get(..2) {
                     Some(b"\r\n") => {

@@ -48,12 +48,11 @@ impl Decoder {
             Self::Length(_) | Self::UntilClose if from.is_empty() => return Ok(Decoded::More),
             Self::UntilClose => from.split().freeze(),
             Self::Length(left) => {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(from.len());
-                *left -= taken as u64;
+                let data = take(from, left);
                 if *left == 0 {
                     *self = Self::Done;
                 }
-                from.split_to(taken).freeze()
+                data
             }
             Self::Chunked(chunked) => match chunked.next(from)? {
                 Piece::Data(data) => data,
@@ -85,4 +84,11 @@ impl Decoder {
             Self::Chunked(_) | Self::UntilClose => SizeHint::default(),
         }
     }
+}
+
+/// Takes off what was read, as far as it belongs to the `left` bytes.
+pub(super) fn take(from: &mut BytesMut, left: &mut u64) -> Bytes {
+    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(from.len());
+    *left -= taken as u64;
+    from.split_to(taken).freeze()
 }
