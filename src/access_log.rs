@@ -17,14 +17,13 @@ use std::{
 use callgate_core::{AccessLine, AccessSink, plan::AccessLog};
 use tracing::error;
 
+use crate::log::flush;
+
 /// Lines that may wait to be written.
 const WAITING: usize = 8192;
 
 /// How often it is looked whether the file is still the one of that name.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long the end of the process waits for what is not written yet.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An access log that is written. When the last sink is dropped, its thread ends.
 #[derive(Debug)]
@@ -70,16 +69,7 @@ impl AccessWriter {
     /// Waits until all lines so far are written, two seconds at most: nobody may read what they go to. It blocks: for the
     /// end of the process.
     pub(crate) fn flush(&self) {
-        let until = Instant::now() + PATIENCE;
-        let (done, written) = sync_channel(1);
-        while self.orders.try_send(Order::Flush(done.clone())).is_err() {
-            if Instant::now() >= until {
-                return;
-            }
-            thread::park_timeout(Duration::from_millis(5));
-        }
-        // An error says that nothing is written any more, or not in time.
-        written.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+        flush(&self.orders, Order::Flush);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The log: whole sentences with structured fields, on standard error.
 
+mod flush;
 mod lines;
 
 use std::{
@@ -14,6 +15,7 @@ use tracing_subscriber::{
     EnvFilter, Registry, filter::ParseError, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+pub(crate) use flush::flush;
 use lines::Lines;
 
 /// How log lines look.

@@ -10,17 +10,16 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
+
+use super::flush;
 
 /// Lines that may wait to be written.
 const WAITING: usize = 8192;
 /// Bytes that may wait to be written.
 const BYTES: usize = 8 << 20;
-/// How long the end of the process waits for what is not written yet.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where lines go. Clones are the same.
 #[derive(Debug, Clone)]
@@ -66,16 +65,7 @@ impl Lines {
 
     /// Waits until all lines so far are written, two seconds at most. It blocks: for the end of the process.
     pub(super) fn flush(&self) {
-        let until = Instant::now() + PATIENCE;
-        let (done, written) = sync_channel(1);
-        while self.0.orders.try_send(Order::Flush(done.clone())).is_err() {
-            if Instant::now() >= until {
-                return;
-            }
-            thread::park_timeout(Duration::from_millis(5));
-        }
-        // An error says that nobody writes any more, or not in time.
-        written.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+        flush(&self.0.orders, Order::Flush);
     }
 
     fn take(&self, line: &[u8]) {
