@@ -8,6 +8,7 @@ use std::{
 };
 
 use callgate_testkit::peers::{Process, free_port, until};
+use tokio::net::TcpStream;
 
 use crate::{gate::SOON, running::ask};
 
@@ -40,7 +41,10 @@ impl Talkative {
         command.args(["--log-format", "json"]).current_dir(folder.path());
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
         let mut gateway = Self { child, public, admin, _folder: folder };
-        let serves = until(SOON * 3, async || tokio::net::TcpStream::connect(admin).await.is_ok());
+        // The admin's socket is there before those of the listeners.
+        let serves = until(SOON * 3, async || {
+            TcpStream::connect(admin).await.is_ok() && TcpStream::connect(public).await.is_ok()
+        });
         assert!(serves.await, "it does not serve: {:?}", gateway.child.try_wait());
         gateway
     }
