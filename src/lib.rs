@@ -25,6 +25,12 @@ use std::process::ExitCode;
 pub use callgate_core as core;
 use callgate_core::Registry;
 
+/// A request makes some forty small allocations, all on its worker's thread: it costs a third of what the system's
+/// allocator takes for them, and musl's far less than that.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The kinds that this build brings: one for each Cargo feature, and those of the core; with the clients that policies
 /// ask services by.
 pub fn registry() -> Registry {
