@@ -1,5 +1,6 @@
 //! `timeout`: the exchange ends in time, with an answer if nothing was answered yet.
 
+mod alarm;
 mod awaited;
 mod settings;
 
@@ -13,7 +14,6 @@ use std::{
 
 use http::StatusCode;
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
 use tower::Service;
 
 pub(crate) use self::{
@@ -21,6 +21,7 @@ pub(crate) use self::{
     settings::{Timeout, Times},
 };
 
+use self::alarm::Alarm;
 use super::body::timed;
 use crate::{
     body::BodyError,
@@ -54,7 +55,7 @@ where
         let client = deadline.and_then(|_| Client::of(&mut invocation));
         InTime {
             reply: self.inner.call(invocation),
-            over: deadline.map(|deadline| sleep_until(deadline.into())),
+            over: deadline.map(Alarm::at),
             client,
             body_until,
             idle: self.idle,
@@ -91,8 +92,7 @@ where
             Arc::make_mut(&mut invocation.context).deadline = over;
         }
         let client = Client::of(&mut invocation);
-        let over = over.map(|over| sleep_until(over.into()));
-        InTime { reply: self.inner.call(invocation), over, client, body_until: None, idle: None }
+        InTime { reply: self.inner.call(invocation), over: over.map(Alarm::at), client, body_until: None, idle: None }
     }
 }
 
@@ -101,8 +101,7 @@ pin_project! {
     pub(super) struct InTime<F> {
         #[pin]
         reply: F,
-        #[pin]
-        over: Option<Sleep>,
+        over: Option<Alarm>,
         client: Option<Client>,
         body_until: Option<Instant>,
         idle: Option<Duration>,
@@ -123,7 +122,7 @@ impl<F: Future<Output = Result<Response, Failure>>> Future for InTime<F> {
                 (until, idle) => response.map(|body| timed(body, until, idle)),
             }));
         }
-        let Some(over) = this.over.as_pin_mut() else { return Poll::Pending };
+        let Some(over) = this.over else { return Poll::Pending };
         over.poll(cx).map(|()| {
             Err(match this.client {
                 Some(client) if client.body.is_awaited() => match client.is_grpc {
