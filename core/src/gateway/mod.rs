@@ -6,7 +6,7 @@ mod service;
 mod tests;
 mod trial;
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, Method, Version, header, request::Parts};
@@ -27,6 +27,7 @@ use crate::{
     respond::{self, Speech},
     routing::{self, Found, MalformedCapture, RequestLine},
     snapshot::Snapshot,
+    upstream::BoxFuture,
 };
 
 /// How many headers a request gets on its way, as a rule.
@@ -84,8 +85,11 @@ impl Gateway {
             let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection, &snapshot);
             observation.recorder = recorder;
-            let work = serve(&snapshot, parts, body, origin, id, &connection, &mut observation);
-            let (served, spent) = spending(work).await;
+            let (served, spent) = match serve(&snapshot, parts, body, origin, id, &connection, &mut observation) {
+                Ok(Served::Called(reply)) => spending(reply).await,
+                Ok(Served::Answered(response)) => (Ok(response), Duration::ZERO),
+                Err(failure) => (Err(failure), Duration::ZERO),
+            };
             let answered = match served {
                 Ok(response) => response,
                 Err(failure) => {
@@ -114,8 +118,18 @@ fn request_id(parts: &Parts, connection: &Connection) -> RequestId {
     given.and_then(RequestId::from_header).unwrap_or_else(RequestId::random)
 }
 
+/// What was done with a request.
+enum Served {
+    /// It was handed to its route's stack.
+    Called(BoxFuture<'static, Result<Response, Failure>>),
+    /// The gateway answers it itself.
+    Answered(Response),
+}
+
 /// The way of a request: normalise, find the route, prepare the invocation, hand it to the route's stack.
-async fn serve<'s>(
+///
+/// Nothing is awaited here, so that what lies on the way is no part of the future that the server moves about.
+fn serve<'s>(
     snapshot: &'s Snapshot,
     mut parts: Parts,
     body: Body,
@@ -123,13 +137,13 @@ async fn serve<'s>(
     id: RequestId,
     connection: &Connection,
     observation: &mut Observation<'s>,
-) -> Result<Response, Failure> {
+) -> Result<Served, Failure> {
     edge::check(&parts)?;
     normalize(&mut parts)?;
     let host = origin.host.as_ref().and_then(|host| host.to_str().ok());
     let preflights = policy::is_preflight(&parts);
     if preflights && let Some(answer) = preflight(snapshot, host, &parts) {
-        return Ok(answer);
+        return Ok(Served::Answered(answer));
     }
     let (route, captures) = match snapshot.table.find(&line(host, &parts.method, &parts)) {
         Ok(Found::Route { value, captures }) => (snapshot.route(*value)?, captures),
@@ -152,7 +166,7 @@ async fn serve<'s>(
     }
     let body = policy::limited(body, context.max_body);
     let request = http::Request::from_parts(parts, body);
-    destination.call(Invocation { request, context: Arc::new(context) }).await
+    Ok(Served::Called(destination.call(Invocation { request, context: Arc::new(context) })))
 }
 
 fn line<'a>(host: Option<&'a str>, method: &'a Method, parts: &'a Parts) -> RequestLine<'a> {
