@@ -214,21 +214,6 @@ impl std::error::Error for UpstreamError {
     }
 }
 
-/// The longest [`excerpt`], in bytes.
-const EXCERPT: usize = 512;
-
-/// What of a text that others wrote goes to the log: one line of at most 512 bytes, without control characters. `…` stands
-/// for what is left out.
-#[must_use]
-pub fn excerpt(text: &str) -> String {
-    let end = text.floor_char_boundary(EXCERPT);
-    let mut line: String = text[..end].trim().chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if end < text.len() {
-        line.push('…');
-    }
-    line
-}
-
 /// How long a reply's `retry-after` asks to wait, where it does so in seconds and not by a date.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -27,9 +27,10 @@ pub mod upstream;
 
 pub use body::{Body, BodyError, BoxError};
 pub use builtin::Echo;
+pub use callgate_document::excerpt;
 pub use document::{Period, Secret, Size};
 pub use edge::{AlternativeNames, ClientCertificate, Connection, InvalidIpRange, IpRange};
-pub use error::{ErrorKind, UpstreamError, chain, excerpt, retry_after};
+pub use error::{ErrorKind, UpstreamError, chain, retry_after};
 pub use gateway::{Gateway, Trial, TrialCall, TrialMessage};
 pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
 pub use observe::{AccessLine, AccessSink, Attribute, Span, SpanSide, TraceSink};

@@ -2,11 +2,20 @@
 
 #![no_main]
 
-use callgate_soap::fuzzing::Loaded;
+mod description;
+
+use callgate_wsdl::Reply;
+use http::{HeaderMap, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &str| {
-    if let Ok(loaded) = Loaded::new(input) {
-        loaded.describe().expect("its own envelopes");
+    let Ok(contract) = description::load(input) else { return };
+    for (_, operation) in contract.operations() {
+        drop(operation.stub());
+        let Some(envelope) = operation.describe().sent else { continue };
+        match callgate_wsdl::read(StatusCode::OK, &HeaderMap::new(), envelope.as_bytes()) {
+            Ok(Reply::Message(_) | Reply::Fault(_)) => {}
+            other => panic!("{other:?}: {envelope}"),
+        }
     }
 });

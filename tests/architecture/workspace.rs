@@ -23,7 +23,8 @@ pub(crate) struct Member {
 }
 
 /// Crates under `upstreams/` that serve kinds without being one.
-const NOT_KINDS: [&str; 4] = ["callgate-http", "callgate-aws-event", "callgate-message", "callgate-openapi"];
+const NOT_KINDS: [&str; 5] =
+    ["callgate-http", "callgate-aws-event", "callgate-message", "callgate-openapi", "callgate-wsdl"];
 
 impl Member {
     /// The short name of a kind, as documents write it; `None` for other crates.

@@ -8,12 +8,8 @@ use std::{
 };
 
 use super::{
-    DocPath, Flaw, Node, References, Report, Sources, Span, Value,
-    mask::Masks,
-    merge::Merged,
-    named,
-    substitute::{Resolved, Substitution},
-    yaml,
+    DocPath, Flaw, Node, References, Report, Resolved, Sources, Span, Value, compose, mask::Masks, merge::Merged,
+    named, substitute::Substitution,
 };
 
 /// A configuration as one tree, its files merged and its references filled in.
@@ -221,7 +217,7 @@ impl<'a> Loader<'a> {
         let source = self.sources.add(path.display().to_string(), text);
         self.folders.push(folder.clone());
         let text = self.sources.get(source).map_or("", |source| source.text.as_str());
-        let Some(root) = yaml::compose(text, source, &mut self.flaws) else { return };
+        let Some(root) = compose(text, source, &mut self.flaws) else { return };
         let includes = root.get("include").cloned();
         self.merged.add(root, &mut self.flaws);
         if let Some(mut includes) = includes {

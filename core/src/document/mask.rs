@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt};
 
 use serde_json::Value as Json;
 
-use super::{Document, Flaw, Node, Value, substitute::Resolved};
+use super::{Document, Flaw, Node, Resolved, Value};
 
 /// Shorter values are left alone outside of their own place: masking every `1` would help nobody.
 const SHORTEST: usize = 4;

@@ -5,28 +5,10 @@ use std::path::PathBuf;
 use callgate_transform::Run;
 
 use super::{
-    DocPath, Flaw, Node, References, Sources, Span, Value,
+    DocPath, Flaw, Node, References, Resolved, Sources, Span, Substituted, Value,
     reference::{Piece, pieces},
-    scalar,
+    resolve,
 };
-
-/// What a scalar was before its references were replaced.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Substituted {
-    /// The scalar with its references, as the document has it.
-    pub(super) original: Box<str>,
-    /// The references that gave a value which the document does not show.
-    pub(super) resolved: Vec<Resolved>,
-    /// A reference gave nothing, so the value means nothing.
-    pub(super) missing: bool,
-}
-
-/// A reference and the value it gave.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Resolved {
-    pub(super) written: Box<str>,
-    pub(super) value: Box<str>,
-}
 
 /// Replaces the references of one document.
 pub(super) struct Substitution<'a> {
@@ -109,7 +91,7 @@ impl Substitution<'_> {
             node.substituted = Some(Box::new(substituted));
         }
         let whole = references == 1 && pieces.len() == 1 && !missing;
-        node.value = if whole && node.plain { scalar::resolve(&value) } else { Value::String(value.clone()) };
+        node.value = if whole && node.plain { resolve(&value) } else { Value::String(value.clone()) };
         if !matches!(node.value, Value::String(_)) {
             node.text = Some(value.into());
         }

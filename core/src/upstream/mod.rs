@@ -16,7 +16,6 @@
 //!    Tasks started through [`Context`] are ended after it.
 
 mod context;
-mod description;
 mod discovered;
 mod endpoint;
 mod erased;
@@ -32,8 +31,8 @@ mod written;
 
 use std::future::{self, Future};
 
+pub use callgate_document::{Content, Description, Parameter};
 pub use context::{Context, Stopped};
-pub use description::{Content, Description, Parameter};
 pub use discovered::Discovered;
 pub use endpoint::{EndpointHealth, EndpointState};
 pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, Kind, flaw};

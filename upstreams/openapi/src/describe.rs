@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use callgate_core::{Content, Description, Parameter};
+use callgate_document::{Content, Description, Parameter};
 use serde_json::{Map, Value, json};
 
 use crate::{

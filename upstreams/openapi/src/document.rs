@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use callgate_core::document::nearest;
+use callgate_document::nearest;
 use http::Method;
 
 use crate::{

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use callgate_core::document::plain;
+use callgate_document::plain;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use callgate_core::document::nearest;
+use callgate_document::nearest;
 
 use crate::{files::At, location};
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use callgate_core::{Invalid, Period, Secret, Settings};
 use callgate_http::{HttpSettings, ProxySettings, TlsSettings};
+use callgate_wsdl::{Contract, is_url};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{address::Address, location::is_url, wsdl::Contract};
+use crate::address::Address;
 
 /// A SOAP service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

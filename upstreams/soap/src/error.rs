@@ -2,9 +2,10 @@
 
 use callgate_core::{BodyError, ErrorKind, Invalid, UpstreamError, excerpt};
 use callgate_http::{SetupError, WebStatus};
+use callgate_wsdl::{Fault, Mismatch, NoOperation, Refused};
 use http::{HeaderMap, StatusCode};
 
-use crate::{decode::Unfit, encode::Mismatch, fault::Fault, security::TokenError, source::NotFetched};
+use crate::{security::TokenError, source::NotFetched};
 
 /// The settings can't be used: the load fails.
 #[derive(Debug, thiserror::Error)]
@@ -25,53 +26,28 @@ impl From<Unusable> for UpstreamError {
     }
 }
 
-/// An answer that is no message of SOAP.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("the service answered {0} without a fault")]
-    Status(WebStatus),
-    #[error("the service answered nothing")]
-    Empty,
-    #[error("the service answered with attachments (MIME parts), which are not supported")]
-    Attachments,
-    #[error("the service answered with `{}`, which is no XML", excerpt(kind))]
-    NoXml { kind: String },
-    #[error("the service's answer is in a character encoding that is not supported")]
-    Encoding,
-    #[error("the service's answer: {0}")]
-    Xml(String),
-    #[error("the service answered with the element `{}`, which is no envelope of SOAP", excerpt(root))]
-    NoEnvelope { root: String },
-    #[error("the service's answer does not fit its description: {0}")]
-    Unfit(#[from] Unfit),
-}
-
-impl Refused {
-    /// A status that tells more than what is wrong with the body, or that.
-    pub(crate) fn status_or(status: StatusCode, headers: &HeaderMap, otherwise: Self) -> Self {
-        if status.is_success() {
-            return otherwise;
-        }
-        Self::Status(WebStatus::of(status, headers))
-    }
-}
-
-impl From<Refused> for UpstreamError {
-    fn from(refused: Refused) -> Self {
-        let message = refused.to_string();
-        match refused {
-            Refused::Status(status) => status.into_error(message),
-            _ => Self::new(ErrorKind::BadReply, message),
-        }
+/// An answer that is no message of SOAP. Its status, where it failed, is the web's own.
+pub(crate) fn refused(refused: &Refused, status: StatusCode, headers: &HeaderMap) -> UpstreamError {
+    let message = refused.to_string();
+    match refused {
+        Refused::Status(_) => WebStatus::of(status, headers).into_error(message),
+        _ => UpstreamError::new(ErrorKind::BadReply, message),
     }
 }
 
 /// A value of the client that does not fit.
-impl From<Mismatch> for UpstreamError {
-    fn from(mismatch: Mismatch) -> Self {
-        Self::new(ErrorKind::BadInput, "the input does not fit the operation")
-            .with_detail(mismatch.to_string())
-            .with_source(mismatch)
+pub(crate) fn mismatch(mismatch: Mismatch) -> UpstreamError {
+    UpstreamError::new(ErrorKind::BadInput, "the input does not fit the operation")
+        .with_detail(mismatch.to_string())
+        .with_source(mismatch)
+}
+
+/// A name that the WSDL does not know.
+pub(crate) fn no_operation(error: NoOperation) -> Invalid {
+    let invalid = Invalid::new(error.message).at("operation");
+    match error.hint {
+        Some(hint) => invalid.hint(hint),
+        None => invalid,
     }
 }
 
@@ -124,14 +100,10 @@ mod tests {
     fn a_status_without_a_fault_is_the_webs_own() {
         for (status, kind) in [(200, ErrorKind::BadReply), (404, ErrorKind::Denied), (503, ErrorKind::Unavailable)] {
             let status = StatusCode::from_u16(status).unwrap();
-            let error = UpstreamError::from(Refused::status_or(status, &HeaderMap::new(), Refused::Empty));
+            let answer = callgate_wsdl::read(status, &HeaderMap::new(), b"").map(drop);
+            let answer = answer.err().unwrap_or(Refused::Empty);
+            let error = refused(&answer, status, &HeaderMap::new());
             assert_eq!(error.kind(), kind, "{status}");
         }
-    }
-
-    #[test]
-    fn a_text_of_others_is_one_bounded_line() {
-        assert_eq!(excerpt("a\r\nb "), "a  b");
-        assert!(excerpt(&"é".repeat(600)).len() < 520);
     }
 }

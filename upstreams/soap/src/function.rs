@@ -1,24 +1,19 @@
 //! A function, bound: everything about it that doesn't change from call to call is ready.
 
-use std::sync::Arc;
-
 use callgate_core::{Body, CallContext, Description, Invalid, UpstreamError};
 use callgate_http::Endpoint;
 use callgate_transform::{Payload, Scope, Shape, Template, is_plain_json};
-use http::{HeaderValue, Request, Uri, request::Parts, uri::PathAndQuery};
+use callgate_wsdl::{CLOSING, Contract, Operation, Refused, Reply, Version, opening};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, request::Parts, uri::PathAndQuery};
 use serde_json::Value;
 
 use crate::{
     address::Address,
     config::Config,
-    describe,
-    encode::{Encoder, Mismatch},
-    reply::Expected,
+    error,
     security::Token,
-    shape::{self, CLOSING, Head},
+    shape::Head,
     target::{Target, is_action},
-    wsdl::{Contract, Operation, Version},
-    xsd::Schema,
 };
 
 /// What all functions of an upstream share.
@@ -53,7 +48,7 @@ pub(crate) struct Bound {
 /// What goes into the envelope.
 #[derive(Debug)]
 enum Call {
-    Operation { schema: Arc<Schema>, operation: Arc<Operation>, input: Input, header: Option<Shape> },
+    Operation { operation: Operation, input: Input, header: Option<Shape> },
     Xml(Template),
 }
 
@@ -80,8 +75,8 @@ impl Bound {
             return Err(unfit);
         }
         let port = target.port.as_deref().or(setup.port.as_deref());
-        let operation = contract.operation(&target.operation, port).map_err(|invalid| invalid.at("operation"))?;
-        let Address { endpoint, target: path } = match (&setup.url, &operation.address) {
+        let operation = contract.operation(&target.operation, port).map_err(error::no_operation)?;
+        let Address { endpoint, target: path } = match (&setup.url, operation.address()) {
             (Some(url), _) => url.clone(),
             (None, Some(url)) => address(url).map_err(|error| {
                 Invalid::new(format!("the WSDL's address of the operation: {error}"))
@@ -94,7 +89,7 @@ impl Bound {
                     .hint("add the service's `url` to the upstream"));
             }
         };
-        if !is_action(&operation.action) {
+        if !is_action(operation.action()) {
             return Err(Invalid::new("the WSDL's action cannot be sent as a header").at("operation"));
         }
         let input = match target.input()? {
@@ -102,15 +97,13 @@ impl Bound {
             None => Input::Body(Shape::of_body()?),
         };
         let header = target.header()?;
-        if header.is_some() && operation.headers.is_empty() {
+        if header.is_some() && !operation.has_headers() {
             let message = "the WSDL binds no header to the operation";
             return Err(Invalid::new(message).at("header").hint("leave `header` out"));
         }
-        let schema = Arc::clone(&contract.schema);
-        let elements: Vec<_> = operation.input.parts.iter().chain(&operation.headers).collect();
-        let opening = shape::opening(operation.version, Some((&schema, &elements)));
-        let head = head(operation.version, &operation.action, setup)?;
-        Ok(Self { endpoint, target: path, head, opening, call: Call::Operation { schema, operation, input, header } })
+        let opening = operation.opening();
+        let head = head(operation.version(), operation.action(), setup)?;
+        Ok(Self { endpoint, target: path, head, opening, call: Call::Operation { operation, input, header } })
     }
 
     /// Binds a target that says by itself what is sent.
@@ -125,7 +118,7 @@ impl Bound {
         };
         let version = target.version.unwrap_or(Version::V11);
         let head = head(version, target.action.as_deref().unwrap_or(""), setup)?;
-        let opening = shape::opening(version, None);
+        let opening = opening(version);
         Ok(Self { endpoint: address.endpoint, target: address.target, head, opening, call: Call::Xml(xml) })
     }
 
@@ -134,18 +127,18 @@ impl Bound {
         &self.endpoint
     }
 
-    /// What may be answered.
-    pub(crate) fn expected(&self) -> Expected<'_> {
+    /// Reads an answer.
+    pub(crate) fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Refused> {
         match &self.call {
-            Call::Operation { schema, operation, .. } => Expected::Message(schema, operation.output.as_ref()),
-            Call::Xml(_) => Expected::Free,
+            Call::Operation { operation, .. } => operation.read(status, headers, body),
+            Call::Xml(_) => callgate_wsdl::read(status, headers, body),
         }
     }
 
     /// What it takes and gives, where a WSDL says.
     pub(crate) fn description(&self) -> Option<Description> {
         match &self.call {
-            Call::Operation { schema, operation, .. } => Some(describe::description(schema, operation)),
+            Call::Operation { operation, .. } => Some(operation.describe()),
             Call::Xml(_) => None,
         }
     }
@@ -198,23 +191,21 @@ impl Bound {
                 let failed = |error| UpstreamError::unrendered("the envelope's body could not be rendered", error);
                 out.push_str(&template.render_xml(&scope()).map_err(failed)?);
             }
-            Call::Operation { schema, operation, input, header } => {
+            Call::Operation { operation, input, header } => {
                 let failed = |error| UpstreamError::unrendered("the operation's input could not be rendered", error);
                 let header = match header {
                     Some(header) => Some(header.render(&scope()).map_err(failed)?),
                     None => None,
                 };
                 begin(&mut out, setup, |out| match &header {
-                    Some(header) => Ok(headers(out, schema, operation, header)?),
+                    Some(header) => operation.write_headers(out, header).map_err(error::mismatch),
                     None => Ok(()),
                 })?;
                 let input = match input {
                     Input::Body(_) if is_plain_json(&parts.headers) => json(bytes.map_or(&[], |bytes| &**bytes))?,
                     Input::Tree(tree) | Input::Body(tree) => tree.render(&scope()).map_err(failed)?,
                 };
-                let mut encoder = Encoder::new(schema, out);
-                encoder.parts(&operation.input.parts, &input)?;
-                out = encoder.out;
+                operation.write_input(&mut out, &input).map_err(error::mismatch)?;
             }
         }
         out.push_str(CLOSING);
@@ -246,24 +237,6 @@ fn begin(
         out.push_str("</soap:Header>");
     }
     out.push_str("<soap:Body>");
-    Ok(())
-}
-
-/// The headers of an operation, by name.
-fn headers(out: &mut String, schema: &Schema, operation: &Operation, value: &Value) -> Result<(), Mismatch> {
-    let Value::Object(members) = value else { return Err(Mismatch::wanted("an object").below("header")) };
-    let known = operation.headers.iter().map(|element| &*element.name.local);
-    if let Some(unknown) = members.keys().find(|key| !known.clone().any(|known| known == key.as_str())) {
-        return Err(Mismatch::unknown(unknown, "the operation's headers", known).below("header"));
-    }
-    let mut encoder = Encoder::new(schema, std::mem::take(out));
-    for element in &operation.headers {
-        if let Some(value) = members.get(&*element.name.local).filter(|value| !value.is_null()) {
-            let within = |mismatch: Mismatch| mismatch.below(&element.name.local).below("header");
-            encoder.element(element, value).map_err(within)?;
-        }
-    }
-    *out = encoder.out;
     Ok(())
 }
 

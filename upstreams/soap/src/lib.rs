@@ -2,28 +2,12 @@
 
 mod address;
 mod config;
-mod decode;
-mod describe;
-mod documents;
-mod encode;
 mod error;
-mod fault;
 mod function;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
-mod location;
-mod name;
-mod reply;
 mod security;
 mod shape;
 mod source;
 mod target;
-#[cfg(test)]
-mod tests;
-mod tree;
-mod wsdl;
-mod xsd;
 
 use std::sync::Arc;
 
@@ -33,21 +17,20 @@ use callgate_core::{
     upstream::has_idempotency_key, written,
 };
 use callgate_http::HttpClient;
+use callgate_wsdl::{Contract, Reply, Uncallable, is_url};
 use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 
+pub use callgate_wsdl::{NoVersion, Version};
 pub use config::{Basic, Config, Credentials, UsernameToken};
 pub use target::Target;
-pub use wsdl::{NoVersion, Version};
 
 use crate::{
     address::{Address, Addresses},
     error::Unusable,
     function::{Bound, Setup},
-    reply::Reply,
     security::Token,
     source::{Awaited, Fetcher, NotFetched},
-    wsdl::Contract,
 };
 
 /// The kind `soap`: one SOAP service.
@@ -88,7 +71,7 @@ impl Upstream for Soap {
     type Function = Function;
 
     fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
-        let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !location::is_url(wsdl)) else { return Vec::new() };
+        let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !is_url(wsdl)) else { return Vec::new() };
         match source::from_files(&files.file(wsdl), files) {
             Ok(contract) => {
                 config.contract = contract.map(Arc::new);
@@ -124,7 +107,7 @@ impl Upstream for Soap {
         let source = match &config.wsdl {
             Some(wsdl) if config.contract.is_none() => {
                 let file = || context.file(wsdl).to_string_lossy().into_owned();
-                Some((fetcher(), if location::is_url(wsdl) { wsdl.clone() } else { file() }))
+                Some((fetcher(), if is_url(wsdl) { wsdl.clone() } else { file() }))
             }
             _ => None,
         };
@@ -183,7 +166,8 @@ impl Upstream for Soap {
         let reply = self.client.send(bound.endpoint(), request).await?;
         let (mut parts, body) = reply.into_parts();
         let bytes = body.collect(context.max_body()).await.map_err(|error| error::reply_body(&error))?;
-        let reply = reply::read(parts.status, &parts.headers, &bytes, bound.expected())?;
+        let reply = bound.read(parts.status, &parts.headers, &bytes);
+        let reply = reply.map_err(|refused| error::refused(&refused, parts.status, &parts.headers))?;
         shape::without_body(&mut parts.headers);
         let body = match reply {
             Reply::Fault(fault) => return Err(error::fault(&fault)),
@@ -225,13 +209,12 @@ impl Upstream for Soap {
                 None => return Ok(Vec::new()),
             },
         };
-        let callable = contract.names().filter_map(|(name, listed)| Some((name, listed.operation.as_ref().ok()?)));
-        Ok(callable
+        Ok(contract
+            .operations()
             .map(|(name, operation)| {
-                let stub = describe::stub(&contract.schema, &operation.input);
-                let discovered = Discovered::new(name).with_option("input", stub);
-                match &operation.note {
-                    Some(note) => discovered.with_note(note.to_string()),
+                let discovered = Discovered::new(name).with_option("input", operation.stub());
+                match operation.note() {
+                    Some(note) => discovered.with_note(note.to_owned()),
                     None => discovered,
                 }
             })
@@ -299,15 +282,7 @@ fn basic(basic: &Basic) -> Result<HeaderValue, http::header::InvalidHeaderValue>
 
 /// Tells in the log which operations can't be called.
 fn report(contract: &Contract, upstream: &str) {
-    for listed in contract.operations() {
-        if let Err(reason) = &listed.operation {
-            tracing::info!(
-                upstream,
-                operation = &*listed.name,
-                port = &*listed.port,
-                reason,
-                "An operation of the WSDL cannot be called."
-            );
-        }
+    for Uncallable { operation, port, reason } in contract.uncallable() {
+        tracing::info!(upstream, operation, port, reason, "An operation of the WSDL cannot be called.");
     }
 }

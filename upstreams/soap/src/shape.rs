@@ -1,5 +1,6 @@
-//! What a call looks like as HTTP and as an envelope. Pure.
+//! What a call looks like as HTTP. Pure.
 
+use callgate_wsdl::Version;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{
@@ -8,12 +9,6 @@ use http::{
         RANGE, UPGRADE,
     },
     request::Parts,
-};
-
-use crate::{
-    name::{XSD, XSI},
-    wsdl::Version,
-    xsd::{Element, Schema},
 };
 
 const ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -99,30 +94,6 @@ pub(crate) fn without_body(headers: &mut HeaderMap) {
         headers.remove(name);
     }
 }
-
-/// The beginning of an envelope, with the prefixes of some of the schema's elements.
-pub(crate) fn opening(version: Version, schema: Option<(&Schema, &[&Element])>) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<soap:Envelope xmlns:soap=\"");
-    out.extend([version.namespace(), "\" xmlns:xsi=\"", XSI, "\" xmlns:xsd=\"", XSD, "\""]);
-    if let Some((schema, elements)) = schema {
-        for number in schema.prefixes_of(elements) {
-            if let Some(namespace) = schema.namespaces.get(number) {
-                out.extend([
-                    " xmlns:n",
-                    &number.to_string(),
-                    "=\"",
-                    &namespace.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
-                    "\"",
-                ]);
-            }
-        }
-    }
-    out.push('>');
-    out
-}
-
-/// The end of an envelope.
-pub(crate) const CLOSING: &str = "</soap:Body></soap:Envelope>";
 
 #[cfg(test)]
 mod tests {

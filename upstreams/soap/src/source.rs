@@ -8,10 +8,11 @@ use std::{
 
 use callgate_core::{Body, Context, Files};
 use callgate_http::HttpClient;
+use callgate_wsdl::{Contract, Documents, is_url};
 use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
 use tokio::sync::Notify;
 
-use crate::{address::Addresses, documents::Documents, location::is_url, wsdl::Contract};
+use crate::address::Addresses;
 
 /// The largest document of a description, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -29,7 +30,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub(crate) fn from_files(wsdl: &Path, files: &Files) -> Result<Option<Contract>, String> {
     let mut documents = Documents::new(&wsdl.to_string_lossy());
     let mut whole = true;
-    while let Some(location) = documents.next() {
+    while let Some(location) = documents.wanted() {
         if is_url(&location) {
             whole = false;
         } else {
@@ -39,7 +40,7 @@ pub(crate) fn from_files(wsdl: &Path, files: &Files) -> Result<Option<Contract>,
         }
     }
     // What is wrong with the WSDL itself is known in either case.
-    documents.root()?;
+    documents.check()?;
     if whole { Contract::new(&documents).map(Some) } else { Ok(None) }
 }
 
@@ -52,7 +53,7 @@ fn read(location: &str) -> Result<String, String> {
 }
 
 fn text(bytes: &[u8]) -> Result<String, String> {
-    crate::reply::text("", bytes)
+    callgate_wsdl::text("", bytes)
         .map(std::borrow::Cow::into_owned)
         .ok_or_else(|| "it is in a character encoding that is not supported".to_owned())
 }
@@ -80,7 +81,7 @@ impl Fetcher {
     /// A description, parts of which have to be fetched.
     pub(crate) async fn contract(&self, wsdl: &str) -> Result<Contract, NotFetched> {
         let mut documents = Documents::new(wsdl);
-        while let Some(location) = documents.next() {
+        while let Some(location) = documents.wanted() {
             let text = if is_url(&location) {
                 self.fetch(&location, wsdl).await
             } else {

@@ -2,10 +2,9 @@
 
 use callgate_core::{Invalid, Settings};
 use callgate_transform::{Located, Shape, Template, Text, Tree};
+use callgate_wsdl::Version;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::wsdl::Version;
 
 /// An operation of a SOAP service, and where its input comes from.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

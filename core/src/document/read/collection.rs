@@ -12,7 +12,7 @@ use super::{
     node::NodeDeserializer,
     placeholder::Placeholder,
 };
-use crate::document::{DocPath, Key, Node, suggest::nearest};
+use crate::document::{DocPath, Key, Node, nearest};
 
 pub(super) struct Items<'a> {
     list: &'a Node,

@@ -5,12 +5,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, Expected, Unexpected};
 
 use super::{Session, identity};
-use crate::document::{
-    DocPath, Flaw, Node, Span, Value,
-    mask::text_without,
-    substitute::Resolved,
-    suggest::{listed, nearest},
-};
+use crate::document::{DocPath, Flaw, Node, Resolved, Span, Value, listed, mask::text_without, nearest};
 
 /// Separates a hint from the message in the text of a type's own error.
 pub(crate) const HELP: &str = "\nhelp: ";

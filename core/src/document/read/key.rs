@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::error::Error;
-use crate::document::{Key, Value, scalar};
+use crate::document::{Key, Value, resolve};
 
 pub(super) struct KeyDeserializer<'a> {
     pub(super) key: &'a Key,
@@ -16,7 +16,7 @@ pub(super) struct KeyDeserializer<'a> {
 
 impl KeyDeserializer<'_> {
     fn number(&self) -> Result<i128, Error> {
-        match scalar::resolve(&self.key.text) {
+        match resolve(&self.key.text) {
             Value::Integer(value) => Ok(value),
             _ => Err(Error::wrong(format!("expected a whole number as key, found `{}`", self.key.text))),
         }

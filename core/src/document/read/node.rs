@@ -11,7 +11,7 @@ use super::{
     error::Error,
     variant,
 };
-use crate::document::{DocPath, Node, Value, scalar, text::TEXT};
+use crate::document::{DocPath, Node, Value, resolve, text::TEXT};
 
 pub(super) struct NodeDeserializer<'a> {
     pub(super) node: &'a Node,
@@ -79,7 +79,7 @@ impl<'a> NodeDeserializer<'a> {
     /// Within `{...}` a reference must be quoted, so the quotes say nothing about the type of what it gives.
     fn typed(&self) -> Cow<'a, Value> {
         match &self.node.value {
-            Value::String(text) if self.node.is_substituted() => Cow::Owned(scalar::resolve(text)),
+            Value::String(text) if self.node.is_substituted() => Cow::Owned(resolve(text)),
             value => Cow::Borrowed(value),
         }
     }
@@ -96,7 +96,7 @@ impl<'a> NodeDeserializer<'a> {
 }
 
 fn is_number(text: &str) -> bool {
-    matches!(scalar::resolve(text), Value::Integer(_) | Value::Float(_))
+    matches!(resolve(text), Value::Integer(_) | Value::Float(_))
 }
 
 macro_rules! whole_numbers {

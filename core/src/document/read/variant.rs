@@ -9,7 +9,7 @@ use super::{
     error::{Error, unknown},
     node::NodeDeserializer,
 };
-use crate::document::{Value, suggest::listed};
+use crate::document::{Value, listed};
 
 pub(super) fn read<'a, V: Visitor<'a>>(
     of: &NodeDeserializer<'a>,

@@ -1,5 +1,7 @@
 //! Texts become trees.
 
+use std::collections::HashMap;
+
 use super::{Given, parse, refused};
 use crate::document::{Document, Span, Value};
 
@@ -137,4 +139,16 @@ proptest::proptest! {
         proptest::prop_assert_eq!(document.root().entries().len(), 2);
         proptest::prop_assert_eq!(node.scalar_text(), Some(value.as_str()));
     }
+}
+
+#[test]
+fn nodes_say_the_same_wherever_they_are_written_and_by_whatever_reference() {
+    let given = Given { files: HashMap::from([("f".to_owned(), "y".to_owned())]), ..Given::with(&[("X", "x")]) };
+    let root = |text: &str| Document::parse("t", text, &given).unwrap().root().clone();
+    let first = root("{a: x, b: [1, {c: true}]}");
+    assert!(first.says_the_same(&root("# moved\na: ${X}\nb:\n- 1\n- c: true\n")));
+    for other in ["{a: x, b: [1, {c: false}]}", "{a: x, b: [1]}", "{a: x}", "{a: '${file:f}', b: [1, {c: true}]}"] {
+        assert!(!first.says_the_same(&root(other)), "{other}");
+    }
+    assert!(!root("{a: 1.10}").says_the_same(&root("{a: 1.1}")), "it may be read as text");
 }

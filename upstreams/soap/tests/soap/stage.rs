@@ -25,7 +25,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// A file of the corpus.
 pub(crate) fn corpus(name: &str) -> String {
-    format!("{}/tests/corpus/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../wsdl/tests/corpus/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Reads a configuration whose upstream `shop` has these options, and these routes.
