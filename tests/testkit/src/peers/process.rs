@@ -25,8 +25,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A peer's process, with a folder of its own for files and log; killed with all its children when dropped.
 ///
-/// It also ends when the test's process is killed: a shell holds the other end of a pipe and kills the group once the
-/// pipe closes.
+/// It also ends when the test's process is killed: a shell holds the other end of a pipe, and once the pipe closes kills the
+/// group and removes the folder.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -62,7 +62,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(PeerError::io(format!("start {name}")))?;
-        match watchdog(child.id()) {
+        match watchdog(child.id(), folder.path()) {
             Ok(watchdog) => Ok(Self { name: name.to_owned(), child, reaped: false, watchdog, folder }),
             Err(error) => {
                 signal(&child, Signal::KILL);
@@ -236,11 +236,13 @@ fn state(folder: &Path) -> Option<String> {
     Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
-/// Starts a shell that kills the group when the writing end of its input closes, which the system does for us.
-fn watchdog(group: u32) -> Result<Child, PeerError> {
+/// Starts a shell that kills the group and removes its folder when the writing end of its input closes, which the system does
+/// for us.
+fn watchdog(group: u32, folder: &Path) -> Result<Child, PeerError> {
     Command::new("sh")
-        .args(["-c", "read -r _; kill -s KILL -- \"-$0\" 2>/dev/null"])
+        .args(["-c", "read -r _; kill -s KILL -- \"-$0\"; rm -rf -- \"$1\""])
         .arg(group.to_string())
+        .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -307,11 +309,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_killed_owner_takes_its_processes_along() {
+    async fn a_killed_owner_takes_its_processes_and_their_files_along() {
         let mut process = shell("sleep 600");
+        let folder = process.path().to_owned();
         // Closing the pipe is what the system does when the owner dies.
         drop(process.watchdog.stdin.take());
         let limit = Duration::from_secs(20);
         assert!(super::super::until(limit, async || process.status().unwrap().is_some()).await);
+        assert!(super::super::until(limit, async || !folder.exists()).await);
     }
 }

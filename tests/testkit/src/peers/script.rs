@@ -6,8 +6,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::PeerError;
+use super::{PeerError, Process};
 
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -27,19 +28,22 @@ struct Session {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// What the script takes for the system's temporary folder: it is killed before it could tidy up.
+    _folder: TempDir,
 }
 
 impl Script {
     /// Starts the script.
     pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Self, PeerError> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let folder = Process::folder("script")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("TMPDIR", folder.path());
         let mut child = command.spawn().map_err(PeerError::io(format!("start {name}")))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| PeerError::Io {
             action: format!("reach the pipes of {name}"),
             source: std::io::ErrorKind::BrokenPipe.into(),
         })?;
-        let session = Session { child, input, output: BufReader::new(output) };
+        let session = Session { child, input, output: BufReader::new(output), _folder: folder };
         Ok(Self { name, session: Arc::new(Mutex::new(session)) })
     }
 
@@ -101,6 +105,16 @@ mod tests {
         let script = shell(r#"i=0; while read -r _; do i=$((i + 1)); echo "{\"result\": $i}"; done"#);
         assert_eq!(script.call("count", json!({})).await.unwrap(), 1);
         assert_eq!(script.call("count", json!({})).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_script_leaves_behind_goes_with_it() {
+        let script = shell(r#"read -r _; mktemp -d >/dev/null; echo "{\"result\": \"$TMPDIR\"}"; read -r _"#);
+        let folder = script.call("folder", json!({})).await.unwrap();
+        let folder = std::path::Path::new(folder.as_str().unwrap());
+        assert_eq!(folder.read_dir().unwrap().count(), 1);
+        drop(script);
+        assert!(!folder.exists());
     }
 
     #[tokio::test]
