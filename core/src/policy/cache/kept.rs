@@ -13,6 +13,7 @@ use http_cache_semantics::CachePolicy;
 
 use super::{
     flight::Flight,
+    has_credentials,
     store::{Entry, Store},
 };
 use crate::body::{Body, BodyError};
@@ -39,11 +40,11 @@ impl Coming {
                 bytes.into()
             }
             Some(_) => {
-                self.store.pass(&self.key);
+                self.store.pass(&self.key, has_credentials(&self.request));
                 body
             }
             None if body.size_hint().lower() > self.limit => {
-                self.store.pass(&self.key);
+                self.store.pass(&self.key, has_credentials(&self.request));
                 body
             }
             None => Body::new(Kept { body, bytes: BytesMut::new(), coming: Some(self) }),
@@ -76,7 +77,9 @@ impl HttpBody for Kept {
                 // Trailers are not kept, and so what has some is not either.
                 if this.coming.as_ref().is_some_and(|coming| length > coming.limit) || frame.is_trailers() {
                     let given_up = this.coming.take();
-                    given_up.into_iter().for_each(|coming| coming.store.pass(&coming.key));
+                    given_up
+                        .into_iter()
+                        .for_each(|coming| coming.store.pass(&coming.key, has_credentials(&coming.request)));
                     this.bytes = BytesMut::new();
                 }
                 if let (Some(data), true) = (frame.data_ref(), this.coming.is_some()) {

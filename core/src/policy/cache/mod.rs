@@ -153,7 +153,9 @@ impl Replies {
         *shown.headers_mut() = head.headers.clone();
         let says = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA];
         let silent = !says.iter().any(|name| head.headers.contains_key(name));
-        let by_ttl = silent.then_some(self.keeping.ttl).flatten();
+        // The configuration can say how long a reply holds, but not that what one client gets is for all.
+        let has_credentials = has_credentials(&request);
+        let by_ttl = if silent && !has_credentials { self.keeping.ttl } else { None };
         if let Some(ttl) = by_ttl {
             let value = HeaderValue::try_from(format!("s-maxage={}", ttl.as_secs()));
             value.into_iter().for_each(|value| drop(shown.headers_mut().insert(header::CACHE_CONTROL, value)));
@@ -167,7 +169,7 @@ impl Replies {
         let is_ones = head.headers.contains_key(header::SET_COOKIE)
             || head.headers.get_all(header::VARY).iter().any(|value| value.as_bytes().contains(&b'*'));
         if !policy.is_storable() || !useful || is_ones {
-            self.store.pass(&key);
+            self.store.pass(&key, has_credentials);
             return Response::from_parts(head, body);
         }
         let coming = Coming {
@@ -209,6 +211,11 @@ fn is_plain(invocation: &Invocation) -> bool {
     let headers = invocation.request.headers();
     let special = [header::RANGE, header::UPGRADE].iter().any(|name| headers.contains_key(name));
     !special && invocation.request.body().is_end_stream()
+}
+
+/// Whether a request may tell whose it is, by what [`asked`] leaves of it.
+fn has_credentials(request: &Parts) -> bool {
+    [header::AUTHORIZATION, header::COOKIE].iter().any(|name| request.headers.contains_key(name))
 }
 
 fn is_conditional(request: &Parts) -> bool {

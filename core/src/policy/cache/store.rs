@@ -10,6 +10,8 @@ use http::request::Parts;
 use http_cache_semantics::{BeforeRequest, CachePolicy};
 use moka::sync::Cache;
 
+use super::has_credentials;
+
 /// How many replies are kept of one resource, for requests that differ in what `vary` names.
 const VARIANTS: usize = 8;
 /// How long requests for something that can't be kept do not wait for each other.
@@ -30,7 +32,11 @@ pub(super) struct Entry {
 enum Kept {
     Variants(Arc<[Arc<Entry>]>),
     /// What came last could not be kept.
-    Nothing(Instant),
+    Nothing {
+        since: Instant,
+        /// Whether that may be for the credentials of who asked.
+        for_credentials: bool,
+    },
 }
 
 /// What is known of a request.
@@ -54,7 +60,7 @@ impl Store {
         let weigh = |key: &Arc<str>, kept: &Kept| {
             let variants = match kept {
                 Kept::Variants(variants) => variants.iter().map(|entry| entry.body.len() + OVERHEAD).sum(),
-                Kept::Nothing(_) => 0,
+                Kept::Nothing { .. } => 0,
             };
             u32::try_from(key.len() + variants).unwrap_or(u32::MAX)
         };
@@ -62,20 +68,31 @@ impl Store {
     }
 
     pub(super) fn find(&self, key: &Arc<str>, request: &Parts, now: SystemTime) -> Known {
+        let has_credentials = has_credentials(request);
         let variants = match self.0.get(key) {
             Some(Kept::Variants(variants)) => variants,
-            Some(Kept::Nothing(since)) if since.elapsed() < PASS => return Known::Passing,
-            Some(Kept::Nothing(_)) | None => return Known::Unknown,
+            Some(Kept::Nothing { since, for_credentials })
+                if since.elapsed() < PASS && (has_credentials || !for_credentials) =>
+            {
+                return Known::Passing;
+            }
+            Some(Kept::Nothing { .. }) | None => return Known::Unknown,
         };
         let mut stale = None;
+        let mut nothing = Known::Unknown;
         for entry in variants.iter() {
+            // A function that says nothing may have something else for who is known to it.
+            if entry.by_ttl && has_credentials {
+                nothing = Known::Passing;
+                continue;
+            }
             match entry.policy.before_request(request, now) {
                 BeforeRequest::Fresh(parts) => return Known::Fresh(Box::new(parts), Arc::clone(entry)),
                 BeforeRequest::Stale { request, matches: true } => stale = Some((request, Arc::clone(entry))),
                 BeforeRequest::Stale { matches: false, .. } => {}
             }
         }
-        stale.map_or(Known::Unknown, |(request, entry)| Known::Stale(Box::new(request), entry))
+        stale.map_or(nothing, |(request, entry)| Known::Stale(Box::new(request), entry))
     }
 
     /// Keeps a reply, in the place of one for the same request.
@@ -93,9 +110,9 @@ impl Store {
     }
 
     /// Keeps in mind that nothing can be kept.
-    pub(super) fn pass(&self, key: &Arc<str>) {
+    pub(super) fn pass(&self, key: &Arc<str>, for_credentials: bool) {
         if !matches!(self.0.get(key), Some(Kept::Variants(_))) {
-            self.0.insert(Arc::clone(key), Kept::Nothing(Instant::now()));
+            self.0.insert(Arc::clone(key), Kept::Nothing { since: Instant::now(), for_credentials });
         }
     }
 

@@ -151,7 +151,9 @@ async fn what_is_not_for_all_is_not_kept() {
 
 #[tokio::test]
 async fn what_clients_get_by_their_credentials_is_for_all_only_if_it_says_so() {
-    for (said, calls) in [("max-age=60", 2), ("public, max-age=60", 1), ("s-maxage=60", 1)] {
+    for (said, calls) in
+        [("max-age=60", 2), ("public, max-age=60", 1), ("s-maxage=60", 1), ("max-age=60, must-revalidate", 1)]
+    {
         let stage = Stage::new("true", move |_, _| reply(&[("cache-control", said)], "text"));
         for _ in 0..2 {
             let mut invocation = invocation(request("GET", &[]));
@@ -172,6 +174,39 @@ async fn the_ttl_is_for_replies_that_say_nothing_and_for_the_gateway_alone() {
     let stage = Stage::new(r#"{"ttl": "60s"}"#, |_, _| reply(&[("cache-control", "no-cache")], "text"));
     stage.get(&[]).await;
     stage.get(&[]).await;
+    assert_eq!(stage.calls(), 2);
+}
+
+#[tokio::test]
+async fn the_ttl_does_not_make_what_one_client_gets_a_reply_for_all() {
+    for (name, users) in [("authorization", ["Bearer ann", "Bearer bob"]), ("cookie", ["session=ann", "session=bob"])] {
+        let stage = Stage::new(r#"{"ttl": "60s"}"#, move |_, request| {
+            let user = request.headers().get(name).map_or("nobody", |user| user.to_str().unwrap());
+            reply(&[], user.to_owned())
+        });
+        for user in users {
+            assert_eq!(text(stage.get(&[(name, user)]).await).await, user);
+        }
+        assert_eq!(stage.calls(), 2, "{name}");
+        // Who brings none still shares, and who brings some does not get what is shared.
+        for _ in 0..2 {
+            assert_eq!(text(stage.get(&[]).await).await, "nobody");
+        }
+        assert_eq!(stage.calls(), 3, "{name}");
+        assert_eq!(text(stage.get(&[(name, users[0])]).await).await, users[0]);
+    }
+    // Let in by the gateway, with whatever credentials.
+    let stage = Stage::new(r#"{"ttl": "60s"}"#, |_, _| reply(&[], "text"));
+    for _ in 0..2 {
+        let mut invocation = invocation(request("GET", &[("x-api-key", "k")]));
+        Arc::make_mut(&mut invocation.context).authenticated = true;
+        stage.cached.call(invocation).await.unwrap();
+    }
+    assert_eq!(stage.calls(), 2);
+    let stage = Stage::new(r#"{"ttl": "60s"}"#, |_, _| reply(&[("set-cookie", "a=1")], "text"));
+    for _ in 0..2 {
+        stage.get(&[]).await;
+    }
     assert_eq!(stage.calls(), 2);
 }
 
