@@ -1,9 +1,16 @@
 //! The failure of an upstream, classified by its author once and for all.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use callgate_transform::TransformError;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use serde_json::{Map, Value};
 
 use crate::body::{BodyError, BoxError};
@@ -214,10 +221,18 @@ impl std::error::Error for UpstreamError {
     }
 }
 
-/// How long a reply's `retry-after` asks to wait, where it does so in seconds and not by a date.
+/// How long a reply's `retry-after` asks to wait: in seconds, or until a date (RFC 9110 10.2.3), one that has gone by being no
+/// time at all. A date is read by the clock of whoever wrote it, where the reply's `date` tells that.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let until = date(text)?;
+    let now = headers.get(DATE).and_then(|sent| date(sent.to_str().ok()?)).unwrap_or_else(SystemTime::now);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// An error and all its causes in one line, for the log. A cause that only repeats what was said is left out.
@@ -255,7 +270,23 @@ mod tests {
     fn a_wait_is_read_in_seconds() {
         let asked = |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
         assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!((asked("Fri, 31 Dec 1999 23:59:59 GMT"), asked("-1")), (None, None));
+        assert_eq!((asked("-1"), asked("1.5"), asked("soon")), (None, None, None));
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_wait_until_a_date_is_read_by_the_clock_of_who_asks() {
+        let asked = |until: &str, sent: Option<&str>| {
+            let sent = sent.map(|sent| (DATE, sent.parse().unwrap()));
+            retry_after(&[(RETRY_AFTER, until.parse().unwrap())].into_iter().chain(sent).collect())
+        };
+        let (sent, until) = ("Fri, 31 Dec 1999 23:59:29 GMT", "Fri, 31 Dec 1999 23:59:59 GMT");
+        assert_eq!(asked(until, Some(sent)), Some(Duration::from_secs(30)));
+        assert_eq!(asked("Friday, 31-Dec-99 23:59:59 GMT", Some(sent)), Some(Duration::from_secs(30)));
+        assert_eq!((asked(sent, Some(until)), asked(until, None)), (Some(Duration::ZERO), Some(Duration::ZERO)));
+        assert_eq!(asked("Fri, 31 Dec 1999", Some(sent)), None);
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        let wait = asked(&soon, None).unwrap();
+        assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(30), "{wait:?}");
     }
 }
