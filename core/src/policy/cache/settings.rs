@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Value, json};
 
 use crate::{
-    document::{Period, Size},
+    document::{HELP, Period, Size},
     policy::settings::Inherit,
 };
 
@@ -28,8 +28,8 @@ pub(crate) enum CacheSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Fields {
-    /// How long a reply is fresh that says nothing about it. Default: such a reply is not kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How long a reply is fresh that says nothing about it, in whole seconds. Default: such a reply is not kept.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "seconds")]
     ttl: Option<Period>,
     /// How many bytes are kept for a destination of a route; what was used least goes first. Default: 64MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +83,16 @@ impl Keeping {
     }
 }
 
+/// HTTP counts the age of replies in seconds.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Period>, D::Error> {
+    let period = Period::deserialize(deserializer)?;
+    if period.is_zero() || period.subsec_nanos() > 0 {
+        let message = format!("`{period}` is not one or more whole seconds{HELP}write `1s` at least");
+        return Err(D::Error::custom(message));
+    }
+    Ok(Some(period))
+}
+
 struct Either;
 
 impl<'de> Visitor<'de> for Either {
@@ -123,5 +133,21 @@ impl JsonSchema for CacheSettings {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [{"type": "boolean"}, generator.subschema_for::<Fields>()]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ttl_is_whole_seconds() {
+        let read = |ttl: &str| serde_json::from_value::<CacheSettings>(json!({"ttl": ttl}));
+        for ttl in ["0s", "999ms", "1.5s"] {
+            let error = read(ttl).unwrap_err().to_string();
+            assert!(error.contains("is not one or more whole seconds"), "{ttl}: {error}");
+        }
+        let read = |ttl| read(ttl).unwrap().resolve().unwrap().ttl;
+        assert_eq!((read("1s"), read("1.5m")), (Some(Duration::from_secs(1)), Some(Duration::from_secs(90))));
     }
 }
