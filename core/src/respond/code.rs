@@ -17,6 +17,7 @@ pub enum Code {
     Unauthenticated,
     Forbidden,
     RateLimited,
+    NotCached,
     UpstreamUnreachable,
     UpstreamTimeout,
     UpstreamThrottled,
@@ -31,7 +32,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -40,6 +41,7 @@ impl Code {
         Self::Unauthenticated,
         Self::Forbidden,
         Self::RateLimited,
+        Self::NotCached,
         Self::UpstreamUnreachable,
         Self::UpstreamTimeout,
         Self::UpstreamThrottled,
@@ -89,6 +91,12 @@ impl Code {
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests",
                 "This is more than is allowed here; `retry-after` says when to come again.",
+            ),
+            Self::NotCached => (
+                "not_cached",
+                StatusCode::GATEWAY_TIMEOUT,
+                "Not cached",
+                "Nothing is kept that answers this request, and `only-if-cached` forbids to ask for it.",
             ),
             Self::UpstreamUnreachable => (
                 "upstream_unreachable",

@@ -74,7 +74,7 @@ const fn status(code: Code) -> &'static str {
         Code::Unauthenticated => "16",
         Code::Forbidden => "7",
         Code::UpstreamTimeout => "4",
-        Code::UpstreamUnreachable | Code::UpstreamThrottled | Code::UpstreamUnavailable => "14",
+        Code::NotCached | Code::UpstreamUnreachable | Code::UpstreamThrottled | Code::UpstreamUnavailable => "14",
         Code::GrpcStatus => "2",
         Code::UpstreamDenied | Code::FunctionError | Code::BadUpstreamReply | Code::Unroutable | Code::SoapFault => {
             "13"

@@ -26,10 +26,11 @@ use self::{
     kept::Coming,
     store::{Entry, Known, Store},
 };
-use super::stack::Stack;
+use super::{denial::Denial, stack::Stack};
 use crate::{
     failure::Failure,
     invocation::{Invocation, Response},
+    respond::Code,
     upstream::BoxFuture,
 };
 
@@ -70,11 +71,16 @@ impl Replies {
             return self.change(inner, invocation, &key).await;
         }
         let request = asked(&invocation);
+        let only_kept = asks_only_for_what_is_kept(&request);
         if !is_plain(&invocation) {
+            if only_kept {
+                return Err(not_cached());
+            }
             return inner.call(invocation).await.map(|reply| marked(reply, Forward::Bypass));
         }
         let stale = match self.store.find(&key, &request, SystemTime::now()) {
             Known::Fresh(head, entry) => return Ok(again(*head, &entry, &request)),
+            Known::Passing | Known::Stale(..) | Known::Unknown if only_kept => return Err(not_cached()),
             Known::Passing => return inner.call(invocation).await.map(|reply| marked(reply, Forward::Miss)),
             Known::Stale(conditional, entry) => Some((conditional, entry)),
             Known::Unknown => None,
@@ -204,6 +210,16 @@ fn asked(invocation: &Invocation) -> Parts {
         head.headers.remove(name);
     }
     head
+}
+
+/// Whether the client would rather have nothing than wait for the function (RFC 9111 5.2.1.7).
+fn asks_only_for_what_is_kept(request: &Parts) -> bool {
+    let lines = request.headers.get_all(header::CACHE_CONTROL).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|directive| directive.trim().eq_ignore_ascii_case("only-if-cached"))
+}
+
+fn not_cached() -> Failure {
+    Failure::Denied(Box::new(Denial::new(Code::NotCached, Code::NotCached.detail())))
 }
 
 /// Whether a request asks for a whole resource, and brings nothing along.

@@ -243,6 +243,26 @@ async fn a_stale_reply_is_asked_for_and_renewed() {
 }
 
 #[tokio::test]
+async fn who_wants_only_what_is_kept_makes_no_call() {
+    let stage = Stage::new("true", |_, _| reply(&[("cache-control", "max-age=60"), ("vary", "a")], "text"));
+    let only = ("cache-control", "max-stale, Only-If-Cached");
+    let refused = async |request| match stage.cached.call(invocation(request)).await.unwrap_err() {
+        Failure::Denied(denial) => denial.code == Code::NotCached && denial.code.status() == 504,
+        _ => false,
+    };
+    assert!(refused(request("GET", &[only])).await);
+    assert_eq!(stage.calls(), 0);
+    stage.get(&[]).await;
+    assert_eq!(text(stage.get(&[only]).await).await, "text");
+    // Another variant, a part, and what the client wants to be asked for again.
+    for other in [("a", "b"), ("range", "bytes=0-1"), ("pragma", "no-cache")] {
+        assert!(refused(request("GET", &[only, other])).await, "{other:?}");
+    }
+    assert!(refused(request("HEAD", &[only, ("a", "b")])).await);
+    assert_eq!(stage.calls(), 1);
+}
+
+#[tokio::test]
 async fn a_client_that_has_it_gets_no_body() {
     let stage = Stage::new("true", |_, _| reply(&[("cache-control", "max-age=60"), ("etag", "W/\"1\"")], "text"));
     stage.get(&[]).await;
