@@ -258,9 +258,9 @@ impl JsonSchema for Condition {
             "description": "A text that the value has to be, or a test of it",
             "anyOf": [
                 text,
-                test("present", serde_json::json!({"const": true})),
-                test("absent", serde_json::json!({"const": true})),
-                test("regex", serde_json::json!({"type": "string", "description": "matches the whole value"})),
+                test("present", serde_json::json!({"const": true, "description": "Whether it has to be there, with whatever value."})),
+                test("absent", serde_json::json!({"const": true, "description": "Whether it must not be there."})),
+                test("regex", serde_json::json!({"type": "string", "description": "A regular expression that the whole value has to match."})),
             ],
         })
     }

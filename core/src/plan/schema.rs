@@ -76,9 +76,14 @@ fn upstream(registry: &Registry, generator: &mut SchemaGenerator) -> Value {
         let config = describe(kind.config_schema(generator), kind.summary());
         set(&mut shape, kind.name(), config);
         let mut function = inline(kind.target_schema(generator), generator);
-        for name in ["request", "response"] {
-            if let Some(steps) = shape.pointer(&format!("/properties/{name}")).cloned() {
-                set(&mut function, name, steps);
+        let steps = [
+            ("request", "Steps on every request to this function, after the upstream's own."),
+            ("response", "Steps on every response of this function, before the upstream's own."),
+        ];
+        for (name, text) in steps {
+            if let Some(Value::Object(mut steps)) = shape.pointer(&format!("/properties/{name}")).cloned() {
+                steps.insert("description".to_owned(), text.into());
+                set(&mut function, name, Value::Object(steps));
             }
         }
         // The name is the function's key.
@@ -86,8 +91,21 @@ fn upstream(registry: &Registry, generator: &mut SchemaGenerator) -> Value {
             && let Some(Value::Array(required)) = fields.get_mut("required")
         {
             required.retain(|field| field != name);
+            if let Some(Value::String(text)) = function.pointer_mut(&format!("/properties/{name}/description")) {
+                text.push_str(" Default: the name that stands in front.");
+            }
         }
-        set(&mut shape, "functions", json!({"type": "object", "additionalProperties": function}));
+        if let Value::Object(fields) = &mut function {
+            fields.insert("title".to_owned(), json!(format!("Options of a function of kind {}", kind.name())));
+        }
+        set(
+            &mut shape,
+            "functions",
+            json!({
+                "type": "object", "description": "Names for functions with options, by which routes call them.",
+                "additionalProperties": function,
+            }),
+        );
         if let Value::Object(fields) = &mut shape {
             fields.insert("required".to_owned(), json!([kind.name()]));
             fields.insert("title".to_owned(), json!(format!("An upstream of kind {}", kind.name())));
@@ -184,10 +202,15 @@ fn unset(schema: &mut Value, field: &str) {
     }
 }
 
-pub(super) fn set(schema: &mut Value, field: &str, value: Value) {
+/// Gives a field another schema. What the type itself says of the field stays.
+pub(super) fn set(schema: &mut Value, field: &str, mut value: Value) {
     if let Value::Object(fields) = schema {
         let properties = fields.entry("properties").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(properties) = properties {
+            let told = properties.get(field).and_then(|before| before.get("description")).cloned();
+            if let (Some(told), Value::Object(fields)) = (told, &mut value) {
+                fields.insert("description".to_owned(), told);
+            }
             properties.insert(field.to_owned(), value);
         }
     }

@@ -33,7 +33,7 @@ pub struct ProxySettings {
     pub password: Option<Secret>,
 }
 
-/// The long form.
+/// A forward proxy, with a login where it wants one.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Fields {

@@ -36,7 +36,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ExternalSettings {
-    /// The service's `http` or `https` URL.
+    /// The service's `http` or `https` URL. Default: none, it is required here or around.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     /// Which headers go there and come back.

@@ -95,6 +95,7 @@ pub(crate) struct ApiKeySettings {
     #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
     pub(super) place: Option<KeyPlace>,
     /// The keys, by the names of those who have them: the key itself, by reference, or `sha256:` and its hash in hex.
+    /// Default: none, they are required here or around.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keys: Option<BTreeMap<String, Known>>,
     /// Whether the function gets the key too. Default: false.
@@ -107,7 +108,7 @@ pub(crate) struct ApiKeySettings {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BasicSettings {
     /// The passwords by the users' names: the password itself, by reference, or its hash: bcrypt, argon2, or `sha256:`
-    /// and hex.
+    /// and hex. Default: none, they are required here or around.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) users: Option<BTreeMap<String, Known>>,
     /// What browsers show when they ask for the password. Default: `callgate`.
@@ -126,7 +127,7 @@ macro_rules! tokens {
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(super) $field: $type,)*
             /// Whom the tokens have to be for (`aud`), one or a list of which one has to be there. `*` takes those for
-            /// anyone.
+            /// anyone. Default: none, it is required here or around.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) audience: Option<OneOrMany<String>>,
             /// What may be signed with. Default: `[RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]`.
@@ -153,9 +154,11 @@ tokens! {
     /// Signed tokens of an issuer whose keys are at a URL or in a file.
     JwtSettings {
         /// Who issues the tokens (`iss`), one or a list. `*` takes them of anyone whose key is among the `jwks`.
+        /// Default: none, it is required here or around.
         #[serde(skip_serializing_if = "Option::is_none")]
         issuer: Option<OneOrMany<String>>,
         /// The issuer's keys, a JSON Web Key Set (RFC 7517): an `http` or `https` URL, or a file.
+        /// Default: none, they are required here or around.
         #[serde(skip_serializing_if = "Option::is_none")]
         jwks: Option<String>,
     }
@@ -164,7 +167,8 @@ tokens! {
 tokens! {
     /// Signed tokens of an OpenID provider, whose keys its discovery document names.
     OidcSettings {
-        /// The provider's URL, below which `/.well-known/openid-configuration` is.
+        /// The provider's URL, below which `/.well-known/openid-configuration` is. Default: none, it is required here or
+        /// around.
         #[serde(skip_serializing_if = "Option::is_none")]
         issuer: Option<Text>,
     }
