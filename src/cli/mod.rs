@@ -15,6 +15,7 @@ mod load;
 mod message;
 mod new;
 mod progress;
+mod reference;
 mod render;
 mod run;
 mod test;
@@ -136,7 +137,11 @@ enum Command {
         output: Output,
     },
     /// Prints the JSON Schema of the configuration, for editors.
-    Schema,
+    Schema {
+        /// Prints the same for people: a reference of every field, in Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Lists the kinds of upstream, and the sources of triggers.
     Kinds {
         #[command(flatten)]
@@ -201,7 +206,8 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Kinds { output } => (output, Ok(kinds(registry))),
         Command::Import { asked, output } => (output, import::import(&asked)),
         Command::Health { asked, output } => (output, health::health(&asked)),
-        Command::Schema => text(Ok(format!("{:#}", schema(registry)))),
+        Command::Schema { markdown: false } => text(Ok(format!("{:#}", schema(registry)))),
+        Command::Schema { markdown: true } => text(Ok(reference::markdown(&schema(registry)))),
         Command::Init(asked) => text(init::init(&asked, registry)),
         Command::New(asked) => text(new::new(&asked, registry)),
         Command::Completions { shell } => text(completions::completions(shell)),

@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod new;
 mod output;
+mod reference;
 mod render;
 mod serving;
 mod terminal;
