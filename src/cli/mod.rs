@@ -204,7 +204,7 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Command::Discover { config, upstream, output } => (output, discover::discover(&config, registry, &upstream)),
         Command::Describe { config, function, output } => (output, describe::describe(&config, registry, &function)),
         Command::Kinds { output } => (output, Ok(kinds(registry))),
-        Command::Import { asked, output } => (output, import::import(&asked)),
+        Command::Import { asked, output } => (output, import::import(&asked, registry)),
         Command::Health { asked, output } => (output, health::health(&asked)),
         Command::Schema { markdown: false } => text(Ok(format!("{:#}", schema(registry)))),
         Command::Schema { markdown: true } => text(Ok(reference::markdown(&schema(registry)))),

@@ -60,7 +60,7 @@ fn endpoints_of_krakend() {
     assert_eq!(told["configuration"]["routes"][0]["timeout"], "800ms");
     assert_eq!(told["configuration"]["routes"][1]["timeout"], "3s");
     let left = left(&told);
-    for expected in ["GET /home: 2 backends", "`extra_config`", "the port 8000"] {
+    for expected in ["GET /home: 2 backends", "the port 8000"] {
         assert!(left.contains(expected), "{expected}: {left}");
     }
 }
@@ -83,9 +83,90 @@ fn upstreams_and_virtual_services_of_gloo() {
 }
 
 #[test]
+fn an_export_of_kong_with_all_its_defaults() {
+    let (yaml, told) = imported("kong", "kong-export.yaml");
+    let tiers = ["x-tier: silver", "x-beta: ON"];
+    assert!(sent(&yaml, "GET", "http://shop.example.com/orders/7", &tiers).contains("  GET /orders/7\n"));
+    let upstreams = &told["configuration"]["upstreams"];
+    assert_eq!(upstreams["stock"]["rest"], json!({"http2": true, "url": "http://stock.example.com:50051"}));
+    assert!(upstreams["retired"].is_null() && upstreams["stream"].is_null());
+    let function = &told["configuration"]["routes"][1]["to"];
+    assert_eq!((&function["function"], &function["payload"]), (&json!("resize-prod"), &json!("apigateway_v1")));
+    let defaults = &told["configuration"]["defaults"];
+    assert_eq!(defaults["cors"]["max_age"], "3600000ms");
+    assert_eq!(defaults["rate_limit"]["limits"], json!([{"limit": "5/s"}, {"limit": "1000/h"}]));
+    let left = left(&told);
+    for expected in [
+        "service retired: it is not enabled",
+        "service stream is left out: its protocol is tcp",
+        "route by-expression is left out",
+        "`/(?!internal).*` is left out",
+        "every route: the plugin `jwt`; without an `auth` EVERYONE may call",
+        "route one-order: it took HTTPS only",
+    ] {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+    assert!(!left.contains("regex_priority") && !left.contains("write_timeout"), "what is usual is no news: {left}");
+}
+
+#[test]
+fn what_krakend_puts_beside_its_endpoints() {
+    let (yaml, told) = imported("krakend", "krakend-extra.json");
+    assert!(sent(&yaml, "GET", "/market/eur", &[]).contains("  GET /v3/coins?vs_currency=eur&ids=a%2Cb\n"));
+    assert!(sent(&yaml, "POST", "/resize", &[]).contains("resize-prod"));
+    let private = &told["configuration"]["routes"][1];
+    assert_eq!(private["auth"]["jwt"]["claims"]["http://example.com/roles"], json!({"any": ["user", "admin"]}));
+    assert_eq!(private["rate_limit"]["limits"][1], json!({"limit": "5/s", "by": "client"}));
+    assert_eq!(told["configuration"]["defaults"]["cors"]["origins"], json!(["http://localhost:3000"]));
+    let left = left(&told);
+    for expected in
+        ["GET /shared: `auth/validator`", "GET /claims is left out", "the timeout \"150us\"", "`telemetry/logging`"]
+    {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
+fn what_gloo_says_in_other_ways() {
+    let (yaml, told) = imported("gloo", "gloo-export.yaml");
+    assert!(sent(&yaml, "GET", "http://shop.example.com/api/x", &[]).contains("  GET /api/x\n"));
+    let upstreams = &told["configuration"]["upstreams"];
+    assert_eq!(upstreams["pets"]["rest"], json!({"endpoints": ["https://pets.example.com:443"], "http2": true}));
+    assert_eq!(upstreams["shop"]["rest"]["url"], "http://shop.web:8080");
+    let routes = told["configuration"]["hosts"]["shop.example.com"]["routes"].as_array().expect("routes");
+    assert_eq!(routes.len(), 2, "no route takes more than it did: {routes:?}");
+    assert_eq!(routes[1]["match"]["headers"], json!({"authorization": {"present": true}}));
+    let left = left(&told);
+    for expected in ["the port 8080", "route 3 is left out: its conditions on `headers`", "route 4 is left out"] {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
+fn an_export_of_api_gateway() {
+    let (yaml, told) = imported("api-gateway", "api-gateway.yaml");
+    let configuration = &told["configuration"];
+    let order = &configuration["routes"][0];
+    assert_eq!(order["to"]["function"], "arn:aws:lambda:eu-west-1:123456789012:function:orders:live");
+    assert_eq!((&order["to"]["payload"], &order["timeout"]), (&json!("apigateway_v2"), &json!("29000ms")));
+    let issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc";
+    assert_eq!(order["auth"]["oidc"]["issuer"], issuer);
+    assert!(sent(&yaml, "GET", "/pets/7", &[]).contains("  GET /v2/pets/7\n"));
+    assert!(sent(&yaml, "PUT", "/files/a/b", &[]).contains("function:files"), "a stage variable has a default");
+    assert_eq!(configuration["routes"][2]["auth"]["oidc"]["claims"], json!({"scope": {"any": ["read"]}}));
+    assert_eq!(configuration["defaults"]["cors"]["max_age"], "300s");
+    let left = left(&told);
+    for expected in
+        ["GET /pets/{petId}: its authorizer `key`", "OPTIONS /orders/{id}: a mock", "POST /mapped is left out"]
+    {
+        assert!(left.contains(expected), "{expected}: {left}");
+    }
+}
+
+#[test]
 fn what_is_no_such_configuration_is_told() {
     let folder = configured("routes: []\n");
-    for gateway in ["gloo", "kong", "krakend"] {
+    for gateway in ["api-gateway", "gloo", "kong", "krakend"] {
         let refused = ran(callgate(&["import", gateway, "callgate.yaml"]).current_dir(folder.path()));
         assert_eq!(refused.code, Some(1));
         assert!(refused.err.contains("is no configuration of"), "{}", refused.err);

@@ -11,6 +11,7 @@ pub(super) struct Draft {
     upstreams: Map<String, Value>,
     hosts: Map<String, Value>,
     routes: Vec<Value>,
+    defaults: Map<String, Value>,
     /// What has to be done by hand, in the order in which it was met.
     left: Vec<String>,
     known: BTreeSet<String>,
@@ -37,7 +38,10 @@ impl Draft {
     /// Notes the fields that an object has beside those that were taken.
     pub(super) fn left_fields(&mut self, of: &str, object: &Value, taken: &[&str]) {
         for (name, value) in object.as_object().into_iter().flatten() {
-            let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            let empty = value.is_null()
+                || value.as_array().is_some_and(Vec::is_empty)
+                || value.as_object().is_some_and(Map::is_empty)
+                || name.starts_with('@');
             if !empty && !taken.contains(&name.as_str()) {
                 self.left(format!("{of}: `{name}`"));
             }
@@ -69,8 +73,63 @@ impl Draft {
         }
     }
 
+    /// Adds a policy for every route.
+    pub(super) fn policy(&mut self, name: &str, policy: Value) {
+        self.defaults.insert(name.to_owned(), policy);
+    }
+
+    /// Takes a route out again, because of what is wrong with it.
+    pub(super) fn take_route(&mut self, host: Option<&str>, index: usize, wrong: &str) -> bool {
+        let routes = match host {
+            None => Some(&mut self.routes),
+            Some(host) => self.hosts.get_mut(host).and_then(|host| host["routes"].as_array_mut()),
+        };
+        let Some(routes) = routes.filter(|routes| index < routes.len()) else { return false };
+        let route = routes.remove(index);
+        let matches = &route["match"];
+        let path = matches["path"].as_str().or(matches["path_regex"].as_str()).unwrap_or_default();
+        self.left(format!("the route of `{path}` is left out: {wrong}"));
+        true
+    }
+
+    /// Takes an upstream out again.
+    pub(super) fn take_upstream(&mut self, name: &str, wrong: &str) -> bool {
+        let there = self.upstreams.shift_remove(name).is_some();
+        if there {
+            self.left(format!("the upstream {name} is left out: {wrong}"));
+        }
+        there
+    }
+
+    /// Takes a host out again, with its routes.
+    pub(super) fn take_host(&mut self, host: &str, wrong: &str) -> bool {
+        let there = self.hosts.shift_remove(host).is_some();
+        if there {
+            self.left(format!("the routes of the host `{host}` are left out: {wrong}"));
+        }
+        there
+    }
+
+    /// The document.
+    pub(super) fn document(&self) -> Value {
+        let mut document = Map::new();
+        if !self.defaults.is_empty() {
+            document.insert("defaults".to_owned(), Value::Object(self.defaults.clone()));
+        }
+        document.insert("upstreams".to_owned(), Value::Object(self.upstreams.clone()));
+        if !self.hosts.is_empty() {
+            document.insert("hosts".to_owned(), Value::Object(self.hosts.clone()));
+        }
+        document.insert("routes".to_owned(), Value::Array(self.routes.clone()));
+        Value::Object(document)
+    }
+
     /// The document, with what was left out as comments before it.
-    pub(super) fn finish(self, from: &str) -> (String, Value) {
+    pub(super) fn finish(mut self, from: &str) -> (String, Value) {
+        let routes = self.hosts.values().any(|host| host["routes"].as_array().is_some_and(|routes| !routes.is_empty()));
+        if self.routes.is_empty() && !routes {
+            self.left("no route was found, and without one nothing can be served");
+        }
         let mut text = format!("# Made of a configuration of {from} by `callgate import`.\n");
         if self.left.is_empty() {
             text.push_str("# Everything in it was taken over.\n");
@@ -80,14 +139,7 @@ impl Draft {
                 text.push_str(&format!("# - {}\n", left.replace('\n', " ")));
             }
         }
-        let mut document = Map::new();
-        let empty = self.hosts.is_empty();
-        document.insert("upstreams".to_owned(), Value::Object(self.upstreams));
-        if !empty {
-            document.insert("hosts".to_owned(), Value::Object(self.hosts));
-        }
-        document.insert("routes".to_owned(), Value::Array(self.routes));
-        let document = Value::Object(document);
+        let document = self.document();
         text.push_str(&to_yaml(&document));
         (text, json!({"configuration": document, "left": self.left}))
     }
@@ -115,15 +167,36 @@ fn literal(path: &str) -> String {
     path.replace("${", "$${")
 }
 
-/// Milliseconds, or a duration as Go writes it, as this configuration writes it.
+/// `/users/{id}` as a template. The tail keeps its slashes.
+pub(super) fn templated(path: &str) -> String {
+    let mut text = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+        text.push_str(&format!("{before}{{{{ params.{name} }}}}"));
+        rest = behind;
+    }
+    text + rest
+}
+
+/// What to call an upstream by its URL: the first label of its host, or its address.
+pub(super) fn first_label(url: &str) -> &str {
+    let authority = url.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+    let label = authority.split([':', '.']).next().unwrap_or_default();
+    if label.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { label }
+}
+
+/// Milliseconds, or a duration as Go writes it, as this configuration writes it. None stands for what has no counterpart; no
+/// time at all among it, which means no limit there.
 pub(super) fn duration(value: &Value) -> Option<String> {
     match value {
-        Value::Number(millis) => Some(format!("{millis}ms")),
+        Value::Number(millis) => millis.as_u64().filter(|millis| *millis > 0).map(|millis| format!("{millis}ms")),
         Value::String(text) => {
             let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
             let unit = &text[digits.len()..];
             let simple = digits.chars().all(|char| char.is_ascii_digit()) && !digits.is_empty();
-            (simple && ["ms", "s", "m", "h"].contains(&unit)).then(|| text.clone())
+            let some = digits.bytes().any(|digit| digit != b'0');
+            (simple && some && ["ms", "s", "m", "h"].contains(&unit)).then(|| text.clone())
         }
         _ => None,
     }

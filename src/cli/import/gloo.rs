@@ -26,7 +26,11 @@ pub(super) fn import(documents: &[Value], draft: &mut Draft) {
 
 fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
     let of = format!("upstream {name}");
-    draft.left_fields(&of, spec, &["aws", "static", "kube", "discoveryMetadata"]);
+    draft.left_fields(&of, spec, &["aws", "static", "kube", "discoveryMetadata", "sslConfig", "useHttp2"]);
+    let ssl = spec["sslConfig"].is_object();
+    if ssl && spec["sslConfig"] != json!({}) {
+        draft.left(format!("{of}: its `sslConfig`; certificates are verified here, `tls` has an authority of its own"));
+    }
     let mut functions = BTreeMap::new();
     let upstream = if let Some(region) = spec["aws"]["region"].as_str() {
         draft.left(format!(
@@ -41,20 +45,30 @@ fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
         json!({"lambda": {"region": region}, "functions": functions})
     } else if spec["static"].is_object() {
         let hosts = spec["static"]["hosts"].as_array().into_iter().flatten();
-        let scheme = if spec["static"]["useTls"] == true { "https" } else { "http" };
+        // Where nothing is said of TLS, the port says it there too.
+        let secure = hosts.clone().any(|host| host["port"] == 443) && spec["static"]["useTls"] != false;
+        let scheme = if spec["static"]["useTls"] == true || secure || ssl { "https" } else { "http" };
         let urls: Vec<_> = hosts
             .filter_map(|host| Some(format!("{scheme}://{}:{}", host["addr"].as_str()?, host["port"].as_u64()?)))
             .collect();
-        json!({"rest": {"endpoints": urls}})
+        json!({"rest": with_http2(json!({"endpoints": urls}), spec)})
     } else if let Some(service) = spec["kube"]["serviceName"].as_str() {
         let namespace = spec["kube"]["serviceNamespace"].as_str().unwrap_or("default");
         let port = spec["kube"]["servicePort"].as_u64().unwrap_or(80);
-        json!({"rest": {"url": format!("http://{service}.{namespace}:{port}")}})
+        let scheme = if ssl { "https" } else { "http" };
+        json!({"rest": with_http2(json!({"url": format!("{scheme}://{service}.{namespace}:{port}")}), spec)})
     } else {
         return draft.left(format!("{of}: its kind"));
     };
     let here = draft.upstream(name, upstream);
     known.insert(name.to_owned(), (here, functions));
+}
+
+fn with_http2(mut rest: Value, spec: &Value) -> Value {
+    if spec["useHttp2"] == true {
+        rest["http2"] = true.into();
+    }
+    rest
 }
 
 fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
@@ -65,12 +79,23 @@ fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
     if domains.is_empty() {
         domains.push("*".to_owned());
     }
+    for domain in &mut domains {
+        if let Some((host, port)) = domain.rsplit_once(':') {
+            draft.left(format!(
+                "virtual service {name}: the port {port} of `{domain}`; hosts are matched without ports"
+            ));
+            *domain = host.to_owned();
+        }
+    }
     for (index, route) in host["routes"].as_array().into_iter().flatten().enumerate() {
         let of = format!("virtual service {name}, route {}", index + 1);
-        let taken = ["matchers", "routeAction", "redirectAction", "directResponseAction", "options", "name"];
+        let taken = ["matchers", "matcher", "routeAction", "redirectAction", "directResponseAction", "options", "name"];
         draft.left_fields(&of, route, &taken);
         let any = [json!({"prefix": "/"})];
         let matchers = route["matchers"].as_array().map_or(&any[..], Vec::as_slice);
+        // As it was written before version 1.
+        let single = std::slice::from_ref(&route["matcher"]);
+        let matchers = if single[0].is_object() { single } else { matchers };
         for matcher in matchers {
             let Some(made) = self::route(&of, route, matcher, known, draft) else { continue };
             domains.iter().for_each(|domain| draft.route(Some(domain), made.clone()));
@@ -90,8 +115,13 @@ fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Dr
     }
     let mut more = Map::new();
     for (field, to) in [("headers", "headers"), ("queryParameters", "query")] {
-        let conditions = matcher[field].as_array().into_iter().flatten().filter_map(condition);
-        let conditions: Map<_, _> = conditions.collect();
+        let asked = matcher[field].as_array().map(Vec::as_slice).unwrap_or_default();
+        let conditions: Map<_, _> = asked.iter().filter_map(condition).collect();
+        if conditions.len() != asked.len() {
+            // Without it the route would take more than it did.
+            draft.left(format!("{of} is left out: its conditions on `{field}` can't be said here"));
+            return None;
+        }
         if !conditions.is_empty() {
             more.insert(to.to_owned(), Value::Object(conditions));
         }
@@ -105,10 +135,12 @@ fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Dr
         respond.extend(answer["body"].as_str().map(|text| ("body".to_owned(), json!({"text": text}))));
         made.insert("respond".to_owned(), Value::Object(respond));
     } else if let Some(path) = route["redirectAction"]["pathRedirect"].as_str() {
+        let redirect = &route["redirectAction"];
+        draft.left_fields(&format!("{of}, its redirect"), redirect, &["pathRedirect", "responseCode"]);
         let status = if route["redirectAction"]["responseCode"] == "FOUND" { 302 } else { 301 };
         made.insert("redirect".to_owned(), json!({"path": path, "status": status}));
     } else {
-        draft.left(format!("{of}: what it does"));
+        draft.left(format!("{of} is left out: what it does"));
         return None;
     }
     options(of, &route["options"], matching, &mut made, draft);
@@ -128,13 +160,27 @@ fn condition(condition: &Value) -> Option<(String, Value)> {
 
 fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Option<Value> {
     let mut one = |destination: &Value| -> Option<Value> {
+        let service = &destination["kube"];
+        if let Some(name) = service["ref"]["name"].as_str() {
+            let namespace = service["ref"]["namespace"].as_str().unwrap_or("default");
+            let port = service["port"].as_u64().unwrap_or(80);
+            let url = format!("http://{name}.{namespace}:{port}");
+            return Some(draft.upstream(name, json!({"rest": {"url": url}})).into());
+        }
         let name = destination["upstream"]["name"].as_str()?;
         let Some((here, functions)) = known.get(name) else {
             draft.left(format!("{of}: the upstream {name}, which is not in this file"));
             return None;
         };
-        let function = destination["destinationSpec"]["aws"]["logicalName"].as_str();
+        let spec = &destination["destinationSpec"];
+        let function = spec["aws"]["logicalName"].as_str();
+        draft.left_fields(&format!("{of}, its destination"), spec, &["aws"]);
+        draft.left_fields(&format!("{of}, its function"), &spec["aws"], &["logicalName"]);
         draft.left_fields(&format!("{of}, its destination"), destination, &["upstream", "destinationSpec"]);
+        if let Some(function) = function.filter(|function| !functions.contains_key(*function)) {
+            draft.left(format!("{of}: the function {function}, which its upstream does not have"));
+            return None;
+        }
         Some(match function.filter(|function| functions.contains_key(*function)) {
             Some(function) => format!("{here}/{function}").into(),
             None => here.as_str().into(),
@@ -160,6 +206,9 @@ fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Op
 
 fn options(of: &str, options: &Value, matching: Matching, made: &mut Map<String, Value>, draft: &mut Draft) {
     draft.left_fields(&format!("{of}, its options"), options, &["prefixRewrite", "timeout", "retries"]);
+    if options["timeout"].is_string() && duration(&options["timeout"]).is_none() {
+        draft.left(format!("{of}: the timeout {}", options["timeout"]));
+    }
     made.extend(duration(&options["timeout"]).map(|timeout| ("timeout".to_owned(), timeout.into())));
     if let Some(retries) = options["retries"]["numRetries"].as_u64() {
         made.insert("retry".to_owned(), json!({"attempts": retries + 1}));

@@ -1,27 +1,74 @@
 //! Kong's declarative configuration (`deck`, `kong.yml`): services, routes, upstreams, and the plugins that have a counterpart.
 
+mod plugins;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::draft::{Draft, Matching, duration, matches, texts};
 
+/// What every export of Kong has, with the values that it has where nobody chose one.
+const USUAL: [(&str, &str); 9] = [
+    ("https_redirect_status_code", "426"),
+    ("regex_priority", "0"),
+    ("path_handling", "\"v0\""),
+    ("request_buffering", "true"),
+    ("response_buffering", "true"),
+    ("write_timeout", "60000"),
+    ("enabled", "true"),
+    ("strip_path", "true"),
+    ("preserve_host", "false"),
+];
+
+/// What is known of the document while it is read.
+struct Document<'a> {
+    balanced: BTreeMap<&'a str, &'a Value>,
+    /// Before version 3 a path was a regular expression where it looked like one.
+    guesses: bool,
+}
+
 pub(super) fn import(document: &Value, draft: &mut Draft) {
-    draft.left_fields("the document", document, &["_format_version", "_transform", "services", "upstreams", "routes"]);
+    let taken = ["_format_version", "_transform", "_info", "services", "upstreams", "routes", "plugins"];
+    draft.left_fields("the document", document, &taken);
     let balanced: BTreeMap<_, _> =
         list(document, "upstreams").filter_map(|upstream| Some((upstream["name"].as_str()?, upstream))).collect();
     for upstream in balanced.values() {
         draft.left_fields(&format!("upstream {}", name(upstream)), upstream, &["name", "targets", "id", "tags"]);
     }
+    let version =
+        document["_format_version"].as_str().and_then(|version| version.split('.').next()?.parse::<u8>().ok());
+    let mut everywhere = Map::new();
+    plugins::take("every route", document, &mut everywhere, draft);
+    everywhere.into_iter().for_each(|(name, policy)| draft.policy(&name, policy));
+    let known = Document { balanced, guesses: version.is_some_and(|version| version < 3) };
+    let mut services = BTreeMap::new();
     for service in list(document, "services") {
-        self::service(service, &balanced, draft);
+        let off = service["enabled"] == false;
+        if off {
+            draft.left(format!("service {}: it is not enabled", name(service)));
+        } else if let Some((upstream, path)) = self::service(service, &known, draft) {
+            for key in ["name", "id"].into_iter().filter_map(|key| service[key].as_str()) {
+                services.insert(key, (upstream.clone(), path.clone()));
+            }
+            list(service, "routes").for_each(|route| self::route(route, Some((&upstream, &path)), &known, draft));
+        }
     }
-    if list(document, "routes").next().is_some() {
-        draft.left("routes at the top level: put them below their services");
+    for route in list(document, "routes") {
+        let of = &route["service"];
+        let service = of.as_str().or_else(|| of["name"].as_str()).or_else(|| of["id"].as_str());
+        match (service, service.and_then(|service| services.get(service))) {
+            (_, Some((upstream, path))) => self::route(route, Some((upstream, path)), &known, draft),
+            (None, None) => self::route(route, None, &known, draft),
+            (Some(service), None) => {
+                draft.left(format!("route {} is left out: the service {service} is not in this file", name(route)));
+            }
+        }
     }
 }
 
-fn service(service: &Value, balanced: &BTreeMap<&str, &Value>, draft: &mut Draft) {
+/// The upstream that a service becomes, and the path in front of what is sent there.
+fn service(service: &Value, known: &Document<'_>, draft: &mut Draft) -> Option<(String, String)> {
     let name = name(service);
     let taken = [
         "name",
@@ -37,12 +84,32 @@ fn service(service: &Value, balanced: &BTreeMap<&str, &Value>, draft: &mut Draft
         "retries",
         "routes",
         "plugins",
-        "enabled",
     ];
-    draft.left_fields(&format!("service {name}"), service, &taken);
+    left(&format!("service {name}"), service, &taken, draft);
     let (base, path) = address(service);
+    let Some((scheme, authority)) = base.as_deref().and_then(|base| base.split_once("://")) else {
+        draft.left(format!("service {name} is left out: it has no address"));
+        return None;
+    };
+    let (scheme, grpc) = match scheme {
+        "http" | "https" => (scheme, false),
+        "grpc" => ("http", true),
+        "grpcs" => ("https", true),
+        other => {
+            draft.left(format!("service {name} is left out: its protocol is {other}"));
+            return None;
+        }
+    };
+    let base = Some(format!("{scheme}://{authority}"));
     let mut rest = Map::new();
-    match base.as_deref().and_then(|base| Some((base, balanced.get(base.split("://").nth(1)?.split(':').next()?)?))) {
+    if grpc {
+        draft.left(format!("service {name}: it speaks gRPC, and is passed on as HTTP/2; see the kind `grpc`"));
+        rest.insert("http2".to_owned(), true.into());
+    }
+    match base
+        .as_deref()
+        .and_then(|base| Some((base, known.balanced.get(base.split("://").nth(1)?.split(':').next()?)?)))
+    {
         Some((base, upstream)) => {
             let scheme = base.split("://").next().unwrap_or("http");
             let targets = list(upstream, "targets").filter_map(|target| target["target"].as_str());
@@ -62,14 +129,11 @@ fn service(service: &Value, balanced: &BTreeMap<&str, &Value>, draft: &mut Draft
     if let Some(retries) = service["retries"].as_u64().filter(|retries| *retries > 0) {
         upstream.insert("retry".to_owned(), json!({"attempts": retries + 1, "on": ["connect"]}));
     }
-    plugins(&format!("service {name}"), service, &mut upstream, draft);
-    let upstream = draft.upstream(name, Value::Object(upstream));
-    for route in list(service, "routes") {
-        self::route(route, &upstream, &path, draft);
-    }
+    plugins::take(&format!("service {name}"), service, &mut upstream, draft);
+    Some((draft.upstream(name, Value::Object(upstream)), path))
 }
 
-fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
+fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &mut Draft) {
     let of = format!("route {}", name(route));
     let taken = [
         "name",
@@ -83,16 +147,44 @@ fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
         "plugins",
         "protocols",
         "preserve_host",
+        "service",
     ];
-    draft.left_fields(&of, route, &taken);
+    left(&of, route, &taken, draft);
+    if route["expression"].is_string()
+        || !list(route, "snis").chain(list(route, "sources")).collect::<Vec<_>>().is_empty()
+    {
+        return draft.left(format!(
+            "{of} is left out: by what it matches (`expression`, `snis`, `sources`) can't be said here"
+        ));
+    }
+    let protocols = texts(&route["protocols"]);
+    if !protocols.is_empty()
+        && !protocols.iter().any(|protocol| protocol.starts_with("http") || protocol.starts_with("grpc"))
+    {
+        return draft.left(format!("{of} is left out: its protocols are {}", protocols.join(", ")));
+    }
+    if protocols == ["https"] {
+        draft.left(format!("{of}: it took HTTPS only; give the listener `tls`, and redirect from another one"));
+    }
+    let lambda = plugins::lambda(&of, route, draft);
+    let base = to.map_or("", |(_, base)| base);
+    let Some(to) = lambda.clone().or_else(|| to.map(|(upstream, _)| upstream.into())) else {
+        return draft.left(format!("{of} is left out: it has no service"));
+    };
     if route["preserve_host"] == true {
         draft.left(format!("{of}: `preserve_host`; set the header `host` by a `request` step"));
     }
     let mut conditions = Map::new();
     for (header, values) in route["headers"].as_object().into_iter().flatten() {
         match &texts(values)[..] {
-            [value] => drop(conditions.insert(header.clone(), json!(value))),
-            _ => draft.left(format!("{of}: the header `{header}` with several values; write a regular expression")),
+            [value] => match value.strip_prefix("~*") {
+                Some(regex) => drop(conditions.insert(header.clone(), json!({"regex": format!("(?i){regex}")}))),
+                None => drop(conditions.insert(header.clone(), json!(value))),
+            },
+            several => {
+                let any: Vec<_> = several.iter().map(|value| escaped(value)).collect();
+                conditions.insert(header.clone(), json!({"regex": any.join("|")}));
+            }
         }
     }
     let headers = (!conditions.is_empty()).then(|| ("headers".to_owned(), Value::Object(conditions)));
@@ -101,11 +193,18 @@ fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
     if paths.is_empty() {
         paths.push("/".to_owned());
     }
-    let hosts = texts(&route["hosts"]);
+    let mut hosts = texts(&route["hosts"]);
+    for host in &mut hosts {
+        if let Some((name, port)) = host.rsplit_once(':') {
+            draft.left(format!("{of}: the port {port} of the host `{name}`; hosts are matched without ports"));
+            *host = name.to_owned();
+        }
+    }
     let several = paths.len() * hosts.len().max(1) > 1;
     for path in paths {
         let (matching, path) = match path.strip_prefix('~') {
-            Some(regex) => (Matching::Regex, regex.trim_end_matches('$').to_owned()),
+            Some(regex) => (Matching::Regex, whole(regex)),
+            None if known.guesses && looks_like_regex(&path) => (Matching::Regex, whole(&path)),
             None => (Matching::Prefix, path),
         };
         let mut made = Map::new();
@@ -114,8 +213,9 @@ fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
         }
         let more = Map::from_iter(headers.clone());
         made.insert("match".to_owned(), matches(matching, &path, &texts(&route["methods"]), more));
-        made.insert("to".to_owned(), upstream.into());
+        made.insert("to".to_owned(), to.clone());
         let sent = match (matching, strips) {
+            _ if lambda.is_some() => None,
             (Matching::Prefix, true) => Some(format!("{base}/{{{{ params.rest }}}}")),
             (Matching::Prefix, false) if !base.is_empty() => {
                 Some(format!("{base}{}/{{{{ params.rest }}}}", path.trim_end_matches('/')))
@@ -123,14 +223,14 @@ fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
             _ => None,
         };
         if matching == Matching::Regex {
-            draft.left(format!(
-                "{of}: a regular expression matches whole paths here, and what it takes is not stripped"
-            ));
+            if strips && lambda.is_none() {
+                draft.left(format!("{of}: what its regular expression takes of the path is not stripped here"));
+            }
         } else if path != "/" {
             draft.left("prefixes: `/a` takes `/a` and `/a/...` here, and not `/ab`");
         }
         made.extend(sent.map(|path| ("request".to_owned(), json!({"path": path}))));
-        plugins(&of, route, &mut made, draft);
+        plugins::take(&of, route, &mut made, draft);
         let made = Value::Object(made);
         if hosts.is_empty() {
             draft.route(None, made);
@@ -140,27 +240,33 @@ fn route(route: &Value, upstream: &str, base: &str, draft: &mut Draft) {
     }
 }
 
-/// Takes over what has a counterpart.
-fn plugins(of: &str, owner: &Value, policies: &mut Map<String, Value>, draft: &mut Draft) {
-    for plugin in list(owner, "plugins").filter(|plugin| plugin["enabled"] != false) {
-        let (kind, config) = (plugin["name"].as_str().unwrap_or_default(), &plugin["config"]);
-        let periods = [("second", "s"), ("minute", "m"), ("hour", "h"), ("day", "d")];
-        let limits: Vec<_> =
-            periods.iter().filter_map(|(period, unit)| Some(format!("{}/{unit}", config[*period].as_u64()?))).collect();
-        match (kind, &limits[..]) {
-            ("rate-limiting", [limit]) => {
-                policies.insert("rate_limit".to_owned(), json!({"limit": limit}));
-                draft.left(format!(
-                    "{of}: `rate-limiting` counts by the client's address here, in each gateway; see `by` and `shared`"
-                ));
-            }
-            ("request-size-limiting", _) if config["allowed_payload_size"].is_u64() => {
-                let size = format!("{}MiB", config["allowed_payload_size"]);
-                policies.insert("limits".to_owned(), json!({"max_body": size}));
-            }
-            _ => draft.left(format!("{of}: the plugin `{kind}`")),
-        }
+/// Notes the fields that are left, but for those that say what is usual.
+fn left(of: &str, object: &Value, taken: &[&str], draft: &mut Draft) {
+    let usual = USUAL.iter().filter(|(field, value)| object[*field].to_string() == *value).map(|(field, _)| *field);
+    let times = ["created_at", "updated_at"];
+    let taken: Vec<_> = taken.iter().copied().chain(usual).chain(times).collect();
+    draft.left_fields(of, object, &taken);
+}
+
+/// A regular expression that begins where the path does and may end before it, as one of whole paths.
+fn whole(regex: &str) -> String {
+    let regex = regex.strip_prefix('^').unwrap_or(regex);
+    match regex.strip_suffix('$').filter(|whole| !whole.ends_with('\\')) {
+        Some(whole) => whole.to_owned(),
+        None => format!("{regex}.*"),
     }
+}
+
+/// What Kong took for a regular expression before version 3.
+fn looks_like_regex(path: &str) -> bool {
+    path.chars().any(|char| !char.is_ascii_alphanumeric() && !"-._~/%".contains(char))
+}
+
+/// A text as a regular expression that matches it.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|char| ["\\.+*?()|[]{}^$#&-~".contains(char).then_some('\\'), Some(char)].into_iter().flatten())
+        .collect()
 }
 
 /// Scheme, host and port of a service, and its path.

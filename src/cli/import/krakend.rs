@@ -2,11 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{Draft, Matching, duration, matches, texts};
+use super::draft::{Draft, Matching, duration, first_label, matches, templated, texts};
 
 pub(super) fn import(document: &Value, draft: &mut Draft) {
-    let taken = ["$schema", "version", "name", "endpoints", "timeout", "host", "port"];
+    let taken = ["$schema", "$id", "version", "name", "endpoints", "timeout", "host", "port", "extra_config"];
     draft.left_fields("the document", document, &taken);
+    for (name, config) in extra(document) {
+        match cors(config).filter(|_| name == "security/cors") {
+            Some(cors) => draft.policy("cors", cors),
+            None => draft.left(format!("the document: `{name}`")),
+        }
+    }
     if let Some(port) = document["port"].as_u64() {
         draft.left(format!("the port {port}: `listeners: {{public: {{address: \"0.0.0.0:{port}\"}}}}`"));
     }
@@ -29,6 +35,7 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
         "input_query_strings",
         "output_encoding",
         "concurrent_calls",
+        "extra_config",
     ];
     draft.left_fields(&of, endpoint, &taken);
     let backends = endpoint["backend"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -38,35 +45,47 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
     draft.left_fields(
         &format!("{of}, its backend"),
         backend,
-        &["url_pattern", "host", "method", "encoding", "disable_host_sanitize"],
+        &["url_pattern", "host", "method", "encoding", "disable_host_sanitize", "extra_config"],
     );
     if backend["encoding"].as_str().is_some_and(|encoding| !["no-op", "json", "safejson"].contains(&encoding)) {
         draft.left(format!("{of}, its backend: `encoding`; replies pass as they are"));
     }
-    let hosts =
-        Some(texts(&backend["host"])).filter(|hosts| !hosts.is_empty()).unwrap_or_else(|| texts(&document["host"]));
+    if pattern(backend, path).contains("{JWT.") {
+        return draft.left(format!("{of} is left out: its backend's path has a claim; write `{{{{ claims.NAME }}}}`"));
+    }
+    let own = Some(texts(&backend["host"])).filter(|hosts| !hosts.is_empty());
+    let hosts = own.unwrap_or_else(|| texts(&document["host"]));
+    let hosts: Vec<_> = hosts.iter().map(|host| with_scheme(host.trim_end_matches('/'))).collect();
     let rest = match &hosts[..] {
+        [] if lambda(backend).is_some() => Value::Null,
         [] => return draft.left(format!("{of}: its backend has no host")),
         [url] => json!({"url": url}),
         several => json!({"endpoints": several}),
     };
-    let name = hosts[0].split("://").last().unwrap_or_default().split([':', '/', '.']).next().unwrap_or_default();
-    let upstream = draft.upstream(name, json!({"rest": rest}));
+    let to = match lambda(backend) {
+        Some((upstream, function)) => format!("{}/{function}", draft.upstream("functions", upstream)),
+        None => draft.upstream(first_label(&hosts[0]), json!({"rest": rest})),
+    };
     let mut route = Map::new();
     let (matching, matched) = match path.strip_suffix("/*") {
         Some(prefix) => (Matching::Prefix, prefix),
         None => (Matching::Exact, path),
     };
     route.insert("match".to_owned(), matches(matching, matched, &[method.to_owned()], Map::new()));
-    route.insert("to".to_owned(), upstream.into());
+    route.insert("to".to_owned(), to.into());
+    policies(&of, endpoint, &mut route, draft);
+    let called = extra(backend).filter(|(name, _)| *name != "backend/lambda");
+    called.for_each(|(name, _)| draft.left(format!("{of}, its backend: `{name}`")));
     let mut request = Map::new();
-    let pattern = backend["url_pattern"].as_str().unwrap_or(path);
-    if pattern != path {
+    let pattern = pattern(backend, path);
+    if pattern != path && lambda(backend).is_none() {
         let sent = pattern.strip_suffix("/*").map_or_else(|| pattern.to_owned(), |prefix| format!("{prefix}/{{rest}}"));
         let (sent, query) = sent.split_once('?').map_or((sent.as_str(), None), |(path, query)| (path, Some(query)));
         request.insert("path".to_owned(), templated(sent).into());
         if let Some(query) = query {
-            draft.left(format!("{of}: the query `{query}` of its backend; write `request: {{query: {{set: ...}}}}`"));
+            let pairs = form_urlencoded::parse(query.as_bytes());
+            let set: Map<_, _> = pairs.map(|(name, value)| (name.into_owned(), templated(&value).into())).collect();
+            request.insert("query".to_owned(), json!({"set": set}));
         }
     }
     if let Some(other) = backend["method"].as_str().filter(|other| *other != method) {
@@ -75,19 +94,107 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
     if !request.is_empty() {
         route.insert("request".to_owned(), Value::Object(request));
     }
+    if endpoint["timeout"].is_string() && duration(&endpoint["timeout"]).is_none() {
+        draft.left(format!("{of}: the timeout {}", endpoint["timeout"]));
+    }
     let timeout = duration(&endpoint["timeout"]).or_else(|| duration(&document["timeout"]));
     route.extend(timeout.map(|timeout| ("timeout".to_owned(), timeout.into())));
     draft.route(None, Value::Object(route));
 }
 
-/// `/users/{id}` as a template. The tail keeps its slashes.
-fn templated(path: &str) -> String {
-    let mut text = String::new();
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, behind) = after.split_once('}').unwrap_or((after, ""));
-        text.push_str(&format!("{before}{{{{ params.{name} }}}}"));
-        rest = behind;
+/// What is asked of the backend.
+fn pattern<'a>(backend: &'a Value, path: &'a str) -> &'a str {
+    backend["url_pattern"].as_str().unwrap_or(path)
+}
+
+/// A host may be written without a scheme.
+fn with_scheme(host: &str) -> String {
+    if host.contains("://") { host.to_owned() } else { format!("http://{host}") }
+}
+
+/// The `extra_config` of something, part by part.
+fn extra(of: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let parts = of["extra_config"].as_object().into_iter().flatten();
+    parts.map(|(name, config)| (name.as_str(), config)).filter(|(name, _)| !name.starts_with("documentation/"))
+}
+
+/// The upstream and the function of a backend that is a Lambda function.
+fn lambda(backend: &Value) -> Option<(Value, String)> {
+    let config = &backend["extra_config"]["backend/lambda"];
+    let mut upstream = Map::new();
+    upstream.extend(config["region"].as_str().map(|region| ("region".to_owned(), region.into())));
+    upstream.extend(config["endpoint"].as_str().map(|endpoint| ("endpoint".to_owned(), endpoint.into())));
+    let name = config["function_name"].as_str()?;
+    Some((json!({"lambda": upstream}), name.to_owned()))
+}
+
+/// Takes over what has a counterpart.
+fn policies(of: &str, endpoint: &Value, route: &mut Map<String, Value>, draft: &mut Draft) {
+    for (name, config) in extra(endpoint) {
+        match name {
+            "qos/ratelimit/router" => {
+                let unit = match config["every"].as_str() {
+                    None | Some("1s") => "s",
+                    Some("1m") => "m",
+                    Some("1h") => "h",
+                    Some(_) => {
+                        draft.left(format!("{of}: `{name}`"));
+                        continue;
+                    }
+                };
+                let limit = |field: &str, by: &str| {
+                    let rate = config[field].as_u64().filter(|rate| *rate > 0)?;
+                    Some(json!({"limit": format!("{rate}/{unit}"), "by": by}))
+                };
+                let limits: Vec<_> =
+                    [limit("max_rate", "route"), limit("client_max_rate", "client")].into_iter().flatten().collect();
+                if !limits.is_empty() {
+                    route.insert("rate_limit".to_owned(), json!({"limits": limits}));
+                }
+            }
+            "auth/validator" => match validator(config) {
+                Some(auth) => drop(route.insert("auth".to_owned(), auth)),
+                None => draft.left(format!(
+                    "{of}: `{name}`; tokens with a shared secret are not taken here, so EVERYONE may call"
+                )),
+            },
+            _ => draft.left(format!("{of}: `{name}`")),
+        }
     }
-    text + rest
+}
+
+/// Tokens whose keys are public.
+fn validator(config: &Value) -> Option<Value> {
+    let algorithm = config["alg"].as_str().unwrap_or("RS256");
+    if algorithm.starts_with("HS") {
+        return None;
+    }
+    let audience = match &config["audience"] {
+        Value::Null => json!("*"),
+        audience => audience.clone(),
+    };
+    let issuer = config["issuer"].as_str().unwrap_or("*");
+    let mut jwt =
+        json!({"issuer": issuer, "audience": audience, "jwks": config["jwk_url"].as_str()?, "algorithms": [algorithm]});
+    if let (Some(key), roles @ Value::Array(_)) = (config["roles_key"].as_str(), &config["roles"]) {
+        jwt["claims"] = json!({key: {"any": roles}});
+    }
+    Some(json!({"jwt": jwt}))
+}
+
+/// Who may call from other pages.
+fn cors(config: &Value) -> Option<Value> {
+    let mut cors = json!({"origins": config["allow_origins"].as_array()?});
+    for (from, to) in [("allow_methods", "methods"), ("allow_headers", "headers"), ("expose_headers", "expose")] {
+        if config[from].is_array() {
+            cors[to] = config[from].clone();
+        }
+    }
+    if config["allow_credentials"] == true {
+        cors["credentials"] = true.into();
+    }
+    if let Some(age) = duration(&config["max_age"]) {
+        cors["max_age"] = age.into();
+    }
+    Some(cors)
 }

@@ -1,13 +1,15 @@
 //! `callgate import`: what another gateway's configuration says, as far as it has a counterpart. The rest is listed.
 
+mod api_gateway;
 mod draft;
 mod gloo;
 mod kong;
 mod krakend;
+mod settle;
 
 use std::path::{Path, PathBuf};
 
-use callgate_core::document::plain;
+use callgate_core::{Registry, document::plain};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -25,6 +27,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Gateway {
+    /// Amazon API Gateway: an export as OpenAPI, with its extensions.
+    ApiGateway,
     /// Gloo Edge: Upstreams and VirtualServices.
     Gloo,
     /// Kong: the declarative configuration.
@@ -33,7 +37,7 @@ enum Gateway {
     Krakend,
 }
 
-pub(super) fn import(Arguments { from, file }: &Arguments) -> Result<Answer, Failed> {
+pub(super) fn import(Arguments { from, file }: &Arguments, registry: &Registry) -> Result<Answer, Failed> {
     let shown = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| Failed::Usage(format!("{shown} can't be read: {error}")))?;
@@ -41,18 +45,23 @@ pub(super) fn import(Arguments { from, file }: &Arguments) -> Result<Answer, Fai
     let first = documents.first().unwrap_or(&Value::Null);
     let mut draft = Draft::default();
     let (name, fits) = match from {
+        Gateway::ApiGateway => ("API Gateway", first["paths"].is_object()),
         Gateway::Gloo => ("Gloo", documents.iter().any(|document| document["spec"].is_object())),
-        Gateway::Kong => ("Kong", first["services"].is_array()),
+        Gateway::Kong => {
+            ("Kong", first["services"].is_array() || first["routes"].is_array() && first["_format_version"].is_string())
+        }
         Gateway::Krakend => ("KrakenD", first["endpoints"].is_array()),
     };
     if !fits {
         return Err(Failed::Impossible(format!("{shown} is no configuration of {name}")));
     }
     match from {
+        Gateway::ApiGateway => api_gateway::import(first, &mut draft),
         Gateway::Gloo => gloo::import(&documents, &mut draft),
         Gateway::Kong => kong::import(first, &mut draft),
         Gateway::Krakend => krakend::import(first, &mut draft),
     }
+    settle::settle(&mut draft, registry);
     let (text, json) = draft.finish(name);
     Ok(Answer::new(text, json))
 }

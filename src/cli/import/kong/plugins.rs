@@ -1,0 +1,102 @@
+//! The plugins of Kong that have a counterpart.
+
+use serde_json::{Map, Value, json};
+
+use super::{Draft, duration, list, texts};
+
+/// Takes over the plugins of a service or a route, and notes the others.
+pub(super) fn take(of: &str, owner: &Value, policies: &mut Map<String, Value>, draft: &mut Draft) {
+    for plugin in list(owner, "plugins").filter(|plugin| plugin["enabled"] != false) {
+        let (kind, config) = (plugin["name"].as_str().unwrap_or_default(), &plugin["config"]);
+        let owners = ["consumer", "consumer_group", "service", "route"];
+        if let Some(owner) = owners.into_iter().find(|owner| plugin[*owner].is_string() || plugin[*owner].is_object()) {
+            draft.left(format!("{of}: the plugin `{kind}` of one {owner}; where it asks who comes, EVERYONE may call"));
+            continue;
+        }
+        match kind {
+            "rate-limiting" => match limits(config) {
+                Some(limits) => {
+                    policies.insert("rate_limit".to_owned(), limits);
+                    draft.left(format!(
+                        "{of}: `rate-limiting` counts by the client's address here, in each gateway; see `by` and `shared`"
+                    ));
+                }
+                None => draft.left(format!("{of}: the plugin `{kind}`")),
+            },
+            "request-size-limiting" => match size(config) {
+                Some(size) => drop(policies.insert("limits".to_owned(), json!({"max_body": size}))),
+                None => draft.left(format!("{of}: the plugin `{kind}`")),
+            },
+            "cors" if config["origins"].is_array() => drop(policies.insert("cors".to_owned(), cors(config))),
+            "aws-lambda" => {}
+            "key-auth" | "basic-auth" | "jwt" | "oauth2" | "openid-connect" | "ldap-auth" | "hmac-auth" | "acl"
+            | "ip-restriction" => {
+                draft.left(format!("{of}: the plugin `{kind}`; without an `auth` EVERYONE may call"));
+            }
+            _ => draft.left(format!("{of}: the plugin `{kind}`")),
+        }
+    }
+}
+
+/// The function that a route calls by the plugin `aws-lambda`, as a destination.
+pub(super) fn lambda(of: &str, route: &Value, draft: &mut Draft) -> Option<Value> {
+    let plugin = list(route, "plugins").find(|plugin| plugin["name"] == "aws-lambda" && plugin["enabled"] != false)?;
+    let config = &plugin["config"];
+    let function = config["function_name"].as_str()?;
+    let mut lambda = Map::new();
+    lambda.extend(config["aws_region"].as_str().map(|region| ("region".to_owned(), region.into())));
+    if config["aws_key"].is_string() {
+        draft.left(format!("{of}: its keys of AWS; write them as `credentials` by reference"));
+    }
+    let upstream = draft.upstream("functions", json!({"lambda": lambda}));
+    let mut to = Map::from_iter([("upstream".to_owned(), upstream.into()), ("function".to_owned(), function.into())]);
+    to.extend(config["qualifier"].as_str().map(|qualifier| ("qualifier".to_owned(), qualifier.into())));
+    if config["awsgateway_compatible"] == true {
+        to.insert("payload".to_owned(), "apigateway_v1".into());
+    } else {
+        to.insert("payload".to_owned(), "raw".into());
+        draft.left(format!("{of}: the event of its function is the request's body alone here; see `payload`"));
+    }
+    if config["invocation_type"] == "Event" {
+        to.insert("invocation".to_owned(), "event".into());
+    }
+    Some(Value::Object(to))
+}
+
+fn limits(config: &Value) -> Option<Value> {
+    let periods = [("second", "s"), ("minute", "m"), ("hour", "h"), ("day", "d")];
+    let number = |value: &Value| value.as_u64().or_else(|| value[0].as_u64());
+    let limits = periods.iter().filter_map(|(period, unit)| Some(format!("{}/{unit}", number(&config[*period])?)));
+    match &limits.collect::<Vec<_>>()[..] {
+        [] => None,
+        [limit] => Some(json!({"limit": limit})),
+        several => Some(json!({"limits": several.iter().map(|limit| json!({"limit": limit})).collect::<Vec<_>>()})),
+    }
+}
+
+fn size(config: &Value) -> Option<String> {
+    let unit = match config["size_unit"].as_str().unwrap_or("megabytes") {
+        "bytes" => "B",
+        "kilobytes" => "KiB",
+        "megabytes" => "MiB",
+        _ => return None,
+    };
+    Some(format!("{}{unit}", config["allowed_payload_size"].as_u64()?))
+}
+
+fn cors(config: &Value) -> Value {
+    let mut cors = json!({"origins": texts(&config["origins"])});
+    for (from, to) in [("methods", "methods"), ("headers", "headers"), ("exposed_headers", "expose")] {
+        let values = texts(&config[from]);
+        if !values.is_empty() {
+            cors[to] = json!(values);
+        }
+    }
+    if config["credentials"] == true {
+        cors["credentials"] = true.into();
+    }
+    if let Some(seconds) = config["max_age"].as_u64() {
+        cors["max_age"] = duration(&json!(seconds * 1000)).into();
+    }
+    cors
+}
