@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod new;
 mod output;
+mod quickstart;
 mod reference;
 mod render;
 mod serving;
