@@ -59,7 +59,7 @@ fn every_link_of_the_reference_leads_to_a_heading() {
 #[test]
 fn kinds_sources_and_policies_have_their_section() {
     let printed = printed();
-    for section in ["### `lambda`", "### `nats`", "### Source `amqp`", "### `retry`", "## Match", "### Destinations"] {
+    for section in ["### `lambda`", "### `nats`", "### Source `amqp`", "### `retry`", "### Match", "### Destinations"] {
         assert!(printed.contains(&format!("\n{section}\n")), "{section}");
     }
 }

@@ -40,6 +40,7 @@ fn add<'a>(objects: &[Object<'a>], path: &str, without: &BTreeSet<&str>, reader:
             let described = if alternative { object.schema["description"].as_str() } else { None };
             let described = described.or_else(|| schema["description"].as_str()).unwrap_or_default();
             let (meaning, told) = parted(&described.replace('\n', " "));
+            let meaning = if meaning.is_empty() { of_objects(&shape) } else { meaning };
             let needed = !alternative && required.iter().any(|required| *required == name);
             rows.push(Row {
                 takes: shape.words(),
@@ -58,6 +59,12 @@ fn add<'a>(objects: &[Object<'a>], path: &str, without: &BTreeSet<&str>, reader:
             add(&shape.objects, &field, &BTreeSet::new(), reader, rows);
         }
     }
+}
+
+/// What an object says of itself, where its field does not.
+fn of_objects(shape: &Shape<'_>) -> String {
+    let described = shape.objects.first().and_then(|object| object.schema["description"].as_str());
+    parted(&described.unwrap_or_default().replace('\n', " ")).0
 }
 
 fn with_choices(mut meaning: String, shape: &Shape<'_>) -> String {
