@@ -93,7 +93,7 @@ fn an_export_of_kong_with_all_its_defaults() {
     let function = &told["configuration"]["routes"][1]["to"];
     assert_eq!((&function["function"], &function["payload"]), (&json!("resize-prod"), &json!("apigateway_v1")));
     let defaults = &told["configuration"]["defaults"];
-    assert_eq!(defaults["cors"]["max_age"], "3600000ms");
+    assert_eq!(defaults["cors"]["max_age"], "3600s");
     assert_eq!(defaults["rate_limit"]["limits"], json!([{"limit": "5/s"}, {"limit": "1000/h"}]));
     let left = left(&told);
     for expected in [

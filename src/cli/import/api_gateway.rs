@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{Draft, Matching, first_label, matches, templated, texts};
+use super::draft::{CorsNames, Draft, Matching, cors, first_label, matches, templated, texts};
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
@@ -27,7 +27,7 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
         "externalDocs",
     ];
     draft.left_fields("the document", document, &known);
-    if let Some(cors) = cors(&document["x-amazon-apigateway-cors"]) {
+    if let Some(cors) = cors(&document["x-amazon-apigateway-cors"], CORS) {
         draft.policy("cors", cors);
     }
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
@@ -204,22 +204,9 @@ fn tail(path: &str) -> String {
     }
 }
 
-/// The CORS of an HTTP API.
-fn cors(config: &Value) -> Option<Value> {
-    let mut cors = json!({"origins": config["allowOrigins"].as_array()?});
-    for (from, to) in [("allowMethods", "methods"), ("allowHeaders", "headers"), ("exposeHeaders", "expose")] {
-        if config[from].is_array() {
-            cors[to] = config[from].clone();
-        }
-    }
-    if config["allowCredentials"] == true {
-        cors["credentials"] = true.into();
-    }
-    if let Some(age) = config["maxAge"].as_u64() {
-        cors["max_age"] = format!("{age}s").into();
-    }
-    Some(cors)
-}
+/// What the CORS of an HTTP API says, and how.
+const CORS: CorsNames<'_> =
+    (["allowOrigins", "allowMethods", "allowHeaders", "exposeHeaders"], "allowCredentials", "maxAge");
 
 #[cfg(test)]
 mod tests {

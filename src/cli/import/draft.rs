@@ -202,6 +202,27 @@ pub(super) fn duration(value: &Value) -> Option<String> {
     }
 }
 
+/// What the fields of a CORS configuration are called there: those of lists that are `origins`, `methods`, `headers` and `expose`
+/// here, and `credentials` and `max_age`.
+pub(super) type CorsNames<'a> = ([&'a str; 4], &'a str, &'a str);
+
+/// Who may call from other pages; none where nobody is named. A number is an age in seconds.
+pub(super) fn cors(config: &Value, (lists, credentials, max_age): CorsNames<'_>) -> Option<Value> {
+    let mut cors = Map::new();
+    for (there, here) in lists.iter().zip(["origins", "methods", "headers", "expose"]) {
+        let values = texts(&config[*there]);
+        if !values.is_empty() {
+            cors.insert(here.to_owned(), json!(values));
+        }
+    }
+    if config[credentials] == true {
+        cors.insert("credentials".to_owned(), true.into());
+    }
+    let age = config[max_age].as_u64().map(|seconds| format!("{seconds}s")).or_else(|| duration(&config[max_age]));
+    cors.extend(age.map(|age| ("max_age".to_owned(), age.into())));
+    cors.contains_key("origins").then_some(Value::Object(cors))
+}
+
 /// The texts of a list.
 pub(super) fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()

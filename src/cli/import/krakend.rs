@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{Draft, Matching, duration, first_label, matches, templated, texts};
+use super::draft::{CorsNames, Draft, Matching, cors, duration, first_label, matches, templated, texts};
 
 pub(super) fn import(document: &Value, draft: &mut Draft) {
     let taken = ["$schema", "$id", "version", "name", "endpoints", "timeout", "host", "port", "extra_config"];
     draft.left_fields("the document", document, &taken);
     for (name, config) in extra(document) {
-        match cors(config).filter(|_| name == "security/cors") {
+        match cors(config, CORS).filter(|_| name == "security/cors") {
             Some(cors) => draft.policy("cors", cors),
             None => draft.left(format!("the document: `{name}`")),
         }
@@ -182,19 +182,6 @@ fn validator(config: &Value) -> Option<Value> {
     Some(json!({"jwt": jwt}))
 }
 
-/// Who may call from other pages.
-fn cors(config: &Value) -> Option<Value> {
-    let mut cors = json!({"origins": config["allow_origins"].as_array()?});
-    for (from, to) in [("allow_methods", "methods"), ("allow_headers", "headers"), ("expose_headers", "expose")] {
-        if config[from].is_array() {
-            cors[to] = config[from].clone();
-        }
-    }
-    if config["allow_credentials"] == true {
-        cors["credentials"] = true.into();
-    }
-    if let Some(age) = duration(&config["max_age"]) {
-        cors["max_age"] = age.into();
-    }
-    Some(cors)
-}
+/// What `security/cors` says, and how.
+const CORS: CorsNames<'_> =
+    (["allow_origins", "allow_methods", "allow_headers", "expose_headers"], "allow_credentials", "max_age");

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Draft, duration, list, texts};
+use super::list;
+use crate::cli::import::draft::{CorsNames, Draft, cors};
 
 /// Takes over the plugins of a service or a route, and notes the others.
 pub(super) fn take(of: &str, owner: &Value, policies: &mut Map<String, Value>, draft: &mut Draft) {
@@ -27,7 +28,10 @@ pub(super) fn take(of: &str, owner: &Value, policies: &mut Map<String, Value>, d
                 Some(size) => drop(policies.insert("limits".to_owned(), json!({"max_body": size}))),
                 None => draft.left(format!("{of}: the plugin `{kind}`")),
             },
-            "cors" if config["origins"].is_array() => drop(policies.insert("cors".to_owned(), cors(config))),
+            "cors" => match cors(config, CORS) {
+                Some(cors) => drop(policies.insert("cors".to_owned(), cors)),
+                None => draft.left(format!("{of}: the plugin `{kind}`")),
+            },
             "aws-lambda" => {}
             "key-auth" | "basic-auth" | "jwt" | "oauth2" | "openid-connect" | "ldap-auth" | "hmac-auth" | "acl"
             | "ip-restriction" => {
@@ -84,19 +88,5 @@ fn size(config: &Value) -> Option<String> {
     Some(format!("{}{unit}", config["allowed_payload_size"].as_u64()?))
 }
 
-fn cors(config: &Value) -> Value {
-    let mut cors = json!({"origins": texts(&config["origins"])});
-    for (from, to) in [("methods", "methods"), ("headers", "headers"), ("exposed_headers", "expose")] {
-        let values = texts(&config[from]);
-        if !values.is_empty() {
-            cors[to] = json!(values);
-        }
-    }
-    if config["credentials"] == true {
-        cors["credentials"] = true.into();
-    }
-    if let Some(seconds) = config["max_age"].as_u64() {
-        cors["max_age"] = duration(&json!(seconds * 1000)).into();
-    }
-    cors
-}
+/// What the plugin `cors` says, and how.
+const CORS: CorsNames<'_> = (["origins", "methods", "headers", "exposed_headers"], "credentials", "max_age");
