@@ -19,7 +19,10 @@ pub(in crate::plan) fn schema(registry: &Registry, to: &Value, generator: &mut S
     let forms = to.get("anyOf").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut one = forms.first().cloned().unwrap_or_default();
     if let Value::Object(one) = &mut one {
-        one.insert("description".to_owned(), "The function that gets it: `upstream/function`, or its long form.".into());
+        one.insert(
+            "description".to_owned(),
+            "The function that gets it: `upstream/function`, or its long form.".into(),
+        );
     }
     let with_route: Vec<_> = forms.into_iter().chain([route]).collect();
     for kind in registry.iter_triggers() {
