@@ -46,5 +46,5 @@ pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upstream::{
     ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Late,
     Lease, OpenConnection, Parameter, PoolGauge, Renewed, Settings, Stopped, Target, TokenGauge, TokenState, Tried,
-    Upstream, written,
+    Upstream, contents, written,
 };

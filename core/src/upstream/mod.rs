@@ -15,6 +15,7 @@
 //! 5. [`Upstream::close`] runs once, after the last call, when a reload removed the upstream or the gateway stops.
 //!    Tasks started through [`Context`] are ended after it.
 
+mod contents;
 mod context;
 mod discovered;
 mod endpoint;
@@ -32,6 +33,7 @@ mod written;
 use std::future::{self, Future};
 
 pub use callgate_document::{Content, Description, Parameter};
+pub use contents::contents;
 pub use context::{Context, Stopped};
 pub use discovered::Discovered;
 pub use endpoint::{EndpointHealth, EndpointState};

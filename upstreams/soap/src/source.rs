@@ -17,6 +17,9 @@ use crate::address::Addresses;
 /// The largest document of a description, in bytes.
 const LARGEST: u64 = 16 << 20;
 
+/// How many bytes all documents of a description may have together.
+const LARGEST_SUM: u64 = 64 << 20;
+
 /// How long a document may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -29,13 +32,13 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// The file could not be read, or is no WSDL.
 pub(crate) fn from_files(wsdl: &Path, files: &Files) -> Result<Option<Contract>, String> {
     let mut documents = Documents::new(&wsdl.to_string_lossy());
-    let mut whole = true;
+    let (mut whole, mut room) = (true, LARGEST_SUM);
     while let Some(location) = documents.wanted() {
         if is_url(&location) {
             whole = false;
         } else {
             files.note(&*location);
-            let text = read(&location);
+            let text = read(&location, &mut room);
             documents.give(location, text);
         }
     }
@@ -44,11 +47,10 @@ pub(crate) fn from_files(wsdl: &Path, files: &Files) -> Result<Option<Contract>,
     if whole { Contract::new(&documents).map(Some) } else { Ok(None) }
 }
 
-fn read(location: &str) -> Result<String, String> {
-    let bytes = std::fs::read(location).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LARGEST {
-        return Err("it is too large".to_owned());
-    }
+/// Reads a file, for which there is so much room left.
+fn read(location: &str, room: &mut u64) -> Result<String, String> {
+    let bytes = callgate_core::contents(location, LARGEST.min(*room)).map_err(|error| error.to_string())?;
+    *room = room.saturating_sub(bytes.len() as u64);
     text(&bytes)
 }
 
@@ -81,12 +83,16 @@ impl Fetcher {
     /// A description, parts of which have to be fetched.
     pub(crate) async fn contract(&self, wsdl: &str) -> Result<Contract, NotFetched> {
         let mut documents = Documents::new(wsdl);
+        let mut room = LARGEST_SUM;
         while let Some(location) = documents.wanted() {
             let text = if is_url(&location) {
-                self.fetch(&location, wsdl).await
+                self.fetch(&location, wsdl, &mut room).await
             } else {
-                let path = location.to_string();
-                self.context.blocking(move || read(&path)).await.unwrap_or_else(|stopped| Err(stopped.to_string()))
+                let (path, mut left) = (location.to_string(), room);
+                let read = self.context.blocking(move || (read(&path, &mut left), left)).await;
+                let (text, left) = read.unwrap_or_else(|stopped| (Err(stopped.to_string()), room));
+                room = left;
+                text
             };
             if let (Err(reason), true) = (&text, *location == *wsdl) {
                 return Err(NotFetched::Absent(reason.clone()));
@@ -96,7 +102,7 @@ impl Fetcher {
         Contract::new(&documents).map_err(NotFetched::Wrong)
     }
 
-    async fn fetch(&self, url: &str, wsdl: &str) -> Result<String, String> {
+    async fn fetch(&self, url: &str, wsdl: &str, room: &mut u64) -> Result<String, String> {
         let address = self.addresses.of(url).map_err(|error| error.to_string())?;
         let mut request =
             Request::get(Uri::from(address.target.clone())).body(Body::empty()).map_err(|error| error.to_string())?;
@@ -110,7 +116,8 @@ impl Fetcher {
             if reply.status() != StatusCode::OK {
                 return Err(format!("it answered {}", reply.status()));
             }
-            let bytes = reply.into_body().collect(LARGEST).await.map_err(|error| error.to_string())?;
+            let bytes = reply.into_body().collect(LARGEST.min(*room)).await.map_err(|error| error.to_string())?;
+            *room = room.saturating_sub(bytes.len() as u64);
             text(&bytes)
         };
         tokio::time::timeout(LONGEST, exchange).await.unwrap_or_else(|_| Err("it did not come in time".to_owned()))
@@ -167,5 +174,24 @@ impl Awaited {
 
     fn contract(&self) -> MutexGuard<'_, Result<Arc<Contract>, String>> {
         self.contract.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_there_is_room_for_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wsdl");
+        std::fs::write(&file, "<abc/>").unwrap();
+        let (file, mut room) = (file.display().to_string(), 8);
+        assert_eq!(read(&file, &mut room).unwrap(), "<abc/>");
+        assert_eq!(read(&file, &mut room).unwrap_err(), "it has over 2 bytes");
+        assert_eq!(
+            from_files(Path::new("/dev/zero"), &Files::new(Path::new("/"))).unwrap_err(),
+            "it is no regular file"
+        );
     }
 }

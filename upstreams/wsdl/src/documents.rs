@@ -67,10 +67,15 @@ impl Documents {
         }
         for reference in needed {
             let needed: Arc<str> = location::resolve(&location, reference).into();
-            if self.asked.len() < MOST && self.asked.insert(Arc::clone(&needed)) {
+            if !location::may_name(&location, &needed) {
+                let hint =
+                    "a WSDL that is fetched names documents of its own host only: download them all, and name the file";
+                self.missing.entry(needed).or_insert_with(|| hint.to_owned());
+            } else if self.asked.len() < MOST && self.asked.insert(Arc::clone(&needed)) {
                 self.open.push_back(needed);
             }
         }
+        self.missing.remove(&location);
         self.found.insert(location, Arc::new(tree));
     }
 

@@ -7,6 +7,20 @@ pub fn is_url(location: &str) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
 }
 
+/// Whether a document may name another: one that was fetched names what its own origin has, and no file of this machine.
+pub(crate) fn may_name(base: &str, location: &str) -> bool {
+    !is_url(base) || (is_url(location) && origin(base) == origin(location))
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), rest[..end].to_ascii_lowercase());
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    Some(format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority)))
+}
+
 /// What a reference in the document at `base` means (RFC 3986, section 5.2, as far as documents use it).
 pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let reference = reference.trim();
@@ -64,6 +78,26 @@ fn flat(folder: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_fetched_names_its_own_origin_only() {
+        for (base, reference, may) in [
+            ("http://h:1/s?wsdl", "a.xsd", true),
+            ("http://h/s?wsdl", "HTTP://H:80/a.xsd", true),
+            ("https://h:443/s", "//h/a.xsd", true),
+            ("http://h:1/s?wsdl", "http://h:2/a.xsd", false),
+            ("http://h/s?wsdl", "https://h/a.xsd", false),
+            ("http://h/s?wsdl", "//i/a.xsd", false),
+            ("http://h/s?wsdl", "http://h@i/a.xsd", false),
+            ("http://h/s?wsdl", "http://h.i/a.xsd", false),
+            ("http://h/s?wsdl", "file:///etc/passwd", false),
+            ("http://h?wsdl", "file://http://h/etc/passwd", true),
+            ("/a/s.wsdl", "file:///b/a.xsd", true),
+            ("/a/s.wsdl", "http://h/a.xsd", true),
+        ] {
+            assert_eq!(may_name(base, &resolve(base, reference)), may, "{base} {reference}");
+        }
+    }
 
     #[test]
     fn references_start_at_their_document() {

@@ -11,7 +11,7 @@ use protox::{
 
 use super::{Contract, bundled::behind};
 
-/// The largest descriptor set, in bytes.
+/// The largest descriptor set, and the largest source, in bytes.
 const LARGEST: u64 = 64 << 20;
 
 /// Reads files, relative ones below a folder. A name that ends with `.proto` is a source, any other a descriptor set.
@@ -42,14 +42,15 @@ pub(crate) fn is_source(file: &Path) -> bool {
 }
 
 fn add(pool: &mut DescriptorPool, path: &Path) -> Result<(), String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > LARGEST {
-        return Err("it is too large".to_owned());
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = callgate_core::contents(path, LARGEST).map_err(|error| error.to_string())?;
     pool.decode_file_descriptor_set(bytes.as_slice())
         .map_err(|error| format!("it is no set of descriptors with all that they import: {error}"))
 }
+
+/// A source that is not looked into.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is no regular file of at most {} bytes", .0.display(), LARGEST)]
+struct NotRead(PathBuf);
 
 /// Finds sources in a folder, and notes them before they are read; those that are not there too, for they may come.
 struct Noting {
@@ -65,6 +66,12 @@ impl FileResolver for Noting {
     fn open_file(&self, name: &str) -> Result<File, Error> {
         let path = self.folder.join(name);
         self.files.note(&path);
+        // Opening a pipe may wait for ever, and reading a device may have no end.
+        if let Ok(metadata) = std::fs::metadata(&path)
+            && !(metadata.is_file() && metadata.len() <= LARGEST)
+        {
+            return Err(Error::new(NotRead(path)));
+        }
         File::open(name, &path)
     }
 }

@@ -42,11 +42,14 @@ fn a_file_that_can_not_be_used_is_told() {
         std::fs::write(&path, text).unwrap();
         format!("url: \"http://127.0.0.1:1\", descriptors: \"{}\"", path.display())
     };
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.proto")).unwrap();
     for (options, told) in [
         (file("broken.proto", "syntax = \"proto3\"; message A { strin a = 1; }"), "strin"),
         (file("import.proto", "syntax = \"proto3\"; import \"none/such.proto\";"), "none/such.proto"),
         (file("empty.proto", "syntax = \"proto3\"; message A {}"), "no services"),
         (file("text.pb", "not a descriptor set"), "no set of descriptors"),
+        (file("endless.proto", "syntax = \"proto3\"; import \"zero.proto\";"), "is no regular file"),
+        ("url: \"http://127.0.0.1:1\", descriptors: \"/dev/zero\"".to_owned(), "it is no regular file"),
         ("url: \"http://127.0.0.1:1\", descriptors: \"nowhere.pb\"".to_owned(), "No such file"),
         ("url: \"http://127.0.0.1:1\", descriptors: \"nowhere.proto\"".to_owned(), "nowhere.proto"),
     ] {

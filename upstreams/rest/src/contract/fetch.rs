@@ -8,10 +8,8 @@ use callgate_openapi::{Document, Reading};
 use http::{Request, header};
 use tokio::time::timeout;
 
-use super::Source;
+use super::{LARGEST, LARGEST_SUM, Source};
 
-/// The most bytes of one file.
-const LARGEST: u64 = 64 << 20;
 /// How long one file may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Where services usually have their document, most usual first.
@@ -66,7 +64,8 @@ impl Fetcher {
     }
 
     async fn document(&self, url: &str) -> Result<Document, String> {
-        let text = self.text(url).await?;
+        let mut room = LARGEST_SUM;
+        let text = self.text(url, &mut room).await?;
         let mut reading = Reading::begin(url, &text).map_err(|error| error.to_string())?;
         loop {
             let missing = reading.missing();
@@ -75,7 +74,7 @@ impl Fetcher {
             }
             for location in missing {
                 let read = if same_origin(url, &location) {
-                    self.text(&location).await
+                    self.text(&location, &mut room).await
                 } else {
                     Err("it is of another origin than the document".to_owned())
                 };
@@ -84,13 +83,15 @@ impl Fetcher {
         }
     }
 
-    async fn text(&self, url: &str) -> Result<String, String> {
-        let fetched = timeout(PATIENCE, self.bytes(url)).await;
+    /// Fetches a file, for which there is so much room left.
+    async fn text(&self, url: &str, room: &mut u64) -> Result<String, String> {
+        let fetched = timeout(PATIENCE, self.bytes(url, LARGEST.min(*room))).await;
         let bytes = fetched.unwrap_or_else(|_| Err("it did not come in time".to_owned()))?;
+        *room = room.saturating_sub(bytes.len() as u64);
         String::from_utf8(bytes.to_vec()).map_err(|_| "it is no UTF-8".to_owned())
     }
 
-    async fn bytes(&self, url: &str) -> Result<bytes::Bytes, String> {
+    async fn bytes(&self, url: &str, most: u64) -> Result<bytes::Bytes, String> {
         let (endpoint, path): (Endpoint, String) = Source::endpoint(url).map_err(|error| error.to_string())?;
         let uri = path.parse().map_err(|error| format!("its path is none: {error}"))?;
         let request = Request::get(endpoint.resolve(uri))
@@ -103,7 +104,7 @@ impl Fetcher {
         if !reply.status().is_success() {
             return Err(format!("the answer is {}", reply.status().as_u16()));
         }
-        reply.into_body().collect(LARGEST).await.map_err(|error| callgate_core::chain(&error))
+        reply.into_body().collect(most).await.map_err(|error| callgate_core::chain(&error))
     }
 }
 

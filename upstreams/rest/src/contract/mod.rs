@@ -10,6 +10,12 @@ pub(crate) use fetch::Fetcher;
 pub(crate) use local::read;
 pub(crate) use shelf::Shelf;
 
+/// The most bytes of one file of a document.
+const LARGEST: u64 = 64 << 20;
+
+/// The most bytes of all files of a document together.
+const LARGEST_SUM: u64 = 128 << 20;
+
 /// Where a document is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {

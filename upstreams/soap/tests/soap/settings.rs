@@ -82,6 +82,33 @@ async fn a_wsdl_that_is_not_there_yet_is_awaited() {
 }
 
 #[tokio::test]
+async fn a_wsdl_that_was_fetched_leads_to_no_file_and_to_no_other_host() {
+    let other =
+        Raw::saying("200 OK", "text/xml", "<schema xmlns='http://www.w3.org/2001/XMLSchema'/>".to_owned()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.xsd");
+    // Who reads it goes on to the other host.
+    let leads =
+        format!("<schema xmlns='http://www.w3.org/2001/XMLSchema'><import schemaLocation='{}'/></schema>", other.url());
+    std::fs::write(&file, leads).unwrap();
+    let imports: String = [format!("file://{}", file.display()), other.url(), "b.xsd".to_owned()]
+        .map(|location| format!("<wsdl:import namespace='urn:a' location='{location}'/>"))
+        .concat();
+    let whole = std::fs::read_to_string(corpus("spyne/shop11.wsdl")).unwrap();
+    assert!(whole.contains("<wsdl:types>"));
+    let whole = whole.replacen("<wsdl:types>", &format!("{imports}<wsdl:types>"), 1);
+    let raw = Raw::saying("200 OK", "text/xml", whole.clone()).await;
+    let routes = "  - {match: /a, to: shop/whoami}\n";
+    Stage::new(&format!("wsdl: \"{0}?wsdl\", url: \"{0}\"", raw.url()), routes).await;
+    assert_eq!((raw.calls(), other.calls()), (2, 0));
+    // One that somebody has put there may.
+    let local = folder.path().join("a.wsdl");
+    std::fs::write(&local, whole).unwrap();
+    Stage::new(&format!("wsdl: \"{}\", url: \"{}\"", local.display(), raw.url()), routes).await;
+    assert_eq!(other.calls(), 1);
+}
+
+#[tokio::test]
 async fn a_wsdl_that_came_late_and_lacks_an_operation_is_fetched_again() {
     let whole = std::fs::read_to_string(corpus("spyne/shop11.wsdl")).unwrap();
     let raw = Raw::answering(move |number| match number {
