@@ -49,8 +49,8 @@ macro_rules! policies {
             cache: $crate::policy::CacheSettings,
             /// Answers are compressed for clients that take it: `true`, or how. Default: they are passed on as they are.
             compression: $crate::policy::CompressionSettings,
-            /// Who may come in: one of `api_key`, `basic`, `jwt`, `oidc` and `external`, several of them by `any` or `all`,
-            /// or `none`. Default: everyone.
+            /// Who may come in: one of `api_key`, `basic`, `jwt`, `oidc`, `mtls` and `external`, several of them by `any` or
+            /// `all`, or `none`. Default: everyone.
             auth: $crate::policy::AuthSettings,
             /// How often a client may come. Default: without limit.
             rate_limit: $crate::policy::RateLimitSettings,

