@@ -4,7 +4,7 @@ use std::path::Path;
 
 use callgate_core::Description;
 use callgate_testkit::peers::{NodeSoapService, present};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
 use crate::stage::{Stage, corpus, plan};
@@ -30,23 +30,32 @@ async fn described(options: &str, operation: &str) -> Description {
     described.unwrap_or_else(|error| panic!("{operation}: {error}")).description().clone()
 }
 
-/// The values of a tree as texts, sorted: names of attributes and single items of lists are the library's own.
+/// The values of a tree with where they stand, sorted. How attributes, texts beside them and single items of lists are
+/// written is the library's own.
 fn values(tree: &Value) -> Vec<String> {
-    fn collect(tree: &Value, found: &mut Vec<String>) {
+    fn collect(tree: &Value, at: &str, found: &mut Vec<String>) {
         match tree {
             Value::Null => {}
-            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-            Value::Object(members) => members.values().for_each(|member| collect(member, found)),
+            Value::Array(items) => items.iter().for_each(|item| collect(item, at, found)),
+            Value::Object(members) => {
+                for (name, member) in members {
+                    // A prefix is as good as another.
+                    match name.rsplit([':', '@']).next().unwrap_or_default() {
+                        "attributes" | "$value" | "#text" => collect(member, at, found),
+                        name => collect(member, &format!("{at}/{name}"), found),
+                    }
+                }
+            }
             // It makes a moment of every date.
             Value::String(text) => {
                 let day = text.strip_suffix("T00:00:00.000Z").unwrap_or(text);
-                found.push(day.replace(".000Z", "Z"));
+                found.push(format!("{at}: {}", day.replace(".000Z", "Z")));
             }
-            other => found.push(other.to_string()),
+            other => found.push(format!("{at}: {other}")),
         }
     }
     let mut found = Vec::new();
-    collect(tree, &mut found);
+    collect(tree, "", &mut found);
     found.sort();
     found
 }
@@ -66,6 +75,97 @@ async fn each_wsdls_inputs_arrive_as_they_were() {
             let last = peer.last().unwrap();
             assert_eq!(last["operation"], *operation, "{wsdl}");
             assert_eq!(values(&last["input"]), values(&example), "{wsdl} {operation}: {last} {example}");
+        }
+    }
+}
+
+/// A value of a schema with all that it may have, down to where types have themselves in them.
+fn instance(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return instance(&definitions[name.trim_start_matches("#/$defs/")], definitions, depth + 1);
+    }
+    if let Some(first) = schema["anyOf"].as_array().and_then(|any| any.first()) {
+        return instance(first, definitions, depth);
+    }
+    if let Some(only) = schema.get("const").or_else(|| schema["enum"].get(0)) {
+        return only.clone();
+    }
+    match (schema["type"].as_str(), schema["format"].as_str()) {
+        (Some("object"), _) => {
+            let properties = schema["properties"].as_object().into_iter().flatten();
+            let members = properties.filter(|(name, _)| depth < 6 && *name != "@xsi:type");
+            members.map(|(name, schema)| (name.clone(), instance(schema, definitions, depth + 1))).collect()
+        }
+        (Some("array"), _) => json!([instance(&schema["items"], definitions, depth)]),
+        (Some("integer"), _) => json!(7),
+        (Some("number"), _) => json!(1.5),
+        (Some("boolean"), _) => json!(true),
+        (_, Some("date")) => json!("2024-05-06"),
+        (_, Some("date-time")) => json!("2024-05-06T07:08:09Z"),
+        (_, Some("time")) => json!("07:08:09Z"),
+        (Some("string"), _) if schema.get("contentEncoding").is_some() => json!("AQID"),
+        (Some("string"), _) if schema.get("pattern").is_some() => json!("0A"),
+        (Some("string"), _) => json!("<text> & more"),
+        _ => Value::Null,
+    }
+}
+
+/// A value as the library has it.
+fn of_the_library(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(of_the_library).collect(),
+        Value::Object(members) => {
+            let (mut own, mut attributes) = (Map::new(), Map::new());
+            for (name, member) in members {
+                match name.strip_prefix('@') {
+                    Some(name) => attributes.insert(name.to_owned(), member.clone()),
+                    None if name == "#text" => own.insert("$value".to_owned(), member.clone()),
+                    None => own.insert(name.clone(), of_the_library(member)),
+                };
+            }
+            if !attributes.is_empty() {
+                own.insert("attributes".to_owned(), Value::Object(attributes));
+            }
+            Value::Object(own)
+        }
+        other => other.clone(),
+    }
+}
+
+/// A value without what may as well not be there.
+fn bare(value: &Value) -> Value {
+    let is_nothing = |value: &Value| value.is_null() || *value == json!([]) || *value == json!({});
+    match value {
+        Value::Array(items) => items.iter().map(bare).filter(|item| !is_nothing(item)).collect(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, member)| (name.clone(), bare(member)));
+            members.filter(|(_, member)| !is_nothing(member)).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn each_wsdls_outputs_are_typed_and_its_faults_are_problems() {
+    for (wsdl, operations) in TAKEN {
+        let file = corpus(wsdl);
+        let Some(peer) = present(NodeSoapService::start(Path::new(&file)).await) else { return };
+        let options = format!("wsdl: \"{file}\", url: \"{}\"", peer.url());
+        let route = |name: &&str| format!("  - {{match: /{name}, to: shop/{name}}}\n");
+        let stage = Stage::new(&options, &operations.iter().map(route).collect::<String>()).await;
+        for operation in operations {
+            let description = described(&options, operation).await;
+            let (path, input) = (format!("/{operation}"), description.example.unwrap());
+            peer.answers(&json!({"fault": {"faultcode": "soap:Client", "faultstring": "no"}})).unwrap();
+            let answer = stage.post(&path, &input).await;
+            assert_eq!(answer.failure(), (400, "soap_fault"), "{wsdl} {operation}: {answer:?}");
+            let Some(reply) = description.replies.get("200") else { continue };
+            let output = instance(&reply.schemas["application/json"], &description.definitions, 0);
+            assert!(!values(&output).is_empty(), "{wsdl} {operation}: {reply:?}");
+            peer.answers(&json!({"reply": of_the_library(&output)})).unwrap();
+            let answer = stage.post(&path, &input).await;
+            assert_eq!(answer.status, 200, "{wsdl} {operation}: {answer:?}");
+            assert_eq!(bare(&answer.json()), bare(&output), "{wsdl} {operation}");
         }
     }
 }
