@@ -38,13 +38,13 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
                 _ => continue,
             };
             let shown = methods.first().map_or("ANY", String::as_str);
-            self::operation(&format!("{shown} {path}"), path, methods.clone(), operation, document, draft);
+            self::operation(&format!("{shown} {path}"), path, &methods, operation, document, draft);
         }
     }
     draft.left("the name of the stage in front of all paths, where clients send it: put it in front of the matches");
 }
 
-fn operation(of: &str, path: &str, methods: Vec<String>, operation: &Value, document: &Value, draft: &mut Draft) {
+fn operation(of: &str, path: &str, methods: &[String], operation: &Value, document: &Value, draft: &mut Draft) {
     let integration = &operation[INTEGRATION];
     let taken = [
         "type",
@@ -66,7 +66,7 @@ fn operation(of: &str, path: &str, methods: Vec<String>, operation: &Value, docu
     };
     let mut route = Map::new();
     let more = Map::new();
-    route.insert("match".to_owned(), matches(matching, &tail(&path), &methods, more));
+    route.insert("match".to_owned(), matches(matching, &tail(&path), methods, more));
     let kind = integration["type"].as_str().unwrap_or_default().to_lowercase();
     let uri = text(&integration["uri"]);
     match (kind.as_str(), function(&uri)) {
@@ -79,7 +79,7 @@ fn operation(of: &str, path: &str, methods: Vec<String>, operation: &Value, docu
             let upstream = draft.upstream("functions", json!({"lambda": region}));
             route.insert("to".to_owned(), json!({"upstream": upstream, "function": name, "payload": payload}));
         }
-        ("http_proxy", _) if uri.contains("://") => http(of, &uri, integration, &methods, &mut route, draft),
+        ("http_proxy", _) if uri.contains("://") => http(of, &uri, integration, methods, &mut route, draft),
         ("mock", _) if methods == ["OPTIONS"] => {
             return draft.left(format!("{of}: a mock; where it is for CORS, write the policy `cors`"));
         }

@@ -150,9 +150,7 @@ fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &
         "service",
     ];
     left(&of, route, &taken, draft);
-    if route["expression"].is_string()
-        || !list(route, "snis").chain(list(route, "sources")).collect::<Vec<_>>().is_empty()
-    {
+    if route["expression"].is_string() || list(route, "snis").chain(list(route, "sources")).next().is_some() {
         return draft.left(format!(
             "{of} is left out: by what it matches (`expression`, `snis`, `sources`) can't be said here"
         ));

@@ -220,8 +220,8 @@ fn of_kind<'a>(kind: &Object<'a>, before: &str, reader: &Reader<'a>) -> Option<S
 
 /// The field by which a kind is chosen.
 fn chosen<'a>(kind: &Object<'a>) -> Option<&'a str> {
-    let required = kind.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    required.into_iter().find(|field| *field != "to")
+    let mut required = kind.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    required.find(|field| *field != "to")
 }
 
 /// What a kind's functions take.

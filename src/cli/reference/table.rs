@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::shape::{Object, Place, Reader, Shape};
 
@@ -110,7 +110,7 @@ fn default(schema: &Value, shape: &Shape<'_>) -> String {
     match schema.get("default") {
         None | Some(Value::Null) if shape.words() == "boolean" && schema["type"] == "boolean" => "`false`".to_owned(),
         None | Some(Value::Null) => not_set(),
-        Some(Value::Object(fields)) if fields == &Map::new() || !shape.objects.is_empty() => not_set(),
+        Some(Value::Object(fields)) if fields.is_empty() || !shape.objects.is_empty() => not_set(),
         Some(Value::Array(items)) if items.is_empty() => not_set(),
         // Of an object that is told elsewhere the fields have defaults there.
         Some(Value::Object(_)) => not_set(),
