@@ -36,9 +36,8 @@ impl Drop for Background {
 /// A command as the page has it, by a shell that finds `callgate`.
 fn shell(folder: &Path, command: &str) -> Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_callgate")).parent().expect("a folder");
-    let path = std::env::var("PATH").expect("PATH");
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir(folder).env("PATH", format!("{}:{path}", binary.display()));
+    shell.args(["-c", &format!("PATH='{}':$PATH; {command}", binary.display())]).current_dir(folder);
     shell.env_remove("CALLGATE_LOG");
     shell
 }

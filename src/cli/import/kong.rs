@@ -240,7 +240,8 @@ fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &
 
 /// Notes the fields that are left, but for those that say what is usual.
 fn left(of: &str, object: &Value, taken: &[&str], draft: &mut Draft) {
-    let usual = USUAL.iter().filter(|(field, value)| object[*field].to_string() == *value).map(|(field, _)| *field);
+    let is_usual = |field: &str, value| serde_json::from_str(value).is_ok_and(|usual: Value| usual == object[field]);
+    let usual = USUAL.iter().filter(|(field, value)| is_usual(field, value)).map(|(field, _)| *field);
     let times = ["created_at", "updated_at"];
     let taken: Vec<_> = taken.iter().copied().chain(usual).chain(times).collect();
     draft.left_fields(of, object, &taken);

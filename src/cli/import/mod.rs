@@ -20,13 +20,13 @@ use draft::Draft;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The gateway that it was written for.
-    from: Gateway,
+    from: Origin,
     /// The configuration: YAML or JSON.
     file: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Gateway {
+enum Origin {
     /// Amazon API Gateway: an export as OpenAPI, with its extensions.
     ApiGateway,
     /// Gloo Edge: Upstreams and VirtualServices.
@@ -45,21 +45,21 @@ pub(super) fn import(Arguments { from, file }: &Arguments, registry: &Registry) 
     let first = documents.first().unwrap_or(&Value::Null);
     let mut draft = Draft::default();
     let (name, fits) = match from {
-        Gateway::ApiGateway => ("API Gateway", first["paths"].is_object()),
-        Gateway::Gloo => ("Gloo", documents.iter().any(|document| document["spec"].is_object())),
-        Gateway::Kong => {
+        Origin::ApiGateway => ("API Gateway", first["paths"].is_object()),
+        Origin::Gloo => ("Gloo", documents.iter().any(|document| document["spec"].is_object())),
+        Origin::Kong => {
             ("Kong", first["services"].is_array() || first["routes"].is_array() && first["_format_version"].is_string())
         }
-        Gateway::Krakend => ("KrakenD", first["endpoints"].is_array()),
+        Origin::Krakend => ("KrakenD", first["endpoints"].is_array()),
     };
     if !fits {
         return Err(Failed::Impossible(format!("{shown} is no configuration of {name}")));
     }
     match from {
-        Gateway::ApiGateway => api_gateway::import(first, &mut draft),
-        Gateway::Gloo => gloo::import(&documents, &mut draft),
-        Gateway::Kong => kong::import(first, &mut draft),
-        Gateway::Krakend => krakend::import(first, &mut draft),
+        Origin::ApiGateway => api_gateway::import(first, &mut draft),
+        Origin::Gloo => gloo::import(&documents, &mut draft),
+        Origin::Kong => kong::import(first, &mut draft),
+        Origin::Krakend => krakend::import(first, &mut draft),
     }
     settle::settle(&mut draft, registry);
     let (text, json) = draft.finish(name);

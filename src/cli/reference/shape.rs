@@ -67,7 +67,7 @@ impl<'a> Shape<'a> {
     }
 
     /// What is within a list or a map.
-    fn within(&mut self, inner: Shape<'a>, of: &str) {
+    fn within(&mut self, inner: Self, of: &str) {
         self.word(format!("{of} {}", inner.words()));
         self.choices.extend(inner.choices);
         for object in inner.objects {
