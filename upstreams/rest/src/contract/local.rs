@@ -51,7 +51,7 @@ mod tests {
         assert!(text(&file, &mut room).unwrap_err().contains("it has over 1 bytes"));
         // What a document refers to is no exception.
         let document = folder.path().join("openapi.yaml");
-        let endless = "{openapi: 3.1.0, info: {title: a, version: '1'}, paths: {/a: {$ref: '/dev/zero#/a'}}}";
+        let endless = "{openapi: 3.1.0, info: {title: a, version: '1'}, paths: {/a: {get: {parameters: [{$ref: '/dev/zero#/a'}]}}}}";
         fs::write(&document, endless).unwrap();
         let read = read(&Files::new(Path::new("/")), &document.display().to_string());
         let told: Vec<_> = read.unwrap().problems().iter().map(ToString::to_string).collect();
