@@ -20,6 +20,7 @@ mod listeners;
 mod mtls;
 mod output;
 mod proxy_protocol;
+mod published;
 mod reload;
 mod running;
 mod tls;
