@@ -9,4 +9,5 @@ mod exposition;
 mod gateway;
 mod metrics;
 mod reloading;
+mod states;
 mod telemetry;
