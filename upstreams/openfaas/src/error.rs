@@ -99,6 +99,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::{HeaderValue, header::RETRY_AFTER};
 
     use super::*;
@@ -113,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn a_date_to_wait_for_is_left_to_the_core() {
+    fn a_date_that_has_passed_is_nothing_to_wait_for() {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"))]);
         let error = refused("the call", StatusCode::TOO_MANY_REQUESTS, &headers, b"");
-        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, None));
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Throttled, Some(Duration::ZERO)));
     }
 
     #[test]
