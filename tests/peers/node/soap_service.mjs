@@ -25,5 +25,6 @@ const services = any(() => any(() => any(work)));
 
 const server = http.createServer((_, response) => response.writeHead(404).end());
 // The port is open once the WSDL has been read, with what it imports.
-const callback = () => server.listen(Number(port), "127.0.0.1");
+const tell = () => console.log(`listening on http://127.0.0.1:${port}`);
+const callback = () => server.listen(Number(port), "127.0.0.1", tell);
 soap.listen(server, { path: "/service", services, xml: fs.readFileSync(wsdl, "utf8"), uri: wsdl, callback });

@@ -26,7 +26,7 @@ impl Node {
         if path.is_dir() { Ok(Self { modules }) } else { Err(PeerError::Missing { what: package, path }) }
     }
 
-    /// Starts a script that serves on a port.
+    /// Starts a script that serves on a port, and says so in its log.
     async fn serve(
         package: &'static str,
         name: &str,
@@ -36,7 +36,7 @@ impl Node {
             let mut command = Command::new("node");
             command.args(script(&Self::with(package)?.modules, port));
             let mut process = Process::spawn(name, command, Process::folder(name)?)?;
-            process.wait_for_port(port).await?;
+            process.wait_for_log(&format!("listening on {}", url(port))).await?;
             Ok(process)
         };
         on_free_port(launch).await

@@ -1,16 +1,28 @@
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, TcpListener},
+    sync::{Mutex, PoisonError},
+};
 
 use super::PeerError;
 
-/// Finds a port of 127.0.0.1 that nothing listens on.
+/// What was found: the system may find a port again that nothing listens on yet.
+static FOUND: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// Finds a port of 127.0.0.1 that nothing listens on, another one at each call.
 ///
 /// Another process may take it before it is used, so launchers try again with a new one when their peer ends at once.
 ///
 /// # Errors
 /// When the system has no port left.
 pub fn free_port() -> Result<u16, PeerError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(PeerError::io("find a free port"))?;
-    Ok(listener.local_addr().map_err(PeerError::io("read the address of a listener"))?.port())
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(PeerError::io("find a free port"))?;
+        let port = listener.local_addr().map_err(PeerError::io("read the address of a listener"))?.port();
+        if FOUND.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 /// Starts a peer on a free port, and on another one when it ends at once: another process may have taken the port

@@ -103,6 +103,21 @@ impl Process {
         }
     }
 
+    /// Waits until the log holds this text: something that listens on the port may be another process's.
+    ///
+    /// # Errors
+    /// As [`wait_until`](Self::wait_until).
+    pub async fn wait_for_log(&mut self, text: &str) -> Result<(), PeerError> {
+        let deadline = Instant::now() + READY_LIMIT;
+        loop {
+            self.check(deadline)?;
+            if self.log().contains(text) {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
     /// Whether the process still runs, and the deadline has not come.
     fn check(&mut self, deadline: Instant) -> Result<(), PeerError> {
         if let Some(status) = self.status()? {
