@@ -60,14 +60,20 @@ fn values(tree: &Value) -> Vec<String> {
     found
 }
 
+/// The library's service of a WSDL, the options of an upstream that is this service, and a route to each operation.
+async fn served(wsdl: &str, operations: &[&str]) -> Option<(NodeSoapService, String, Stage)> {
+    let file = corpus(wsdl);
+    let peer = present(NodeSoapService::start(Path::new(&file)).await)?;
+    let options = format!("wsdl: \"{file}\", url: \"{}\"", peer.url());
+    let route = |name: &&str| format!("  - {{match: /{name}, to: shop/{name}}}\n");
+    let stage = Stage::new(&options, &operations.iter().map(route).collect::<String>()).await;
+    Some((peer, options, stage))
+}
+
 #[tokio::test]
 async fn each_wsdls_inputs_arrive_as_they_were() {
     for (wsdl, operations) in TAKEN {
-        let file = corpus(wsdl);
-        let Some(peer) = present(NodeSoapService::start(Path::new(&file)).await) else { return };
-        let options = format!("wsdl: \"{file}\", url: \"{}\"", peer.url());
-        let route = |name: &&str| format!("  - {{match: /{name}, to: shop/{name}}}\n");
-        let stage = Stage::new(&options, &operations.iter().map(route).collect::<String>()).await;
+        let Some((peer, options, stage)) = served(wsdl, operations).await else { return };
         for operation in operations {
             let example = described(&options, operation).await.example.unwrap();
             let answer = stage.post(&format!("/{operation}"), &example).await;
@@ -148,11 +154,7 @@ fn bare(value: &Value) -> Value {
 #[tokio::test]
 async fn each_wsdls_outputs_are_typed_and_its_faults_are_problems() {
     for (wsdl, operations) in TAKEN {
-        let file = corpus(wsdl);
-        let Some(peer) = present(NodeSoapService::start(Path::new(&file)).await) else { return };
-        let options = format!("wsdl: \"{file}\", url: \"{}\"", peer.url());
-        let route = |name: &&str| format!("  - {{match: /{name}, to: shop/{name}}}\n");
-        let stage = Stage::new(&options, &operations.iter().map(route).collect::<String>()).await;
+        let Some((peer, options, stage)) = served(wsdl, operations).await else { return };
         for operation in operations {
             let description = described(&options, operation).await;
             let (path, input) = (format!("/{operation}"), description.example.unwrap());
