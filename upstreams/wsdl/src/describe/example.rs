@@ -11,6 +11,9 @@ use crate::{
 /// Values after which an example has no more than it must.
 const ENOUGH: usize = 200;
 
+/// Values after which an example has nothing more at all. One that needs more is not valid, and is given as it is.
+const MOST: usize = 5000;
+
 /// How deep what must be there is followed.
 const DEEPEST: usize = 40;
 
@@ -88,7 +91,10 @@ impl Maker<'_> {
     }
 
     fn particle(&mut self, part: &Particle, group: &Group, members: &mut Map<String, Value>) {
-        if self.open.len() > DEEPEST || (part.min == 0 && (self.made > ENOUGH || self.recurs(part, group))) {
+        if self.made > MOST
+            || self.open.len() > DEEPEST
+            || (part.min == 0 && (self.made > ENOUGH || self.recurs(part, group)))
+        {
             return;
         }
         match &part.term {

@@ -10,6 +10,10 @@ use crate::{
     xsd::{Builtin, Complex, Content, Element, Form, Schema, Simple, Slot, Type, TypeId},
 };
 
+/// Objects of types without a name after which one more is told as any object: such a type stands wherever it is used, so
+/// that a few that hold each other twice would double with every level.
+const MOST: usize = 10_000;
+
 /// Writes schemas; those of named types go to the definitions.
 pub(super) struct Writer<'s> {
     schema: &'s Schema,
@@ -17,11 +21,13 @@ pub(super) struct Writer<'s> {
     names: HashMap<TypeId, String>,
     /// Types without a name that are being written: one in itself is told as any object.
     open: Vec<TypeId>,
+    /// Objects that were written of types without a name.
+    anonymous: usize,
 }
 
 impl<'s> Writer<'s> {
     pub(super) fn new(schema: &'s Schema) -> Self {
-        Self { schema, definitions: BTreeMap::new(), names: HashMap::new(), open: Vec::new() }
+        Self { schema, definitions: BTreeMap::new(), names: HashMap::new(), open: Vec::new(), anonymous: 0 }
     }
 
     /// The schema of a message's value.
@@ -78,9 +84,10 @@ impl<'s> Writer<'s> {
     /// A complex type: a reference to its definition, if it has a name.
     fn complex(&mut self, id: TypeId, complex: &Complex) -> Value {
         let Some(name) = &complex.name else {
-            if self.open.contains(&id) {
+            if self.anonymous == MOST || self.open.contains(&id) {
                 return json!({"type": "object"});
             }
+            self.anonymous += 1;
             self.open.push(id);
             let object = self.object(complex);
             self.open.pop();

@@ -116,37 +116,6 @@ fn an_operation_is_found_by_its_shortest_name_and_by_its_whole() {
     assert_eq!(books.names().map(|(name, _)| name).collect::<Vec<_>>(), ["Find", "Data"]);
 }
 
-/// A schema in which every group has the next one twice.
-fn multiplying(kind: &str, levels: usize) -> String {
-    let (outer, last) = match kind {
-        "group" => ("xs:sequence", "<xs:element name='x'/>"),
-        _ => ("", "<xs:attribute name='x'/>"),
-    };
-    let within =
-        |content: &str| if outer.is_empty() { content.to_owned() } else { format!("<{outer}>{content}</{outer}>") };
-    let group = |level: usize| {
-        let reference = format!("<xs:{kind} ref='t:g{}'/>", level + 1);
-        let content = if level == levels { last.to_owned() } else { reference.repeat(2) };
-        format!("<xs:{kind} name='g{level}'>{}</xs:{kind}>", within(&content))
-    };
-    let groups: String = (0..=levels).map(group).collect();
-    format!(
-        "<definitions xmlns='http://schemas.xmlsoap.org/wsdl/' xmlns:t='u' targetNamespace='u'><types>\
-         <xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='u'>{groups}\
-         <xs:complexType name='T'><xs:{kind} ref='t:g0'/></xs:complexType></xs:schema></types></definitions>"
-    )
-}
-
-#[test]
-fn a_schema_that_multiplies_is_refused_in_time() {
-    for kind in ["group", "attributeGroup"] {
-        let contract = read_text(&multiplying(kind, 25));
-        let id = contract.schema.named.iter().find(|(name, _)| &*name.local == "T").map(|(_, id)| *id).unwrap();
-        let flaw = contract.schema.flaw(id).unwrap();
-        assert!(flaw.contains("multiply"), "{kind}: {flaw}");
-    }
-}
-
 #[test]
 fn every_description_can_be_described() {
     for (name, contract) in &*CONTRACTS {

@@ -1,5 +1,6 @@
 //! What needs the inside of the crate: descriptions of different stacks, and messages by them.
 
+mod bombs;
 mod corpus;
 mod messages;
 

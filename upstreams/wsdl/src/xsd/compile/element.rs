@@ -1,6 +1,6 @@
 //! Elements: global ones, local ones, and those that stand for others.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{At, Compiler, Flaw};
 use crate::{
@@ -92,22 +92,27 @@ impl<'i> Compiler<'i> {
     }
 
     /// The elements that may stand for one, those that stand for them included.
-    pub(super) fn substitutes_of(&mut self, head: &Name) -> Vec<Element> {
+    ///
+    /// # Errors
+    /// With too many, all references to them together.
+    pub(super) fn substitutes_of(&mut self, head: &Name) -> Result<Vec<Element>, Flaw> {
         let mut names = self.substitutes.get(head).cloned().unwrap_or_default();
+        let mut seen: HashSet<_> = names.iter().cloned().collect();
         let mut next = 0;
-        while let Some(name) = names.get(next).cloned() {
-            let more = self.substitutes.get(&name).into_iter().flatten();
-            let more: Vec<_> = more.filter(|name| !names.contains(name)).cloned().collect();
+        while let Some(name) = names.get(next) {
+            let more = self.substitutes.get(name).into_iter().flatten();
+            let more: Vec<_> = more.filter(|name| seen.insert((*name).clone())).cloned().collect();
             names.extend(more);
             next += 1;
         }
         let mut found = Vec::with_capacity(names.len());
         for name in names {
+            self.follow()?;
             if let Some(at) = self.index.elements.get(&name).and_then(|place| self.at(*place)) {
                 found.push(self.declared(name, at));
             }
         }
-        found
+        Ok(found)
     }
 }
 

@@ -8,7 +8,7 @@ mod particle;
 mod simple;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -52,6 +52,9 @@ pub(crate) struct Compiler<'i> {
     builtins: HashMap<&'static str, TypeId>,
     any: Option<TypeId>,
     pending: VecDeque<(TypeId, Pending<'i>)>,
+    /// The types that stand in declarations. One that is met again, as by `ref`, is the same type: an element that may
+    /// hold itself would have one more with every level otherwise.
+    anonymous: HashMap<(*const Source, u32), TypeId>,
     prefixes: HashMap<Arc<str>, usize>,
     /// Declarations that may still be followed.
     left: usize,
@@ -67,6 +70,7 @@ impl<'i> Compiler<'i> {
             builtins: HashMap::new(),
             any: None,
             pending: VecDeque::new(),
+            anonymous: HashMap::new(),
             prefixes: HashMap::new(),
             left: MOST,
         };
@@ -91,6 +95,7 @@ impl<'i> Compiler<'i> {
     /// The plan, with the types that stand for others.
     pub(crate) fn finish(mut self) -> Schema {
         self.work();
+        self.find_endless();
         self.find_derived();
         self.schema
     }
@@ -198,7 +203,12 @@ impl<'i> Compiler<'i> {
 
     /// The type that stands in a declaration.
     fn anonymous(&mut self, at: At<'i>) -> TypeId {
+        let place = (std::ptr::from_ref(at.source), at.node.id());
+        if let Some(id) = self.anonymous.get(&place) {
+            return *id;
+        }
         let id = self.push(Type::Any);
+        self.anonymous.insert(place, id);
         self.pending.push_back((id, Pending::Anonymous(at)));
         id
     }
@@ -294,4 +304,8 @@ impl<'i> At<'i> {
 #[derive(Default)]
 struct Collector {
     group: Group,
+    /// The slots by what they hold.
+    by_name: HashMap<Name, u16>,
+    /// The names without their namespaces that are taken as keys.
+    locals: HashSet<Arc<str>>,
 }

@@ -1,5 +1,7 @@
 //! Content models: how elements may follow each other.
 
+use std::sync::Arc;
+
 use super::{At, Collector, Compiler, DEEPEST, Flaw};
 use crate::xsd::{
     Element,
@@ -7,7 +9,7 @@ use crate::xsd::{
 };
 
 /// Elements of different names that a type may have.
-const MOST_ELEMENTS: usize = 1 << 15;
+const MOST_ELEMENTS: usize = 1 << 12;
 
 /// A sequence of elements that stand there once each.
 pub(super) fn sequence_of(elements: Vec<Element>) -> Group {
@@ -86,7 +88,7 @@ impl<'i> Compiler<'i> {
         }
         let element = self.local(at)?;
         let substitutes = match at.node.attribute("ref") {
-            Some(_) => self.substitutes_of(&element.name),
+            Some(_) => self.substitutes_of(&element.name)?,
             None => Vec::new(),
         };
         if substitutes.is_empty() {
@@ -101,14 +103,15 @@ impl<'i> Compiler<'i> {
 impl Collector {
     /// The slot of an element, the same for all of one name.
     fn slot(&mut self, element: Element) -> u16 {
-        let slots = &mut self.group.slots;
-        if let Some(at) = slots.iter().position(|slot| slot.element.name == element.name) {
-            return u16::try_from(at).unwrap_or(u16::MAX);
+        if let Some(at) = self.by_name.get(&element.name) {
+            return *at;
         }
-        let taken = slots.iter().any(|slot| slot.element.name.local == element.name.local);
-        let key = if taken { element.name.to_string() } else { element.name.local.to_string() };
-        slots.push(Slot { key: key.into(), element, many: false, chosen: false });
-        u16::try_from(slots.len() - 1).unwrap_or(u16::MAX)
+        let at = u16::try_from(self.group.slots.len()).unwrap_or(u16::MAX);
+        self.by_name.insert(element.name.clone(), at);
+        let first = self.locals.insert(Arc::clone(&element.name.local));
+        let key = if first { element.name.local.to_string() } else { element.name.to_string() };
+        self.group.slots.push(Slot { key: key.into(), element, many: false, chosen: false });
+        at
     }
 
     /// The elements with all that is known once they are complete; `None` for no content at all.

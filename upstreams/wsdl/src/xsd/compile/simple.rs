@@ -1,10 +1,15 @@
 //! Simple types.
 
+use std::collections::HashMap;
+
 use super::{At, Compiler, DEEPEST, Flaw};
 use crate::{
     name::{Name, XSD},
-    xsd::{Builtin, Facets, Form, Simple, Type, simple::Bound},
+    xsd::{Builtin, Facets, Form, Simple, Type, TypeId, simple::Bound},
 };
+
+/// Types that a union or a list may be made of, with all that those are made of: a value is tried as each.
+const MOST_PARTS: u32 = 4096;
 
 impl<'i> Compiler<'i> {
     /// A simple type from its declaration.
@@ -50,6 +55,38 @@ impl<'i> Compiler<'i> {
                 Ok(restricted(base, content))
             }
         }
+    }
+
+    /// Breaks unions and lists that are made of themselves, or of more than a value can be tried as.
+    pub(super) fn find_endless(&mut self) {
+        let mut known = HashMap::new();
+        let ids = || (0u32..).map(TypeId).take(self.schema.types.len());
+        let endless: Vec<_> = ids().filter(|id| self.parts_of(*id, 0, &mut known).is_none()).collect();
+        for id in endless {
+            if let Some(slot) = self.schema.types.get_mut(id.0 as usize) {
+                *slot = Type::Broken("a union or a list is made of itself, or of too many types".into());
+            }
+        }
+    }
+
+    /// How many types a simple one is made of in all, itself included; `None` for too many, or in too many steps.
+    fn parts_of(&self, id: TypeId, depth: u32, known: &mut HashMap<TypeId, u32>) -> Option<u32> {
+        let Some(simple) = self.schema.simple(id) else { return Some(1) };
+        if let Some(parts) = known.get(&id) {
+            return Some(*parts);
+        }
+        if depth == DEEPEST {
+            return None;
+        }
+        let mut parts = 1;
+        for part in simple.parts() {
+            parts += self.parts_of(part, depth + 1, known)?;
+            if parts > MOST_PARTS {
+                return None;
+            }
+        }
+        known.insert(id, parts);
+        Some(parts)
     }
 
     /// A copy of a named simple type, to be restricted.
