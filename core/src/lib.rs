@@ -23,6 +23,7 @@ mod respond;
 pub mod routing;
 mod snapshot;
 pub mod trigger;
+mod upgrade;
 pub mod upstream;
 
 pub use body::{Body, BodyError, BoxError};
@@ -43,6 +44,7 @@ pub use snapshot::{
     Snapshot, Turnover, UpstreamState,
 };
 pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
+pub use upgrade::{OnUpgrade, Upgraded};
 pub use upstream::{
     ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Late,
     Lease, OpenConnection, Parameter, PoolGauge, Renewed, Settings, Stopped, Target, TokenGauge, TokenState, Tried,

@@ -137,6 +137,11 @@ impl Activity {
         self.multiplexed.store(true, Relaxed);
     }
 
+    /// Whether the connection is known to be one of HTTP/2.
+    pub(super) fn is_of_http2(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
     pub(super) fn is_upgraded(&self) {
         self.upgraded.store(true, Relaxed);
     }
@@ -154,12 +159,33 @@ impl Activity {
         }
     }
 
+    /// Whether the connection closes after what runs on it.
+    pub(super) fn is_last(&self) -> bool {
+        match self.order() {
+            Order::Serve => false,
+            Order::FinishAfterFirst => self.had_request(),
+            Order::Finish | Order::Close => true,
+        }
+    }
+
     /// Tells the connection what to do, unless it was told to do more.
     pub(super) fn tell(&self, order: Order) {
-        if self.order.fetch_max(order as u8, Relaxed) < order as u8
-            && let Some(waker) = self.waker.get()
-        {
+        if self.order.fetch_max(order as u8, Relaxed) < order as u8 {
+            self.drive();
+        }
+    }
+
+    /// Has the connection's task look at what has changed.
+    pub(super) fn drive(&self) {
+        if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
+        }
+    }
+
+    /// The same, unless that task is the one that is being polled.
+    pub(super) fn drive_unless_by(&self, polled: &Waker) {
+        if !self.waker.get().is_some_and(|waker| waker.will_wake(polled)) {
+            self.drive();
         }
     }
 

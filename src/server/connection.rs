@@ -1,30 +1,18 @@
 //! One connection, from its accepted socket to its end.
 
-use std::{
-    convert::Infallible,
-    future::poll_fn,
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
 
-use callgate_core::Connection;
-use http::{Request, Version};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use bytes::Bytes;
+use callgate_core::{BoxError, Connection, Upgraded};
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioExecutor;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     activity::{Activity, Order},
     answer::Answer,
     connections::{Connections, Seat},
-    limits::Limits,
-    message::{Running, Sent, received},
+    h1, h2,
     origin::Settings,
     proxy_protocol,
     socket::{Socket, Stream, Transport},
@@ -35,32 +23,10 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Shared<A> {
     pub(super) answer: A,
-    pub(super) protocol: auto::Builder<TokioExecutor>,
+    /// Bytes of a request's head.
+    pub(super) head_size: usize,
+    pub(super) http2: http2::Builder<TokioExecutor>,
     pub(super) connections: Arc<Connections>,
-}
-
-/// HTTP/1.1 and HTTP/2 as this server speaks them.
-///
-/// Neither has a timer for heads or for idle connections: [`Connections`] looks after both, without one per request.
-pub(super) fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    /// Streams that a client may have reset before they were taken up (CVE-2023-44487, rapid reset).
-    const RESET_STREAMS: usize = 20;
-    const BUFFERED_PER_STREAM: usize = 128 * 1024;
-    const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
-    const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
-
-    let mut protocol = auto::Builder::new(TokioExecutor::new());
-    protocol.http1().header_read_timeout(None).max_buf_size(limits.head_size.max(8192));
-    protocol
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
-        .max_concurrent_streams(limits.concurrent_streams)
-        .max_pending_accept_reset_streams(RESET_STREAMS)
-        .max_send_buf_size(BUFFERED_PER_STREAM)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    protocol
 }
 
 /// Serves a connection until it ends.
@@ -124,52 +90,38 @@ async fn handshake(acceptor: &TlsAcceptor, transport: Transport, activity: &Acti
     Ok(Stream::Tls(Box::new(stream)))
 }
 
+/// Speaks HTTP until the connection ends, or is told to close.
 async fn drive<A: Answer>(
     socket: Socket,
     activity: &Arc<Activity>,
     connection: Arc<Connection>,
     shared: &Arc<Shared<A>>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let service = service_fn(|request: Request<Incoming>| {
-        let running = Running::new(activity);
-        let version = request.version();
-        if version == Version::HTTP_2 {
-            activity.is_multiplexed();
-        }
-        let request = request.map(|body| received(body, activity));
-        let answered = shared.answer.answer(request, &connection);
-        async move { Ok::<_, Infallible>(Sent::response(answered.await, version, running)) }
-    });
-    let served = shared.protocol.serve_connection_with_upgrades(TokioIo::new(socket), service);
-    let mut served = pin!(served);
-    let mut finishing = false;
-    poll_fn(|cx: &mut Context<'_>| {
+) -> Result<(), BoxError> {
+    let mut spoken = pin!(speak(socket, activity, connection, shared));
+    poll_fn(|cx| {
         activity.is_driven_by(cx.waker());
-        loop {
-            let order = activity.order();
-            if order == Order::Close {
-                return Poll::Ready(Ok(()));
-            }
-            if !finishing && is_last(order, activity) {
-                finishing = true;
-                served.as_mut().graceful_shutdown();
-            }
-            let polled = served.as_mut().poll(cx);
-            // The first request may just have come, on a connection that was waiting for it before it closes.
-            if polled.is_pending() && !finishing && is_last(activity.order(), activity) {
-                continue;
-            }
-            return polled;
+        if activity.order() == Order::Close {
+            return Poll::Ready(Ok(()));
         }
+        spoken.as_mut().poll(cx)
     })
     .await
 }
 
-/// Whether the connection closes after what runs on it.
-fn is_last(order: Order, activity: &Activity) -> bool {
-    match order {
-        Order::Serve => false,
-        Order::FinishAfterFirst => activity.had_request(),
-        Order::Finish | Order::Close => true,
+async fn speak<A: Answer>(
+    socket: Socket,
+    activity: &Arc<Activity>,
+    connection: Arc<Connection>,
+    shared: &Arc<Shared<A>>,
+) -> Result<(), BoxError> {
+    if activity.is_of_http2() {
+        return h2::serve(Upgraded::new(Bytes::new(), socket), activity, connection, shared).await;
+    }
+    match h1::serve(socket, shared.head_size, &connection, &shared.answer, activity).await? {
+        h1::Ended::Closed => Ok(()),
+        h1::Ended::Preface(early, socket) => {
+            activity.is_multiplexed();
+            h2::serve(Upgraded::new(early, socket), activity, connection, shared).await
+        }
     }
 }

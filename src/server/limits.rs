@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// No bound of a head is less, in bytes.
+pub(super) const LEAST_HEAD: usize = 8 * 1024;
+
 /// Bounds on connections and on what comes over them, so that no client can exhaust the server.
 ///
 /// What a route allows (time for the whole request, size of its body) is the route's policy and stands in the document.

@@ -1,4 +1,4 @@
-//! The bodies of requests and responses on a connection, which note their end.
+//! The bodies of requests and responses of HTTP/2, which note their end.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use callgate_core::{Body, BodyError};
-use http::{Response, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -72,18 +71,13 @@ impl Drop for Received {
 /// The body of a response on its way out.
 pub(super) struct Sent {
     body: Body,
-    running: Running,
-    /// Nothing but the connection's end says where the body ends.
-    until_close: bool,
+    _running: Running,
 }
 
 impl Sent {
-    /// The response to a request of this version.
-    pub(super) fn response(response: Response<Body>, version: Version, running: Running) -> Response<Self> {
-        let until_close = version < Version::HTTP_11
-            && response.body().known_length().is_none()
-            && !response.headers().contains_key(header::CONTENT_LENGTH);
-        response.map(|body| Self { body, running, until_close })
+    /// The body of the response to a request.
+    pub(super) fn new(body: Body, running: Running) -> Self {
+        Self { body, _running: running }
     }
 }
 
@@ -92,21 +86,7 @@ impl HttpBody for Sent {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.until_close {
-            return Pin::new(&mut self.body).poll_frame(cx);
-        }
-        // Not before: the body of an answer to HEAD is never read.
-        self.running.0.sends_until_close();
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        let whole = match &frame {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(_))) => self.body.is_end_stream(),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
-        };
-        if whole {
-            self.running.0.has_sent_all();
-        }
-        frame
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -13,6 +13,8 @@ mod connection;
 mod connections;
 mod drain;
 mod error;
+mod h1;
+mod h2;
 mod limits;
 mod listen;
 mod listeners;

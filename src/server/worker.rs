@@ -23,7 +23,8 @@ use super::{
     connections::{Connections, Place},
     drain::Phase,
     error::ServerError,
-    limits::Limits,
+    h2,
+    limits::{LEAST_HEAD, Limits},
     listen::SocketFile,
     origin::Origin,
     socket::Transport,
@@ -91,7 +92,8 @@ impl<A: Answer> Worker<A> {
         let listeners = listeners.collect::<io::Result<_>>()?;
         let shared = Shared {
             answer: self.answer,
-            protocol: connection::protocol(&self.limits),
+            head_size: self.limits.head_size.max(LEAST_HEAD),
+            http2: h2::protocol(&self.limits),
             connections: Connections::new(&self.limits, self.counters),
         };
         drop(entered);

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use callgate::{
     core::{
-        Body, BodyError, Connection,
+        Body, BodyError, Connection, OnUpgrade,
         plan::{Address, Listener, ListenerTls},
     },
     server::{Answer, Limits, Readiness, Server},
@@ -23,7 +23,6 @@ use callgate::{
 use callgate_testkit::peers::{Received, Wire};
 use http::{Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
-use hyper_util::rt::TokioIo;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
@@ -71,9 +70,9 @@ impl Answers {
                 self.waiting.fetch_sub(1, SeqCst);
             }
             "/upgrade" => {
-                let upgraded = hyper::upgrade::on(&mut request);
+                let upgrade = request.extensions_mut().remove::<OnUpgrade>().unwrap();
                 tokio::runtime::Handle::current().spawn(async move {
-                    let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
+                    let (mut read, mut write) = tokio::io::split(upgrade.upgraded().await.unwrap());
                     tokio::io::copy(&mut read, &mut write).await.ok();
                 });
                 let response = Response::builder().status(101).header("upgrade", "echo");

@@ -93,7 +93,7 @@ impl HttpClient {
     ///
     /// The request's URI is in origin form. `host` is the endpoint's unless the request has one; the length headers are
     /// made to fit the body. All else is sent as it is: hop-by-hop headers are the caller's business. A request that
-    /// asks for an upgrade, and has hyper's `OnUpgrade` of the client's connection in its extensions, is joined with the
+    /// asks for an upgrade, and has the [`OnUpgrade`](callgate_core::OnUpgrade) of the client's connection in its extensions, is joined with the
     /// upstream's connection when the reply is 101.
     ///
     /// A request that a pooled connection was closed upon, before any byte of a reply, is sent once more on a new one:

@@ -4,7 +4,7 @@ use std::io;
 
 use callgate_core::{BodyError, BoxError, ErrorKind, UpstreamError};
 
-use crate::{h1::Broken, proxy::ProxyError};
+use crate::{h1::Broken, proxy::ProxyError, wire::WireError};
 
 /// Why a request got no reply. The messages name hosts and addresses: they are for the log.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl HttpError {
     /// What broke an exchange over HTTP/1.1.
     pub(crate) fn broken(host: &impl ToString, error: Broken, before_sent: bool) -> Self {
         match error {
-            Broken::Request(error) => Self::Body(error.into()),
+            Broken::Wire(WireError::Body(error)) => Self::Body(error.into()),
             error if error.is_malformed() => Self::Reply { host: host.to_string(), source: error.into() },
             error => Self::Send { host: host.to_string(), before_sent, source: error.into() },
         }

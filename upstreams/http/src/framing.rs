@@ -9,6 +9,7 @@ use http_body::Body as _;
 use crate::{
     endpoint::Endpoint,
     error::{HttpError, Malformed},
+    wire::{Delimited, Stated, parse_length, stated_length},
 };
 
 /// Makes head and body agree, and names the host.
@@ -40,14 +41,6 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
         headers.insert(header::HOST, endpoint.host_header().clone());
     }
     Ok(())
-}
-
-/// How a reply's body ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delimited {
-    Length(u64),
-    Chunks,
-    Close,
 }
 
 /// How the body of a reply to this method ends (RFC 9112, 6.3). What must not be passed on is refused, and what is the
@@ -96,42 +89,10 @@ pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bo
     })
 }
 
-/// What the headers say of the body's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stated {
-    Nothing,
-    Once(u64),
-    /// Several times, or not as a number.
-    Otherwise,
-}
-
-fn stated_length(headers: &HeaderMap) -> Stated {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(first) = values.next() else {
-        return Stated::Nothing;
-    };
-    match parse_length(first.as_bytes()) {
-        Some(length) if values.next().is_none() => Stated::Once(length),
-        _ => Stated::Otherwise,
-    }
-}
-
 /// The length that is stated again and again, if it is always the same.
 fn repeated_length(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(header::CONTENT_LENGTH).iter();
     let mut lengths = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(parse_length);
     let first = lengths.next()??;
     lengths.all(|length| length == Some(first)).then_some(first)
-}
-
-/// Digits alone: a sign or a blank between them is no length (RFC 9110 8.6).
-fn parse_length(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii();
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |length, byte| match byte {
-        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
-        _ => None,
-    })
 }

@@ -16,6 +16,7 @@ mod status;
 mod tls;
 mod turn;
 mod upgrade;
+pub mod wire;
 
 pub use client::{Failure, HttpClient};
 pub use endpoint::{Endpoint, EndpointError};

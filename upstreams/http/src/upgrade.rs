@@ -3,10 +3,8 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
-use callgate_core::{Body, Context, InUse};
+use callgate_core::{Body, Context, InUse, OnUpgrade};
 use http::{Request, header};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 
 use crate::io::Stream;
@@ -66,12 +64,9 @@ impl Upgrade {
         let Self { client, kept, in_use } = self;
         context.spawn_here(async move {
             let _kept = (kept, in_use);
-            let mut client = match client.await {
-                Ok(client) => TokioIo::new(client),
-                Err(error) => {
-                    tracing::debug!(%error, "The client left before its connection was upgraded.");
-                    return;
-                }
+            let Some(mut client) = client.upgraded().await else {
+                tracing::debug!("The client left before its connection was upgraded.");
+                return;
             };
             let joined = async {
                 client.write_all(&early).await?;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::PollSender;
 
 use super::{broken::Broken, connection::Connection};
+use crate::wire::WireError;
 
 /// Lets a task drive the connection to the end of the exchange: each direction goes on by itself, as the client may not
 /// read a byte of the reply before it has sent its whole request.
@@ -52,8 +53,8 @@ impl Driven {
             Poll::Ready(Ok(())) => received.map(Ok),
             Poll::Pending => Poll::Pending,
             // What the peer replies to a request that is cut is of no use. A peer that reads no more may go on replying.
-            Poll::Ready(Err(error @ Broken::Request(_))) => Poll::Ready(Err(error)),
-            Poll::Ready(Err(error)) => received.map(|()| Err(error)),
+            Poll::Ready(Err(error @ WireError::Body(_))) => Poll::Ready(Err(error.into())),
+            Poll::Ready(Err(error)) => received.map(|()| Err(error.into())),
         }
     }
 
@@ -81,7 +82,7 @@ impl Driven {
             }
         }
         // Nobody wants the rest.
-        if self.connection.link.is_received() { Ok(Poll::Ready(())) } else { Err(Broken::Cut) }
+        if self.connection.link.is_received() { Ok(Poll::Ready(())) } else { Err(WireError::Cut.into()) }
     }
 }
 
@@ -102,7 +103,7 @@ impl HttpBody for Passed {
             return Poll::Ready(None);
         }
         // A task that is gone has told no end.
-        let next = ready!(self.received.poll_recv(cx)).unwrap_or(Some(Err(Broken::Cut)));
+        let next = ready!(self.received.poll_recv(cx)).unwrap_or(Some(Err(WireError::Cut.into())));
         self.ended = !matches!(next, Some(Ok(_)));
         if let (Some(Ok(frame)), Some(left)) = (&next, &mut self.left) {
             *left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);

@@ -16,13 +16,13 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-use super::{
-    broken::Broken,
-    decoder::{Decoded, Decoder},
-    head,
-    upload::Upload,
+use super::{broken::Broken, head};
+use crate::{
+    error::Malformed,
+    framing,
+    io::Stream,
+    wire::{Content, Decoded, Decoder, Outgoing, WireError, announced_trailers},
 };
-use crate::{error::Malformed, framing, io::Stream};
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
@@ -42,7 +42,7 @@ pub(crate) struct Link {
     /// What was read may lie in a large buffer.
     has_grown: bool,
     decoder: Decoder,
-    upload: Upload,
+    upload: Outgoing,
     /// Another request may follow, as far as the last reply's head says.
     keeps_open: bool,
 }
@@ -72,12 +72,12 @@ struct Reading {
 impl Link {
     pub(crate) fn new(stream: Stream) -> Self {
         Self {
+            upload: Outgoing::over(matches!(stream, Stream::Tls(_))),
             stream,
             read: BytesMut::new(),
             read_size: LEAST_READ,
             has_grown: false,
-            decoder: Decoder::Done,
-            upload: Upload::default(),
+            decoder: Decoder::nothing(),
             keeps_open: true,
         }
     }
@@ -87,31 +87,29 @@ impl Link {
     /// `upgrade` says whether 101 is an answer to the request.
     pub(crate) async fn exchange(&mut self, request: Request<Body>, upgrade: bool) -> Result<response::Parts, Lost> {
         let (mut head, body) = request.into_parts();
-        let whole = match body.in_memory() {
-            Some(whole) => {
-                self.upload.begin(&head, whole.clone());
-                Some(whole)
-            }
-            None => {
-                self.upload.begin_streamed(&head, body);
-                None
-            }
+        let whole = body.in_memory();
+        let content = match (&whole, body.known_length()) {
+            (Some(whole), _) => Content::Whole(whole.clone()),
+            (None, Some(length)) => Content::Length(body, length),
+            (None, None) => Content::Chunked(body, announced_trailers(&head.headers)),
         };
+        let chunked = matches!(content, Content::Chunked(..));
+        head::write(&head, chunked, self.upload.begin(content));
         let (mut reading, mut failure) = (Reading::default(), None);
         let answer = poll_fn(|cx| {
             if failure.is_none() && !self.upload.is_done() {
                 match self.upload.poll(&mut self.stream, cx) {
                     // The peer may have replied before it closed; a socket that is closed wakes who reads.
-                    Poll::Ready(Err(error @ Broken::Io(_))) if matches!(self.stream, Stream::Tcp(_)) => {
-                        failure = Some(error);
+                    Poll::Ready(Err(error @ WireError::Io(_))) if matches!(self.stream, Stream::Tcp(_)) => {
+                        failure = Some(Broken::Wire(error));
                     }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
             let answer = ready!(self.poll_head(&mut head, upgrade, &mut reading, cx));
             Poll::Ready(answer.map_err(|error| match error {
-                Broken::Io(_) | Broken::Closed => failure.take().unwrap_or(error),
+                Broken::Wire(WireError::Io(_)) | Broken::Closed => failure.take().unwrap_or(error),
                 error => error,
             }))
         })
@@ -121,10 +119,10 @@ impl Link {
 
     fn lost(&mut self, error: Broken, head: request::Parts, whole: Option<Bytes>, reading: &Reading) -> Lost {
         let upload = std::mem::take(&mut self.upload);
-        let sent = upload.has_begun;
+        let sent = upload.has_begun();
         let body = match &error {
             // What is left of it is not all of it.
-            Broken::Request(_) => None,
+            Broken::Wire(WireError::Body(_)) => None,
             _ => whole.map(Body::from).or_else(|| upload.into_body()),
         };
         let request = body.filter(|_| !reading.over_request).map(|body| Request::from_parts(head, body));
@@ -156,7 +154,7 @@ impl Link {
                 return Poll::Ready(Ok(head));
             }
             if self.read.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {
-                return Poll::Ready(Err(Broken::HeadTooLong));
+                return Poll::Ready(Err(WireError::HeadTooLong.into()));
             }
             match ready!(self.poll_read(cx))? {
                 0 => return Poll::Ready(Err(Broken::Closed)),
@@ -188,7 +186,7 @@ impl Link {
             Ok(Decoded::More) => Poll::Pending,
             Ok(Decoded::End) => Poll::Ready(None),
             Ok(Decoded::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
-            Err(error) => Poll::Ready(Some(Err(error))),
+            Err(error) => Poll::Ready(Some(Err(error.into()))),
         }
     }
 
@@ -199,7 +197,7 @@ impl Link {
                 return Poll::Ready(frame);
             }
             let ended = match ready!(self.poll_read(cx)) {
-                Ok(0) => self.decoder.close(),
+                Ok(0) => self.decoder.close().map_err(Broken::from),
                 Ok(_) => continue,
                 Err(error) => Err(error),
             };
@@ -224,7 +222,7 @@ impl Link {
     }
 
     /// Sends what is left of the request.
-    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
         self.upload.poll(&mut self.stream, cx)
     }
 

@@ -5,13 +5,10 @@
 
 mod alone;
 mod broken;
-mod chunked;
 mod connection;
-mod decoder;
 mod head;
 mod link;
 mod reply;
-mod upload;
 
 pub(crate) use broken::Broken;
 pub(crate) use connection::Connection;

@@ -1,4 +1,4 @@
-//! A request while it is written.
+//! A message while it is written.
 
 use std::{
     io::{self, IoSlice},
@@ -8,19 +8,21 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use callgate_core::{Body, BodyError, fairness::moved};
-use http::{HeaderName, request};
+use http::HeaderName;
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
-use super::{broken::Broken, head};
-use crate::io::Stream;
+use super::{
+    error::WireError,
+    fields::{write_chunk_size, write_header},
+};
 
 /// How much memory for heads stays with an unused connection.
 const USUAL: usize = 4 << 10;
 
-/// What is to be written of a request: the head, then its body's frames.
+/// What is to be written of a message: the head, then its body's frames.
 #[derive(Debug, Default)]
-pub(super) struct Upload {
+pub struct Outgoing {
     /// The head, or the line in front of a chunk.
     head: Vec<u8>,
     /// How much of it is written.
@@ -31,10 +33,24 @@ pub(super) struct Upload {
     body: Rest,
     /// The names of the trailers that the head announces.
     trailers: Vec<HeaderName>,
-    /// Something was written of this request.
-    pub(super) has_begun: bool,
+    has_begun: bool,
+    /// A write that fails may have sent some of it.
+    is_buffered: bool,
     /// What was written may lie in TLS's buffer.
     unflushed: bool,
+}
+
+/// The body of a message, as its head delimits it.
+#[derive(Debug)]
+pub enum Content {
+    /// In memory.
+    Whole(Bytes),
+    /// So many bytes.
+    Length(Body, u64),
+    /// In chunks, with the trailers of these names behind them.
+    Chunked(Body, Vec<HeaderName>),
+    /// Up to the connection's end.
+    UntilClose(Body),
 }
 
 /// What is left of a body that streams.
@@ -44,48 +60,46 @@ enum Rest {
     Nothing,
     Length(Body, u64),
     Chunked(Body),
+    UntilClose(Body),
 }
 
-impl Upload {
-    /// A request begins; its body is in memory.
-    pub(super) fn begin(&mut self, head: &request::Parts, body: Bytes) {
-        self.start(head, false);
-        self.data = body;
+impl Outgoing {
+    /// For a stream that keeps what is written for a while, as TLS does, if `is_buffered`.
+    pub fn over(is_buffered: bool) -> Self {
+        Self { is_buffered, ..Self::default() }
     }
 
-    /// A request begins; its body streams.
-    pub(super) fn begin_streamed(&mut self, head: &request::Parts, body: Body) {
-        let length = body.known_length();
-        self.start(head, length.is_none());
-        self.body = match length {
-            Some(length) => Rest::Length(body, length),
-            None => {
-                self.trailers = head::announced_trailers(&head.headers);
-                Rest::Chunked(body)
-            }
-        };
-    }
-
-    fn start(&mut self, head: &request::Parts, chunked: bool) {
-        self.head.clear();
-        head::write(head, chunked, &mut self.head);
-        (self.at, self.tail, self.has_begun, self.unflushed) = (0, b"", false, true);
+    /// A message begins. Its head, or an interim one, is to be written to the end of what this gives.
+    pub fn begin(&mut self, content: Content) -> &mut Vec<u8> {
+        (self.tail, self.has_begun, self.unflushed) = (b"", false, true);
+        match content {
+            Content::Whole(data) => self.data = data,
+            Content::Length(body, length) => self.body = Rest::Length(body, length),
+            Content::Chunked(body, trailers) => (self.body, self.trailers) = (Rest::Chunked(body), trailers),
+            Content::UntilClose(body) => self.body = Rest::UntilClose(body),
+        }
+        self.make_room();
+        &mut self.head
     }
 
     /// Gives back memory that an unused connection does not need.
-    pub(super) fn rest(&mut self) {
-        self.head.clear();
-        self.at = 0;
+    pub fn rest(&mut self) {
+        self.make_room();
         self.head.shrink_to(USUAL);
     }
 
-    /// Whether all of the request is written.
-    pub(super) fn is_done(&self) -> bool {
+    /// Whether all of the message is written.
+    pub fn is_done(&self) -> bool {
         matches!(self.body, Rest::Nothing) && self.is_written() && !self.unflushed
     }
 
+    /// Whether something was written of this message.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// The body, if nothing was taken of it.
-    pub(super) fn into_body(self) -> Option<Body> {
+    pub fn into_body(self) -> Option<Body> {
         match self.body {
             Rest::Length(body, _) | Rest::Chunked(body) if !self.has_begun && self.data.is_empty() => Some(body),
             _ => None,
@@ -96,8 +110,15 @@ impl Upload {
         self.at == self.head.len() && self.data.is_empty() && self.tail.is_empty()
     }
 
-    /// Writes what can be written now; ready when all of the request is.
-    pub(super) fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    /// Writes what can be written now; ready when all of the message is.
+    ///
+    /// # Errors
+    /// The stream fails, or the body does.
+    pub fn poll(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WireError>> {
         loop {
             let waits = self.data.is_empty() && self.tail.is_empty() && self.fill(cx)?;
             if self.is_written() {
@@ -110,16 +131,16 @@ impl Upload {
     }
 
     /// Takes the next frame of the body; true where it has to be waited for.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, WireError> {
         loop {
             let frame = match &mut self.body {
                 Rest::Nothing => return Ok(false),
-                Rest::Length(body, _) | Rest::Chunked(body) => Pin::new(body).poll_frame(cx),
+                Rest::Length(body, _) | Rest::Chunked(body) | Rest::UntilClose(body) => Pin::new(body).poll_frame(cx),
             };
             let frame = match frame {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(None) => return self.end(None).map(|()| false),
-                Poll::Ready(Some(frame)) => frame.map_err(Broken::Request)?,
+                Poll::Ready(Some(frame)) => frame.map_err(WireError::Body)?,
             };
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {}
@@ -133,9 +154,9 @@ impl Upload {
         }
     }
 
-    fn data(&mut self, data: Bytes) -> Result<(), Broken> {
+    fn data(&mut self, data: Bytes) -> Result<(), WireError> {
         match &mut self.body {
-            Rest::Nothing => {}
+            Rest::Nothing | Rest::UntilClose(_) => {}
             Rest::Length(_, left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or_else(|| other_length("more"))?;
                 if *left == 0 {
@@ -144,7 +165,7 @@ impl Upload {
             }
             Rest::Chunked(_) => {
                 self.make_room();
-                head::write_chunk_size(data.len(), &mut self.head);
+                write_chunk_size(data.len(), &mut self.head);
                 self.tail = b"\r\n";
             }
         }
@@ -152,10 +173,10 @@ impl Upload {
         Ok(())
     }
 
-    fn end(&mut self, trailers: Option<&http::HeaderMap>) -> Result<(), Broken> {
+    fn end(&mut self, trailers: Option<&http::HeaderMap>) -> Result<(), WireError> {
         match std::mem::take(&mut self.body) {
             Rest::Length(_, 1..) => return Err(other_length("fewer")),
-            Rest::Nothing | Rest::Length(_, 0) => {}
+            Rest::Nothing | Rest::UntilClose(_) | Rest::Length(_, 0) => {}
             Rest::Chunked(_) => {
                 self.make_room();
                 self.head.extend_from_slice(b"0\r\n");
@@ -163,7 +184,7 @@ impl Upload {
                     let names = self.trailers.iter();
                     let announced =
                         names.flat_map(|name| trailers.get_all(name).iter().map(move |value| (name, value)));
-                    announced.for_each(|(name, value)| head::write_header(name, value, &mut self.head));
+                    announced.for_each(|(name, value)| write_header(name, value, &mut self.head));
                 }
                 self.head.extend_from_slice(b"\r\n");
             }
@@ -179,17 +200,15 @@ impl Upload {
         }
     }
 
-    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, stream: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let head = self.head.get(self.at..).unwrap_or_default();
-        let is_tls = matches!(stream, Stream::Tls(_));
         let stream = Pin::new(stream);
         let written = ready!(if self.data.is_empty() && self.tail.is_empty() {
             stream.poll_write(cx, head)
         } else {
             stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&self.data), IoSlice::new(self.tail)])
         });
-        // A write that fails under TLS may have sent some of it.
-        self.has_begun |= is_tls || written.as_ref().is_ok_and(|count| *count > 0);
+        self.has_begun |= self.is_buffered || written.as_ref().is_ok_and(|count| *count > 0);
         let mut written = written?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -210,6 +229,6 @@ impl Upload {
     }
 }
 
-fn other_length(which: &str) -> Broken {
-    Broken::Request(BodyError::Cut(format!("the body has {which} bytes than it said").into()))
+fn other_length(which: &str) -> WireError {
+    WireError::Body(BodyError::Cut(format!("the body has {which} bytes than it said").into()))
 }

@@ -1,9 +1,9 @@
-//! The chunked coding of a reply's body (RFC 9112, 7.1), read strictly.
+//! The chunked coding of a body (RFC 9112, 7.1), read strictly.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::{broken::Broken, decoder::take, head};
+use super::{decoder::take, error::WireError, fields};
 
 /// How many bytes of extensions a body may have, and its trailers.
 const MAX_EXTRA: usize = 16 << 10;
@@ -41,7 +41,7 @@ pub(super) enum Piece {
 
 impl Chunked {
     /// Takes the next piece off what was read.
-    pub(super) fn next(&mut self, from: &mut BytesMut) -> Result<Piece, Broken> {
+    pub(super) fn next(&mut self, from: &mut BytesMut) -> Result<Piece, WireError> {
         loop {
             match &mut self.state {
                 State::Size => match self.size(from)? {
@@ -64,7 +64,7 @@ impl Chunked {
                         from.advance(2);
                         self.state = State::Size;
                     }
-                    Some(_) => return Err(Broken::Chunk("it is longer than its size")),
+                    Some(_) => return Err(WireError::Chunk("it is longer than its size")),
                     None => return Ok(Piece::More),
                 },
                 State::Trailers => return trailers(from),
@@ -73,39 +73,43 @@ impl Chunked {
     }
 
     /// `size [; extensions] CRLF`
-    fn size(&mut self, from: &mut BytesMut) -> Result<Option<u64>, Broken> {
+    fn size(&mut self, from: &mut BytesMut) -> Result<Option<u64>, WireError> {
         let Some(end) = from.iter().take(MAX_EXTRA).position(|byte| *byte == b'\n') else {
-            return if from.len() < MAX_EXTRA { Ok(None) } else { Err(Broken::Chunk("its extensions are too long")) };
+            return if from.len() < MAX_EXTRA {
+                Ok(None)
+            } else {
+                Err(WireError::Chunk("its extensions are too long"))
+            };
         };
-        let line = from[..end].strip_suffix(b"\r").ok_or(Broken::Chunk("a line ends without CR"))?;
+        let line = from[..end].strip_suffix(b"\r").ok_or(WireError::Chunk("a line ends without CR"))?;
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, extensions) = line.split_at(digits);
         if digits > MAX_DIGITS
             || !matches!(extensions.trim_ascii_start().first(), None | Some(b';'))
             || extensions.contains(&b'\r')
         {
-            return Err(Broken::Chunk("its size is no hexadecimal number"));
+            return Err(WireError::Chunk("its size is no hexadecimal number"));
         }
         self.extensions += extensions.len();
         if self.extensions > MAX_EXTRA {
-            return Err(Broken::Chunk("its extensions are too long"));
+            return Err(WireError::Chunk("its extensions are too long"));
         }
         let size = std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok());
-        let size = size.ok_or(Broken::Chunk("its size is no hexadecimal number of 64 bits"))?;
+        let size = size.ok_or(WireError::Chunk("its size is no hexadecimal number of 64 bits"))?;
         from.advance(end + 1);
         Ok(Some(size))
     }
 }
 
-fn trailers(from: &mut BytesMut) -> Result<Piece, Broken> {
+fn trailers(from: &mut BytesMut) -> Result<Piece, WireError> {
     if from.starts_with(b"\r\n") {
         from.advance(2);
         return Ok(Piece::End(None));
     }
-    match head::read_trailers(from)? {
+    match fields::read_trailers(from)? {
         Some(trailers) => Ok(Piece::End(Some(trailers))),
         None if from.len() < MAX_EXTRA => Ok(Piece::More),
-        None => Err(Broken::Chunk("its trailers are too long")),
+        None => Err(WireError::Chunk("its trailers are too long")),
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     /// What a body is read as when it comes in pieces of these sizes.
-    fn read(wire: &[u8], pieces: &[usize]) -> Result<(Vec<u8>, Option<HeaderMap>, usize), Broken> {
+    fn read(wire: &[u8], pieces: &[usize]) -> Result<(Vec<u8>, Option<HeaderMap>, usize), WireError> {
         let (mut chunked, mut buffer, mut data) = (Chunked::default(), BytesMut::new(), Vec::new());
         let mut left = wire;
         let mut pieces = pieces.iter().copied();
@@ -124,7 +128,7 @@ mod tests {
             match chunked.next(&mut buffer)? {
                 Piece::Data(bytes) => data.extend_from_slice(&bytes),
                 Piece::End(trailers) => return Ok((data, trailers, buffer.len() + left.len())),
-                Piece::More if left.is_empty() => return Err(Broken::Cut),
+                Piece::More if left.is_empty() => return Err(WireError::Cut),
                 Piece::More => {
                     let (now, later) = left.split_at(pieces.next().unwrap_or(left.len()).min(left.len()));
                     buffer.extend_from_slice(now);
@@ -179,7 +183,7 @@ mod tests {
             "00000000000000005\r\nhello\r\n0\r\n\r\n",
             "0\r\nbad trailer: 1\r\n\r\n",
         ] {
-            assert!(matches!(read(wire.as_bytes(), &[]), Err(Broken::Chunk(_) | Broken::Head(_))), "{wire:?}");
+            assert!(matches!(read(wire.as_bytes(), &[]), Err(WireError::Chunk(_) | WireError::Head(_))), "{wire:?}");
         }
         assert!(read(b"5 ;a\r\nhello\r\n00\r\n\r\n", &[]).is_ok());
     }
@@ -191,6 +195,6 @@ mod tests {
         let many = "1;xxxxxxxxxxxxxxxx\r\na\r\n".repeat(MAX_EXTRA / 16);
         assert!(read(format!("{many}0\r\n\r\n").as_bytes(), &[]).is_err());
         assert!(read(format!("0\r\na: {long}").as_bytes(), &[]).is_err());
-        assert!(read(format!("0\r\n{}\r\n", "a: b\r\n".repeat(head::MAX_HEADERS + 1)).as_bytes(), &[]).is_err());
+        assert!(read(format!("0\r\n{}\r\n", "a: b\r\n".repeat(fields::MAX_HEADERS + 1)).as_bytes(), &[]).is_err());
     }
 }

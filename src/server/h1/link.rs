@@ -1,0 +1,269 @@
+//! A connection's socket, with what was read of it and what is to be written.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use callgate_core::BodyError;
+use callgate_http::wire::{Decoded, Decoder, Delimited, Outgoing, WireError};
+use http::HeaderMap;
+use tokio_util::io::poll_read_buf;
+
+use super::{
+    answer,
+    head::{self, Head, Refusal},
+    intake::{Intake, Reader},
+};
+use crate::server::{activity::Activity, socket::Socket};
+
+/// What a client says first that speaks HTTP/2 without asking (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much is read at once: as much as comes, within these bounds.
+const LEAST_READ: usize = 8 << 10;
+const MOST_READ: usize = 64 << 10;
+
+/// What is read where a head is due.
+#[allow(clippy::large_enum_variant, reason = "nearly all are heads, and to box each would cost more")]
+pub(super) enum Opening {
+    Head(Head),
+    /// Not HTTP/1.1, but HTTP/2.
+    Preface,
+    /// The client sends nothing more.
+    End,
+}
+
+/// Why no head was read.
+pub(super) enum Unread {
+    Refused(Refusal),
+    Broken(WireError),
+}
+
+/// What came of looking after a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// Its reader, in this task, has something new.
+    Fed,
+    /// It has to be waited.
+    Waits,
+    /// The body concerns nobody any more.
+    Over,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) socket: Socket,
+    read: BytesMut,
+    read_size: usize,
+    /// What was read may lie in a large buffer.
+    has_grown: bool,
+    /// How much of what was read is no whole head.
+    seen: usize,
+    pub(super) out: Outgoing,
+    intake: Option<Intake>,
+    /// The client waits to be asked for the body.
+    to_ask: bool,
+    /// A body broke: nothing behind it is believed.
+    pub(super) is_broken: bool,
+}
+
+impl Link {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            read: BytesMut::new(),
+            read_size: LEAST_READ,
+            has_grown: false,
+            seen: 0,
+            out: Outgoing::over(false),
+            intake: None,
+            to_ask: false,
+            is_broken: false,
+        }
+    }
+
+    /// Whether something has come of a next request.
+    pub(super) fn has_more(&self) -> bool {
+        !self.read.is_empty()
+    }
+
+    /// Reads the next head of at most `most` bytes. `is_first` where HTTP/2 may be what comes.
+    pub(super) fn poll_head(
+        &mut self,
+        most: usize,
+        is_first: bool,
+        space: &mut HeaderMap,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Opening, Unread>> {
+        loop {
+            if self.read.len() > self.seen {
+                if is_first && self.read.starts_with(PREFACE) {
+                    return Poll::Ready(Ok(Opening::Preface));
+                }
+                if !(is_first && PREFACE.starts_with(&self.read)) {
+                    let read = head::read(&mut self.read, self.seen, most, space).map_err(Unread::Refused)?;
+                    if let Some(head) = read {
+                        self.seen = 0;
+                        return Poll::Ready(Ok(Opening::Head(head)));
+                    }
+                    self.seen = self.read.len();
+                }
+            }
+            if ready!(self.poll_read(cx)).map_err(|error| Unread::Broken(error.into()))? == 0 {
+                return Poll::Ready(if self.read.is_empty() {
+                    Ok(Opening::End)
+                } else {
+                    Err(Unread::Broken(WireError::Cut))
+                });
+            }
+        }
+    }
+
+    /// The body of the request whose head was read.
+    pub(super) fn body(
+        &mut self,
+        delimited: Delimited,
+        expects_continue: bool,
+        activity: &Arc<Activity>,
+    ) -> callgate_core::Body {
+        self.intake = None;
+        self.to_ask = false;
+        match delimited {
+            Delimited::Length(0) => callgate_core::Body::empty(),
+            // It has come with its head.
+            Delimited::Length(length) if length <= self.read.len() as u64 => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.read.len());
+                self.read.split_to(length).freeze().into()
+            }
+            delimited => {
+                let (intake, body) = Intake::new(Decoder::new(delimited), activity);
+                (self.intake, self.to_ask) = (Some(intake), expects_continue);
+                body
+            }
+        }
+    }
+
+    /// Whether a body of a request is still coming in.
+    pub(super) fn has_body(&self) -> bool {
+        self.intake.is_some()
+    }
+
+    /// Reads of a request's body what its reader waits for. With nothing of it left, watches whether the client goes.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
+        loop {
+            let Some(intake) = &self.intake else {
+                return self.watch(cx);
+            };
+            match intake.reader() {
+                Reader::Busy => return Ok(Moved::Waits),
+                Reader::Done => {
+                    self.intake = None;
+                    continue;
+                }
+                Reader::Left => return Ok(Moved::Over),
+                Reader::Waits => {}
+            }
+            let next = match self.next_frame(cx) {
+                Poll::Pending => return Ok(Moved::Waits),
+                Poll::Ready(next) => next,
+            };
+            self.is_broken |= matches!(next, Some(Err(_)));
+            if self.intake.as_ref().is_some_and(|intake| intake.give(next, cx)) {
+                return Ok(Moved::Fed);
+            }
+        }
+    }
+
+    fn next_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+        let cut = |error: WireError| Poll::Ready(Some(Err(BodyError::Cut(error.into()))));
+        loop {
+            let Some(intake) = &mut self.intake else { return Poll::Ready(None) };
+            match intake.decoder.next(&mut self.read) {
+                Ok(Decoded::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::More) => {}
+                Err(error) => return cut(error),
+            }
+            if std::mem::take(&mut self.to_ask) {
+                answer::ask_for_body(&mut self.out);
+            }
+            match ready!(self.poll_read(cx)) {
+                Ok(0) => return cut(WireError::Cut),
+                Ok(_) => {}
+                Err(error) => return cut(error.into()),
+            }
+        }
+    }
+
+    /// The answer begins: a body that was not asked for by now will not be, and whether it comes is not known.
+    pub(super) fn stop_asking(&mut self) {
+        self.is_broken |= std::mem::take(&mut self.to_ask);
+    }
+
+    /// Notices that the client goes away while its request is being answered. What it sends meanwhile is read once, for the
+    /// request after this one.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
+        if self.read.is_empty() {
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(0)) => return Err(WireError::Cut),
+                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+            }
+        }
+        Ok(Moved::Over)
+    }
+
+    /// After an answer: reads past what is left of the request's body, if that is there already. False where it is not, so
+    /// that no other request can follow.
+    pub(super) fn pass_body(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut may_read = true;
+        let Some(mut intake) = self.intake.take() else { return true };
+        loop {
+            match intake.decoder.next(&mut self.read) {
+                Ok(Decoded::End) => return true,
+                Ok(Decoded::Frame(_)) if intake.decoder.is_done() => return true,
+                Ok(Decoded::Frame(_)) => {}
+                Ok(Decoded::More) if std::mem::take(&mut may_read) => {
+                    if !matches!(self.poll_read(cx), Poll::Ready(Ok(1..))) {
+                        return false;
+                    }
+                }
+                Ok(Decoded::More) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// Gives back memory that a connection does not need while it rests.
+    pub(super) fn rest(&mut self) {
+        self.out.rest();
+        if self.has_grown && self.read.is_empty() {
+            self.read = BytesMut::new();
+            (self.read_size, self.has_grown) = (LEAST_READ, false);
+        }
+    }
+
+    /// The connection after 101, with what was read beyond the request.
+    pub(super) fn into_parts(self) -> (Bytes, Socket) {
+        (self.read.freeze(), self.socket)
+    }
+
+    /// Reads what has come; 0 when the client sends nothing more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        if self.read.capacity() - self.read.len() < self.read_size / 4 {
+            self.read.reserve(self.read_size);
+            self.has_grown |= self.read_size > LEAST_READ;
+        }
+        let space = self.read.capacity() - self.read.len();
+        let count = ready!(poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.read))?;
+        if count == space {
+            self.read_size = (self.read_size * 2).min(MOST_READ);
+        } else if count < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(LEAST_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+}
