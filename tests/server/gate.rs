@@ -21,8 +21,9 @@ use callgate::{
     server::{Answer, Limits, Readiness, Server},
 };
 use callgate_testkit::peers::{Received, Wire};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
+use http_body_util::StreamBody;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Long enough for a loaded machine; nothing waits for it to pass.
@@ -78,6 +79,32 @@ impl Answers {
                 let response = Response::builder().status(101).header("upgrade", "echo");
                 return response.header("connection", "upgrade").body(Body::empty()).unwrap();
             }
+            "/detached" => {
+                tokio::runtime::Handle::current().spawn(async move {
+                    let read = request.into_body().collect(1 << 24).await;
+                    let read = read.map_or_else(|error| format!("broke: {error}"), |body| body.len().to_string());
+                    self.tell(format!("{line} {read} in its own task"));
+                });
+                return Response::new(Body::from("accepted"));
+            }
+            "/status" => {
+                let code = request.uri().query().unwrap_or_default();
+                return Response::builder()
+                    .status(code)
+                    .header("content-length", "5")
+                    .body(Body::from("hello"))
+                    .unwrap();
+            }
+            "/stated" => {
+                let stated = request.uri().query().unwrap_or_default().to_owned();
+                let parts = Body::new(Parts { next: 0, breaks: false });
+                return Response::builder().header("content-length", stated).body(parts).unwrap();
+            }
+            "/trailers" => {
+                let frames = [Frame::data(Bytes::from_static(b"hi")), Frame::trailers(trailers())];
+                let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, BodyError>)));
+                return Response::builder().header("trailer", "x-sum").body(Body::new(body)).unwrap();
+            }
             "/parts" => return Response::new(Body::new(Parts { next: 0, breaks: request.uri().query().is_some() })),
             "/large" => return Response::new(Body::new(Large { left: LARGE, seen: self.seen })),
             _ => {}
@@ -105,6 +132,13 @@ impl Answer for Answers {
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         self.clone().read(request)
     }
+}
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([
+        (HeaderName::from_static("x-sum"), HeaderValue::from_static("7")),
+        (HeaderName::from_static("x-other"), HeaderValue::from_static("8")),
+    ])
 }
 
 /// A body that is made as it is taken, and tells whether it was taken to its end.

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod certificates;
+mod codec;
 mod drain;
 mod ending;
 mod gate;
