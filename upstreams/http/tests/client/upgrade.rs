@@ -7,7 +7,8 @@ use std::{
     thread,
 };
 
-use callgate_core::Body;
+use bytes::Bytes;
+use callgate_core::{Body, OnUpgrade, Upgraded};
 use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
 use http::Response;
 use hyper::{body::Incoming, service::service_fn};
@@ -21,6 +22,14 @@ async fn front(listener: TcpListener, client: HttpClient, endpoint: Endpoint, ke
     let (stream, _) = listener.accept().await.unwrap();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         let (client, endpoint) = (client.clone(), endpoint.clone());
+        let (server, asked) = OnUpgrade::pair();
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::runtime::Handle::current().spawn(async move {
+            if let Ok(upgraded) = upgrade.await {
+                drop(server.send(Upgraded::new(Bytes::new(), TokioIo::new(upgraded))));
+            }
+        });
+        request.extensions_mut().insert(asked);
         if let Some(kept) = kept.clone() {
             request.extensions_mut().insert(kept);
         }

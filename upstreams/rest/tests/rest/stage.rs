@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{Body, EndpointState, Registry, document::Document, plan::Plan};
+use bytes::Bytes;
+use callgate_core::{Body, EndpointState, OnUpgrade, Registry, Upgraded, document::Document, plan::Plan};
 use callgate_rest::Rest;
 use callgate_testkit::gateway::{Client, Files};
 use http::{Request, Response};
@@ -73,7 +74,15 @@ impl Stage {
     /// Serves one connection, until it ends or has left HTTP.
     pub(crate) async fn serve_one(&self, listener: tokio::net::TcpListener) {
         let (stream, _) = listener.accept().await.unwrap();
-        let service = service_fn(|request: Request<Incoming>| async {
+        let service = service_fn(|mut request: Request<Incoming>| async {
+            let (server, asked) = OnUpgrade::pair();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::runtime::Handle::current().spawn(async move {
+                if let Ok(upgraded) = upgrade.await {
+                    drop(server.send(Upgraded::new(Bytes::new(), TokioIo::new(upgraded))));
+                }
+            });
+            request.extensions_mut().insert(asked);
             Ok::<_, Infallible>(self.client.gateway.handle(request.map(Body::new), &self.client.connection).await)
         });
         let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
