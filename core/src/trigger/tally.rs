@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 /// What became of the messages of a trigger since the gateway started.
@@ -50,9 +50,30 @@ pub(super) struct Counters {
     pub(super) dead_lettered: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) returned: AtomicU64,
+    running: AtomicUsize,
+}
+
+/// A message that is worked on, until this is dropped.
+pub(super) struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Counters {
+    /// Begins to work on a message. A slot is no sign of it: a trigger that waits for a message holds one.
+    pub(super) fn run(&self) -> Running<'_> {
+        self.running.fetch_add(1, Relaxed);
+        Running(&self.running)
+    }
+
+    /// How many messages are worked on.
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Relaxed)
+    }
+
     pub(super) fn tally(&self) -> Tally {
         Tally {
             received: self.received.load(Relaxed),

@@ -91,7 +91,6 @@ pub(crate) struct Runner {
     context: Context,
     intake: Intake,
     held: Held,
-    concurrency: usize,
     /// What bounds the messages that are worked on.
     slots: Arc<Semaphore>,
     /// What bounds the messages that are worked on or wait.
@@ -140,7 +139,6 @@ impl Runner {
             course: ArcSwap::from_pointee(order.course),
             context: order.context,
             held: Held::default(),
-            concurrency,
             slots: Arc::new(Semaphore::new(concurrency)),
             places: Arc::new(Semaphore::new(concurrency * (1 + WAITING_PER_SLOT))),
             stop: CancellationToken::new(),
@@ -162,7 +160,7 @@ impl Runner {
             name: Arc::clone(&self.name),
             kind: self.kind,
             to: self.course.load().to.clone(),
-            running: self.concurrency - self.slots.available_permits().min(self.concurrency),
+            running: self.counters.running(),
             waiting: self.held.len(),
             tally: self.counters.tally(),
         }
@@ -296,6 +294,7 @@ impl Runner {
 
     /// Works on one message until it is settled.
     async fn work(&self, in_hand: InHand, slot: OwnedSemaphorePermit) {
+        let running = self.counters.run();
         let receipt = &*in_hand.receipt;
         let verdict = tokio::select! {
             biased;
@@ -311,7 +310,7 @@ impl Runner {
             }
             Verdict::Again(again) => {
                 // What waits is not worked on.
-                drop(slot);
+                drop((running, slot));
                 self.again(in_hand, again).await;
             }
         }

@@ -25,6 +25,25 @@ async fn no_more_than_concurrency_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_what_is_worked_on_is_shown_as_running() {
+    let yaml = "triggers: {work: {box: {stage: STAGE, counts: false}, to: f/work, concurrency: 3, \
+                retry: {backoff: {initial: 1m, max: 1m}}}}";
+    let (snapshot, stage) = running(yaml).await;
+    let shown = || (snapshot.triggers()[0].running, snapshot.triggers()[0].waiting);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(shown(), (0, 0), "it waits for a message");
+    *lock(&stage.acts) = [Act::Take(Duration::from_secs(5)), Act::Fail(ErrorKind::Timeout)].into();
+    stage.put(message("runs"));
+    stage.until(|_| stage.running.load(Ordering::Relaxed) == 1).await;
+    stage.put(message("fails"));
+    stage.until(|_| shown().1 == 1).await;
+    assert_eq!(shown(), (1, 1), "one runs, and what waits for another try does not");
+    stage.until(|events| count(events, is_acked) == 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(shown(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rate_is_held_over_all_slots() {
     let (_snapshot, stage) = running("triggers: {work: {box: {stage: STAGE}, to: f/work, rate: 20/s}}").await;
     (0..41).for_each(|number| stage.put(message(&number.to_string())));
