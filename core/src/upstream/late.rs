@@ -1,6 +1,6 @@
 //! What is made of a description that comes late.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What a kind makes of its service's description (`D`), which may come after the load, and be another one by and by: a
 /// function that is bound, for instance. It is made once, of the first description that allows it; what could not be made
@@ -31,35 +31,42 @@ impl<T, D, E: Clone> Late<T, D, E> {
         self.made.get()
     }
 
-    /// What was made, or is made now of this description.
+    /// What was made, or is made now of this description. Nobody waits for another: requests that come while it is made
+    /// make it as well, each on its own thread, and the first to be done decides.
     ///
     /// # Errors
-    /// Those of `make`, which is called once for each description.
+    /// Those of `make`, which is not called again for a description that it has refused.
     pub fn of(&self, description: &Arc<D>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
-        let mut unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, reason)) = &*unfit
-            && Arc::ptr_eq(known, description)
-        {
-            return Err(reason.clone());
+        // The guard must not outlive the condition: `make` may take a while, and those who wait here are workers.
+        let known =
+            self.unfit().as_ref().filter(|(known, _)| Arc::ptr_eq(known, description)).map(|(_, why)| why.clone());
+        if let Some(reason) = known {
+            return Err(reason);
         }
         match make() {
             Ok(made) => {
-                *unfit = None;
+                *self.unfit() = None;
                 Ok(self.made.get_or_init(|| made))
             }
             Err(reason) => {
-                *unfit = Some((Arc::clone(description), reason.clone()));
+                *self.unfit() = Some((Arc::clone(description), reason.clone()));
                 Err(reason)
             }
         }
+    }
+
+    fn unfit(&self) -> MutexGuard<'_, Option<(Arc<D>, E)>> {
+        self.unfit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use super::*;
 
     #[test]
@@ -71,5 +78,27 @@ mod tests {
         assert_eq!((late.get(), late.of(&new, || Ok(7))), (None, Ok(&7)));
         assert_eq!(late.of(&old, || Err("it is made")), Ok(&7));
         assert_eq!(Late::<usize, (), ()>::from(1).get(), Some(&1));
+    }
+    #[test]
+    fn nobody_waits_for_another_who_makes_it() {
+        let late = Late::<usize, &str, &str>::default();
+        let (late, description) = (&late, &Arc::new("new"));
+        let (began, begun) = mpsc::channel();
+        let (go_on, end) = mpsc::channel();
+        thread::scope(|scope| {
+            let first = scope.spawn(move || {
+                let make = || {
+                    began.send(()).unwrap();
+                    end.recv().unwrap();
+                    Ok(1)
+                };
+                late.of(description, make).copied()
+            });
+            begun.recv().unwrap();
+            assert_eq!(late.of(description, || Err("not by this one")), Err("not by this one"));
+            assert_eq!(late.of(&Arc::new("newer"), || Ok(2)), Ok(&2));
+            go_on.send(()).unwrap();
+            assert_eq!(first.join().unwrap(), Ok(2), "the first that was made is for all");
+        });
     }
 }
