@@ -1,5 +1,7 @@
 //! The failure of an upstream, classified by its author once and for all.
 
+mod urls;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -235,7 +237,8 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// An error and all its causes in one line, for the log. A cause that only repeats what was said is left out.
+/// An error and all its causes in one line, for the log and for operators. A cause that only repeats what was said is left
+/// out; of URLs neither user and password are told, nor the values of their queries.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -247,7 +250,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         next = cause.source();
     }
-    text
+    urls::without_credentials(text)
 }
 
 #[cfg(test)]
@@ -264,6 +267,14 @@ mod tests {
             let cut = matches!(broken, BodyError::Cut(_));
             assert_eq!(error.message() == "the answer was cut off: reset", cut, "{error}");
         }
+    }
+
+    #[test]
+    fn a_chain_of_causes_tells_no_credentials() {
+        let error = UpstreamError::new(ErrorKind::Unreachable, "no connection to amqp://me:s3cret@a.test/v")
+            .with_source("https://b.test/keys?code=s3cret answered 403");
+        let told = "no connection to amqp://***@a.test/v: https://b.test/keys?code=*** answered 403";
+        assert_eq!(chain(&error), told);
     }
 
     #[test]

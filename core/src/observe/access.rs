@@ -144,7 +144,7 @@ impl<'s> Observation<'s> {
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        let reason = chain(failure);
+        let reason = self.masked(chain(failure));
         log_failure(failure, &reason, self.id, self.route.map(|route| &**route));
         let code = Code::from(failure);
         self.error = Some(code);
@@ -153,9 +153,12 @@ impl<'s> Observation<'s> {
         }
     }
 
+    fn masked(&self, reason: String) -> String {
+        self.masks.text(&reason).unwrap_or(reason)
+    }
+
     /// What is kept outlives the configuration, which alone knows what must not be shown of it.
     fn keep(&self, code: Code, reason: String) {
-        let reason = self.masks.text(&reason).unwrap_or(reason);
         self.metrics.keep(RecentFailure {
             at: SystemTime::now(),
             request_id: self.id,
@@ -171,7 +174,7 @@ impl<'s> Observation<'s> {
         // A failure that a response step reshaped is a failure still.
         if let Some(Reshaped { code, reason, .. }) = response.extensions_mut().remove() {
             self.error = Some(code);
-            self.keep(code, reason);
+            self.keep(code, self.masked(reason));
         }
         let logged = self.logged.take().map(|mut logged| {
             let line = &mut logged.line;
