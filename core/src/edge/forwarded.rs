@@ -12,7 +12,7 @@ use http::{
     uri::Scheme,
 };
 
-use super::{Connection, well_formed::is_host};
+use super::{Connection, Seen, seen::is_claim, well_formed::is_host};
 use crate::invocation::Origin;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -115,9 +115,11 @@ fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Sets the forwarding headers of the request to the function. What an untrusted sender wrote is dropped first.
-pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Connection) {
-    if !connection.trusted {
+pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Connection, seen: Seen) {
+    let mut seen = seen;
+    if seen.claims && !connection.trusted {
         drop_claims(headers);
+        seen.claims = false;
     }
     if connection.trusted && !headers.contains_key(&FOR) && origin.client != connection.peer {
         // The proxy told its client in `forwarded` alone.
@@ -126,8 +128,16 @@ pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Co
             headers.insert(FOR, client);
         }
     }
+    let added_to = |headers: &mut HeaderMap, there: bool, name, value| {
+        if there {
+            append(headers, name, value);
+        } else {
+            headers.insert(name, value);
+        }
+    };
     if let Some(peer) = &connection.peer_header {
-        append(headers, FOR, peer.clone());
+        // What the proxy told in `forwarded` alone has been put there.
+        added_to(headers, seen.claims, FOR, peer.clone());
     }
     let proto = if origin.scheme == Scheme::HTTPS { "https" } else { "http" };
     headers.insert(PROTO, HeaderValue::from_static(proto));
@@ -135,31 +145,16 @@ pub(crate) fn announce(headers: &mut HeaderMap, origin: &Origin, connection: &Co
         headers.insert(HOST, host.clone());
     }
     if let Some(element) = element(origin, connection, proto) {
-        append(headers, header::FORWARDED, element);
+        added_to(headers, seen.claims, header::FORWARDED, element);
     }
-    append(headers, header::VIA, HeaderValue::from_static(via(origin.version)));
+    added_to(headers, seen.via, header::VIA, HeaderValue::from_static(via(origin.version)));
 }
 
-/// Removes what a stranger says about who it is: `forwarded`, `x-real-ip`, and every `x-forwarded-*`, also where it is
-/// spelled with underscores, which CGI-like servers take for the same name.
+/// Removes what a stranger says about who it is.
 fn drop_claims(headers: &mut HeaderMap) {
-    let claims = |name: &str| {
-        let begins = |text: &str| {
-            name.get(..text.len())
-                .is_some_and(|part| part.bytes().zip(text.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-')))
-        };
-        match name.as_bytes().first() {
-            Some(b'x') => begins("x-forwarded-") || (name.len() == "x-real-ip".len() && begins("x-real-ip")),
-            Some(b'f') => name == "forwarded",
-            _ => false,
-        }
-    };
-    // The usual request has none, and is looked through once.
-    if headers.keys().any(|name| claims(name.as_str())) {
-        let found: Vec<_> = headers.keys().filter(|name| claims(name.as_str())).cloned().collect();
-        for name in found {
-            headers.remove(name);
-        }
+    let found: Vec<_> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for name in found {
+        headers.remove(name);
     }
 }
 
@@ -255,7 +250,8 @@ mod tests {
 
     fn headers_sent(mut parts: Parts, connection: &Connection) -> (Origin, HeaderMap) {
         let origin = origin(&parts, connection);
-        announce(&mut parts.headers, &origin, connection);
+        let seen = Seen::of(&parts.headers);
+        announce(&mut parts.headers, &origin, connection, seen);
         (origin, parts.headers)
     }
 

@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
 
+use super::seen::{is_of_one_connection, is_own};
+
 /// Whether the client asks to leave HTTP on this connection; an upgrade counts only if `connection` names it.
 ///
 /// An upgrade to another version of HTTP (`h2c`, deprecated by RFC 9113 3.1) does not count: it would open a way to the
@@ -21,18 +23,10 @@ fn offers_http(line: &HeaderValue) -> bool {
     })
 }
 
-/// What the names of the headers begin with by which the gateway tells functions of itself, as of why a message was given
-/// up: a client that could send them would be believed.
-const OURS: &str = "callgate-";
-
-/// Removes what belongs to the client's connection, and what only the gateway says; with `keep_upgrade` the two headers of an upgrade are set anew.
+/// Removes what belongs to the client's connection, and what only the gateway says; with `keep_upgrade` the two headers of
+/// an upgrade are set anew. For requests in which [`Seen::own`](super::Seen::own) was found.
 pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
-    // `expect` is answered here: the server sends 100 when the body is first read.
-    let found =
-        found(headers, |name| is_of_connection(name) || matches!(name, "te" | "expect") || name.starts_with(OURS));
-    if found.is_empty() {
-        return;
-    }
+    let found = found(headers, is_own);
     let trailers = headers.get(header::TE).is_some_and(|te| has_token(te, "trailers"));
     let upgrade = strip(headers, found);
     if trailers {
@@ -46,7 +40,10 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, keep_upgrade: bool) {
 
 /// Removes what belongs to the upstream's connection; an accepted upgrade keeps its two headers.
 pub(crate) fn strip_response(status: StatusCode, headers: &mut HeaderMap) {
-    let found = found(headers, is_of_connection);
+    let found = found(headers, is_of_one_connection);
+    if found.is_empty() {
+        return;
+    }
     let upgrade = strip(headers, found);
     if status == StatusCode::SWITCHING_PROTOCOLS
         && let Some(upgrade) = upgrade
@@ -56,25 +53,11 @@ pub(crate) fn strip_response(status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a header always belongs to one connection.
-fn is_of_connection(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
 type Names = SmallVec<[HeaderName; 4]>;
 
 /// One look through the names: most messages have none or one of these headers, and asking for each costs a hash.
-fn found(headers: &HeaderMap, wanted: impl Fn(&str) -> bool) -> Names {
-    headers.keys().filter(|name| wanted(name.as_str())).cloned().collect()
+fn found(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> Names {
+    headers.keys().filter(|name| wanted(name)).cloned().collect()
 }
 
 /// Removes what was found and what `connection` lists; answers with the protocol of an upgrade.

@@ -5,6 +5,7 @@ mod certificate;
 mod connection;
 mod forwarded;
 mod hop_by_hop;
+mod seen;
 mod trace;
 mod well_formed;
 
@@ -14,5 +15,6 @@ pub use certificate::{AlternativeNames, ClientCertificate};
 pub use connection::Connection;
 pub(crate) use forwarded::{announce, origin};
 pub(crate) use hop_by_hop::{strip_request, strip_response, wants_upgrade};
+pub(crate) use seen::Seen;
 pub(crate) use trace::{TRACEPARENT, continue_trace, trace_of};
 pub(crate) use well_formed::check;

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::Seen;
 use crate::request_id::write_hex;
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -9,15 +10,18 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Sets `traceparent` for the function: the client's trace with a new parent id, or a new trace. A malformed one
 /// starts a new trace and drops `tracestate`, as the specification asks.
-pub(crate) fn continue_trace(headers: &mut HeaderMap) {
+pub(crate) fn continue_trace(headers: &mut HeaderMap, seen: Seen) {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    match headers.get(&TRACEPARENT).map(HeaderValue::as_bytes).filter(|value| is_valid(value)) {
+    let given = if seen.trace { headers.get(&TRACEPARENT) } else { None };
+    match given.map(HeaderValue::as_bytes).filter(|value| is_valid(value)) {
         Some(value) => {
             text[3..35].copy_from_slice(&value[3..35]);
             text[53..55].copy_from_slice(&value[53..55]);
         }
         None => {
-            headers.remove(&TRACESTATE);
+            if seen.trace {
+                headers.remove(&TRACESTATE);
+            }
             write_hex(fastrand::u128(1..).to_be_bytes(), &mut text[3..35]);
         }
     }
@@ -75,7 +79,8 @@ mod tests {
         if let Some(given) = given {
             headers.insert(TRACEPARENT, HeaderValue::from_static(given));
         }
-        continue_trace(&mut headers);
+        let seen = Seen::of(&headers);
+        continue_trace(&mut headers, seen);
         assert!(is_valid(headers[TRACEPARENT].as_bytes()));
         headers
     }

@@ -2,10 +2,11 @@
 
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 
+use super::Seen;
 use crate::failure::Failure;
 
 /// Refuses a request whose host, target or framing could be read in more than one way (RFC 9110, RFC 9112, RFC 9113).
-pub(crate) fn check(parts: &Parts) -> Result<(), Failure> {
+pub(crate) fn check(parts: &Parts, seen: Seen) -> Result<(), Failure> {
     if parts.method == Method::CONNECT {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return Err(Failure::MethodNotAllowed { allow });
@@ -14,7 +15,7 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Failure> {
         return Err(bad("the target `*` is for OPTIONS only"));
     }
     host(parts)?;
-    transfer_encoding(&parts.headers)
+    if seen.transfer_encoding { transfer_encoding(&parts.headers) } else { Ok(()) }
 }
 
 /// RFC 9112, 3.2: one `host` in HTTP/1.1; RFC 9113, 8.3.1: none that differs from `:authority`.
@@ -45,14 +46,28 @@ fn host(parts: &Parts) -> Result<(), Failure> {
 
 /// Whether only characters of a host stand here; an empty one is what a target without authority asks for.
 pub(super) fn is_host(name: &[u8]) -> bool {
-    name.iter().all(|&byte| is_of_a_host(byte))
+    name.iter().all(|byte| OF_A_HOST[usize::from(*byte)])
 }
 
 /// The characters of `uri-host [ ":" port ]` (RFC 3986, 3.2.2). A comma is left out: it is how two `host` lines look once
 /// some proxy has joined them.
-fn is_of_a_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
-}
+const OF_A_HOST: [bool; 256] = {
+    const OTHERS: &[u8] = b"-._~%!$&'()*+;=:[]";
+    let mut of_a_host = [false; 256];
+    let mut byte = 0;
+    while byte < of_a_host.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "there are no more bytes")]
+        let character = byte as u8;
+        of_a_host[byte] = character.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < OTHERS.len() {
+        of_a_host[OTHERS[other] as usize] = true;
+        other += 1;
+    }
+    of_a_host
+};
 
 /// RFC 9112, 6.1: `chunked` is the only coding that the gateway decodes, and nobody may apply it twice.
 fn transfer_encoding(headers: &HeaderMap) -> Result<(), Failure> {
@@ -77,7 +92,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        check(&request.body(()).unwrap().into_parts().0)
+        let parts = request.body(()).unwrap().into_parts().0;
+        check(&parts, Seen::of(&parts.headers))
     }
 
     #[test]

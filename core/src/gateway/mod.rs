@@ -17,7 +17,7 @@ pub use trial::{Trial, TrialCall, TrialMessage};
 
 use crate::{
     body::Body,
-    edge::{self, Connection},
+    edge::{self, Connection, Seen},
     failure::Failure,
     invocation::{Invocation, Origin, Response},
     metrics::spending,
@@ -138,7 +138,8 @@ fn serve<'s>(
     connection: &Connection,
     observation: &mut Observation<'s>,
 ) -> Result<Served, Failure> {
-    edge::check(&parts)?;
+    let seen = Seen::of(&parts.headers);
+    edge::check(&parts, seen)?;
     normalize(&mut parts)?;
     let host = origin.host.as_ref().and_then(|host| host.to_str().ok());
     let preflights = policy::is_preflight(&parts);
@@ -151,7 +152,7 @@ fn serve<'s>(
     };
     let destination = route.destination().ok_or(Failure::NoRoute)?;
     observation.matched(route, destination);
-    if prepare(&mut parts, &origin, id, connection) {
+    if prepare(&mut parts, &origin, id, seen, connection) {
         parts.extensions.insert(snapshot.in_use.clone());
     }
     if let Some(answering) = &destination.policies.answering {
@@ -214,16 +215,18 @@ pub(crate) fn normalize(parts: &mut Parts) -> Result<(), Failure> {
 
 /// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on. Says
 /// whether the client asks for an upgrade.
-pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, connection: &Connection) -> bool {
+pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, seen: Seen, connection: &Connection) -> bool {
     // HTTP/1.0 has no upgrades, HTTP/2 none in this form (RFC 9110 7.8).
-    let upgrade = parts.version == Version::HTTP_11 && edge::wants_upgrade(&parts.headers);
+    let upgrade = seen.upgrade && parts.version == Version::HTTP_11 && edge::wants_upgrade(&parts.headers);
     let headers = &mut parts.headers;
-    edge::strip_request(headers, upgrade);
+    if seen.own {
+        edge::strip_request(headers, upgrade);
+    }
     headers.remove(http::header::HOST);
     // Room for what is set below and by the upstream's client, at once.
     headers.reserve(ADDED);
-    edge::announce(headers, origin, connection);
-    edge::continue_trace(headers);
+    edge::announce(headers, origin, connection, seen);
+    edge::continue_trace(headers, seen);
     headers.insert(REQUEST_ID, id.to_header());
     upgrade
 }

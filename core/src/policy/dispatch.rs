@@ -89,7 +89,9 @@ impl Future for Call {
             None => self.series.reply_ended(took),
         }
         // The header tells the gateway's own failures; a function cannot make one up.
-        response.headers_mut().remove(&respond::ERROR);
+        if response.headers().keys().any(|name| *name == respond::ERROR) {
+            response.headers_mut().remove(&respond::ERROR);
+        }
         Poll::Ready(Ok(response))
     }
 }

@@ -60,10 +60,11 @@ impl<'m> Try<'m> {
         let (mut head, ()) = Request::new(()).into_parts();
         (head.method, head.uri) = (method, target);
         let mut headers = self.message.headers.clone();
+        let seen = edge::Seen::of(&headers);
         edge::strip_request(&mut headers, false);
         headers.remove(header::HOST);
         headers.remove(header::CONTENT_LENGTH);
-        edge::continue_trace(&mut headers);
+        edge::continue_trace(&mut headers, seen);
         if let Some(span) = &self.span {
             span.mark(&mut headers);
         }
