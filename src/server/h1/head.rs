@@ -96,7 +96,8 @@ pub(super) fn read(
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed(httparse::Error::Token))?;
     let start = target.as_ptr().addr() - from.as_ptr().addr();
     let target = start..start + target.len();
-    let fields = Fields::of(request.headers, from);
+    let mut fields = Fields::default();
+    fields.note(request.headers, from);
     let bytes = from.split_to(length).freeze();
 
     let mut parts = http::Request::new(()).into_parts().0;
@@ -114,7 +115,7 @@ pub(super) fn read(
             header::CONNECTION => {
                 said.closes |= has_option(&value, b"close");
                 said.stays |= has_option(&value, b"keep-alive");
-                !is_keep_alive(&name, &value)
+                !is_keep_alive(&value)
             }
             header::EXPECT => {
                 said.expects_continue |= value.as_bytes().eq_ignore_ascii_case(b"100-continue");

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,6 +11,7 @@ use std::{
 };
 
 use callgate_core::{Body, Context};
+use futures_util::TryFutureExt as _;
 use http::{Method, Request, Response, StatusCode, Uri, Version, header, response};
 use tokio::{runtime::Handle, sync::OnceCell};
 
@@ -72,6 +74,15 @@ enum Opened {
     Http2(Sender),
 }
 
+/// What was found out of a request before it is sent.
+struct Prepared {
+    names_host: bool,
+    /// Its target, where it was made another one for a proxy on the way.
+    origin_form: Option<Box<Uri>>,
+    upgrade: Option<Upgrade>,
+    key: Key,
+}
+
 impl HttpClient {
     /// A client for an upstream, whose context runs the client's tasks. Nothing is connected yet.
     ///
@@ -102,58 +113,73 @@ impl HttpClient {
     ///
     /// # Errors
     /// No connection, a broken one, or a reply that is no HTTP.
-    pub async fn send(&self, endpoint: &Endpoint, request: Request<Body>) -> Result<Response<Body>, HttpError> {
-        self.try_send(endpoint, request).await.map_err(|failure| failure.error)
+    pub fn send(
+        &self,
+        endpoint: &Endpoint,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, HttpError>> + Send {
+        self.try_send(endpoint, request).map_err(|failure| failure.error)
     }
 
     /// [`Self::send`], which gives the request back when nothing of it was sent.
     ///
     /// # Errors
     /// As [`Self::send`]'s, with the request, fit for another endpoint.
-    pub async fn try_send(&self, endpoint: &Endpoint, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
-        let names_host = request.headers().contains_key(header::HOST);
-        framing::prepare(endpoint, &mut request)?;
-        let origin_form = self.address_proxy(endpoint, &mut request);
-        let mut upgrade = upgrade::take(&mut request);
-        let key = self.key(endpoint);
-        if upgrade.is_none()
-            && self.may_speak_http2(endpoint)
-            && let Some(mut sender) = pool::http2(&key)
-        {
-            match h2::send(endpoint, &mut sender, request).await {
-                Ok(reply) => return Ok(reply),
-                Err(h2::Lost { unsent: Some(unsent), .. }) => {
-                    // The peer takes no more requests on it.
-                    pool::forget_http2(&key, &sender);
-                    request = unsent;
+    // No `async fn`: its future would hold the request twice, and be moved about with both.
+    pub fn try_send(
+        &self,
+        endpoint: &Endpoint,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send {
+        let prepared = self.prepare(endpoint, &mut request);
+        async move {
+            let Prepared { names_host, origin_form, mut upgrade, key } = prepared?;
+            if upgrade.is_none()
+                && self.may_speak_http2(endpoint)
+                && let Some(mut sender) = pool::http2(&key)
+            {
+                match Box::pin(h2::send(endpoint, &mut sender, request)).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(h2::Lost { unsent: Some(unsent), .. }) => {
+                        // The peer takes no more requests on it.
+                        pool::forget_http2(&key, &sender);
+                        request = unsent;
+                    }
+                    Err(lost) => return Err(lost.error.into()),
                 }
-                Err(lost) => return Err(lost.error.into()),
-            }
-        } else if let Some(mut connection) = pool::take(&key) {
-            let may_repeat = is_idempotent(request.method());
-            match connection.link.exchange(request, upgrade.is_some()).await {
-                Ok(head) => return Ok(self.receive(connection, head, &mut upgrade)),
-                Err(lost) => {
-                    let (error, again) = failed(endpoint, lost, may_repeat);
-                    request = again.ok_or(error)?;
+            } else if let Some(mut connection) = pool::take(&key) {
+                let may_repeat = is_idempotent(request.method());
+                match connection.link.exchange(&mut request, upgrade.is_some()).await {
+                    Ok(head) => return Ok(self.receive(connection, head, &mut upgrade)),
+                    Err(lost) => {
+                        if let Err(error) = failed(endpoint, lost, may_repeat) {
+                            return Err(error.into());
+                        }
+                    }
                 }
             }
+            Box::pin(self.send_anew(endpoint, key, request, &mut upgrade)).await.map_err(|mut failure| {
+                if let Some(request) = &mut failure.unsent {
+                    if !names_host {
+                        request.headers_mut().remove(header::HOST);
+                    }
+                    if let Some(uri) = origin_form {
+                        *request.uri_mut() = *uri;
+                        request.headers_mut().remove(header::PROXY_AUTHORIZATION);
+                    }
+                    if let Some(upgrade) = upgrade {
+                        upgrade.put_back(request);
+                    }
+                }
+                failure
+            })
         }
-        Box::pin(self.send_anew(endpoint, key, request, &mut upgrade)).await.map_err(|mut failure| {
-            if let Some(request) = &mut failure.unsent {
-                if !names_host {
-                    request.headers_mut().remove(header::HOST);
-                }
-                if let Some(uri) = origin_form {
-                    *request.uri_mut() = uri;
-                    request.headers_mut().remove(header::PROXY_AUTHORIZATION);
-                }
-                if let Some(upgrade) = upgrade {
-                    upgrade.put_back(request);
-                }
-            }
-            failure
-        })
+    }
+
+    fn prepare(&self, endpoint: &Endpoint, request: &mut Request<Body>) -> Result<Prepared, HttpError> {
+        let names_host = framing::prepare(endpoint, request)?;
+        let origin_form = self.address_proxy(endpoint, request).map(Box::new);
+        Ok(Prepared { names_host, origin_form, upgrade: upgrade::take(request), key: self.key(endpoint) })
     }
 
     /// Sends a request on a new connection. One that the peer closes before anything was sent on it gets a successor.
@@ -171,9 +197,12 @@ impl HttpClient {
                     if !connection.link.is_open() {
                         (HttpError::broken(endpoint.authority(), Broken::Closed, true), Some(request))
                     } else {
-                        match connection.link.exchange(request, upgrade.is_some()).await {
+                        match connection.link.exchange(&mut request, upgrade.is_some()).await {
                             Ok(head) => return Ok(self.receive(connection, head, upgrade)),
-                            Err(lost) => failed(endpoint, lost, false),
+                            Err(lost) => match failed(endpoint, lost, false) {
+                                Ok(error) => (error, Some(request)),
+                                Err(error) => (error, None),
+                            },
                         }
                     }
                 }
@@ -315,12 +344,13 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// The error of a lost exchange, and the request if it may be sent again: nothing of it was sent, or repeating it does no
-/// harm and nothing was answered.
-fn failed(endpoint: &Endpoint, lost: h1::Lost, may_repeat: bool) -> (HttpError, Option<Request<Body>>) {
-    let h1::Lost { error, request, sent, silent } = lost;
-    let again = request.filter(|_| !error.is_malformed() && (!sent || (may_repeat && silent)));
-    (HttpError::broken(endpoint.authority(), error, !sent && again.is_some()), again)
+/// The error of a lost exchange: `Ok` where the request may be sent again, as nothing of it was sent, or repeating it does
+/// no harm and nothing was answered.
+fn failed(endpoint: &Endpoint, lost: h1::Lost, may_repeat: bool) -> Result<HttpError, HttpError> {
+    let h1::Lost { error, is_whole, sent, silent } = lost;
+    let again = is_whole && !error.is_malformed() && (!sent || (may_repeat && silent));
+    let error = HttpError::broken(endpoint.authority(), error, !sent && again);
+    if again { Ok(error) } else { Err(error) }
 }
 
 /// Whether sending the request twice does no harm (RFC 9110, 9.2.2).

@@ -12,8 +12,8 @@ use crate::{
     wire::{Delimited, Stated, parse_length, stated_length},
 };
 
-/// Makes head and body agree, and names the host.
-pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpError> {
+/// Makes head and body agree, and names the host. Says whether the request named one.
+pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<bool, HttpError> {
     if request.method() == Method::CONNECT {
         return Err(HttpError::Request("CONNECT opens a tunnel, which no upstream is"));
     }
@@ -21,10 +21,23 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
     let length = request.body().size_hint().exact();
     let expects_length = length == Some(0) && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     let headers = request.headers_mut();
-    headers.remove(header::TRANSFER_ENCODING);
+    let (mut names_host, mut states_length, mut has_coding) = (false, false, false);
+    // One look through the names: each question costs a hash.
+    for name in headers.keys() {
+        match *name {
+            header::HOST => names_host = true,
+            header::CONTENT_LENGTH => states_length = true,
+            header::TRANSFER_ENCODING => has_coding = true,
+            _ => {}
+        }
+    }
+    if has_coding {
+        headers.remove(header::TRANSFER_ENCODING);
+    }
     match length {
         Some(length) => {
-            let right = match stated_length(headers) {
+            let stated = if states_length { stated_length(headers) } else { Stated::Nothing };
+            let right = match stated {
                 Stated::Nothing => length == 0 && !expects_length,
                 Stated::Once(stated) => stated == length,
                 Stated::Otherwise => false,
@@ -33,19 +46,33 @@ pub(crate) fn prepare(endpoint: &Endpoint, request: &mut Request<Body>) -> Resul
                 headers.insert(header::CONTENT_LENGTH, length.into());
             }
         }
-        None => {
+        None if states_length => {
             headers.remove(header::CONTENT_LENGTH);
         }
+        None => {}
     }
-    if !headers.contains_key(header::HOST) {
+    if !names_host {
         headers.insert(header::HOST, endpoint.host_header().clone());
     }
-    Ok(())
+    Ok(names_host)
+}
+
+/// What the headers of a reply say of its body's end, noted as they were read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) length: Stated,
+    /// There is a `transfer-encoding`.
+    pub(crate) coding: bool,
 }
 
 /// How the body of a reply to this method ends (RFC 9112, 6.3). What must not be passed on is refused, and what is the
 /// connection's own is removed.
-pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bool) -> Result<Delimited, Malformed> {
+pub(crate) fn of_reply(
+    reply: &mut response::Parts,
+    said: Said,
+    method: &Method,
+    upgrade: bool,
+) -> Result<Delimited, Malformed> {
     let switches = reply.status == StatusCode::SWITCHING_PROTOCOLS;
     if switches && !upgrade {
         return Err(Malformed::Upgrade);
@@ -53,7 +80,7 @@ pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bo
     let never = switches || reply.status == StatusCode::NO_CONTENT;
     let has_body = !never && reply.status != StatusCode::NOT_MODIFIED && *method != Method::HEAD;
     let headers = &mut reply.headers;
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if said.coding {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let chunked =
             codings.next().is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
@@ -67,7 +94,7 @@ pub(crate) fn of_reply(reply: &mut response::Parts, method: &Method, upgrade: bo
         headers.remove(header::CONTENT_LENGTH);
         return Ok(if has_body { Delimited::Chunks } else { Delimited::Length(0) });
     }
-    let length = match stated_length(headers) {
+    let length = match said.length {
         Stated::Nothing => None,
         Stated::Once(length) if !never => Some(length),
         Stated::Once(_) | Stated::Otherwise => match repeated_length(headers).filter(|_| !never) {

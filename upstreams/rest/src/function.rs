@@ -1,9 +1,10 @@
 //! A function of the service: all of it, or an operation.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use callgate_core::{Invalid, Invocation, Late, Response, UpstreamError};
 use callgate_openapi::Document;
+use futures_util::future::Either;
 
 use crate::{
     balance::Balancer,
@@ -72,14 +73,27 @@ impl Function {
 
 impl Ready {
     /// Calls the operation, or passes the request on.
-    pub(crate) async fn call(&self, service: &Service, invocation: Invocation) -> Result<Response, UpstreamError> {
-        let Some(operation) = &self.operation else {
-            let Invocation { request, context } = invocation;
-            return service.send(&self.balancer, request, &context).await;
-        };
+    pub(crate) fn call(
+        &self,
+        service: &Service,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Response, UpstreamError>> + Send {
+        match &self.operation {
+            None => Either::Left(service.send(&self.balancer, invocation.request, invocation.context)),
+            // What it needs more than a request that is passed on is no part of every call's future.
+            Some(operation) => Either::Right(Box::pin(self.operate(operation, service, invocation))),
+        }
+    }
+
+    async fn operate(
+        &self,
+        operation: &Bound,
+        service: &Service,
+        invocation: Invocation,
+    ) -> Result<Response, UpstreamError> {
         let context = Arc::clone(&invocation.context);
         let request = operation.request(invocation).await?;
-        let reply = service.send(&self.balancer, request, &context).await?;
+        let reply = service.send(&self.balancer, request, Arc::clone(&context)).await?;
         operation.reply(reply, context.max_body()).await
     }
 }

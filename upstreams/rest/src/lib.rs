@@ -13,7 +13,10 @@ mod service;
 mod standing;
 mod target;
 
-use std::sync::Arc;
+use std::{
+    future::{self, Future},
+    sync::Arc,
+};
 
 use callgate_core::{
     Context, Description, Discovered, EndpointState, Files, Invalid, Invocation, Response, Upstream, UpstreamError,
@@ -22,7 +25,7 @@ use callgate_core::{
     written,
 };
 use callgate_http::HttpClient;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::Either};
 
 pub use config::{Balance, Config, Endpoint, Weighted};
 pub use credentials::{Credential, Parts};
@@ -120,9 +123,15 @@ impl Upstream for Rest {
         request.transpose().map(|request| request.as_ref().map(written))
     }
 
-    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
-        let ready = function.ready(&self.config, &self.service, self.shelf.as_ref())?;
-        ready.call(&self.service, invocation).await
+    fn call(
+        &self,
+        function: &Function,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Response, UpstreamError>> + Send {
+        match function.ready(&self.config, &self.service, self.shelf.as_ref()) {
+            Ok(ready) => Either::Left(ready.call(&self.service, invocation)),
+            Err(error) => Either::Right(future::ready(Err(error))),
+        }
     }
 
     fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {

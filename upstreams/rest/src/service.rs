@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use callgate_core::{Body, CallContext, EndpointState, Response, UpstreamError};
 use callgate_http::{Endpoint, HttpClient, WhileUpgraded};
-use futures_util::future::select_ok;
+use futures_util::future::{Either, TryFutureExt as _, select_ok};
 use http::{Request, header};
 
 use crate::{
@@ -52,17 +53,26 @@ impl Service {
 
     /// Sends a request to one of the endpoints; to the next one where one takes no connection, and to another one than
     /// those that its former attempts used.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
         balancer: &Balancer,
         mut request: Request<Body>,
-        context: &CallContext,
+        context: Arc<CallContext>,
+    ) -> impl Future<Output = Result<Response, UpstreamError>> + Send {
+        let Some(only) = balancer.only() else {
+            return Either::Right(Box::pin(self.send_to_one_of(balancer, request, context)));
+        };
+        let wanted = std::mem::take(request.uri_mut());
+        *request.uri_mut() = only.endpoint.resolve(wanted);
+        Either::Left(self.client.send(&only.endpoint, request).map_err(UpstreamError::from))
+    }
+
+    async fn send_to_one_of(
+        &self,
+        balancer: &Balancer,
+        mut request: Request<Body>,
+        context: Arc<CallContext>,
     ) -> Result<Response, UpstreamError> {
-        if let Some(only) = balancer.only() {
-            let wanted = std::mem::take(request.uri_mut());
-            *request.uri_mut() = only.endpoint.resolve(wanted);
-            return Ok(self.client.send(&only.endpoint, request).await?);
-        }
         // Another endpoint may have another base path.
         let uri = request.uri().clone();
         let former = context.tried();
@@ -76,7 +86,7 @@ impl Service {
             {
                 request.extensions_mut().insert(WhileUpgraded::new(call.clone()));
             }
-            let mut answer = Answer { balancer, member, context, awaited: true };
+            let mut answer = Answer { balancer, member, context: &context, awaited: true };
             let sent = self.client.try_send(&member.endpoint, request).await;
             answer.awaited = false;
             let failure = match sent {

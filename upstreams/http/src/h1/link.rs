@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use callgate_core::{Body, fairness::moved};
-use http::{Request, StatusCode, request, response};
+use http::{Request, StatusCode, response};
 use http_body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -50,8 +50,8 @@ pub(crate) struct Link {
 /// An exchange that ended before the reply's head.
 pub(crate) struct Lost {
     pub(crate) error: Broken,
-    /// The request, unless some of its body is gone.
-    pub(crate) request: Option<Request<Body>>,
+    /// The request is as it was; else some of it is gone.
+    pub(crate) is_whole: bool,
     /// Whether something of the request was written.
     pub(crate) sent: bool,
     /// Whether not a single byte of a reply was read.
@@ -85,16 +85,20 @@ impl Link {
     /// Sends a request and reads the head of its reply. The reply may come before all of the request is sent.
     ///
     /// `upgrade` says whether 101 is an answer to the request.
-    pub(crate) async fn exchange(&mut self, request: Request<Body>, upgrade: bool) -> Result<response::Parts, Lost> {
-        let (mut head, body) = request.into_parts();
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &mut Request<Body>,
+        upgrade: bool,
+    ) -> Result<response::Parts, Lost> {
+        let body = std::mem::take(request.body_mut());
         let whole = body.in_memory();
         let content = match (&whole, body.known_length()) {
             (Some(whole), _) => Content::Whole(whole.clone()),
             (None, Some(length)) => Content::Length(body, length),
-            (None, None) => Content::Chunked(body, announced_trailers(&head.headers)),
+            (None, None) => Content::Chunked(body, announced_trailers(request.headers())),
         };
         let chunked = matches!(content, Content::Chunked(..));
-        head::write(&head, chunked, self.upload.begin(content));
+        head::write(request, chunked, self.upload.begin(content));
         let (mut reading, mut failure) = (Reading::default(), None);
         let answer = poll_fn(|cx| {
             if failure.is_none() && !self.upload.is_done() {
@@ -107,17 +111,17 @@ impl Link {
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
             }
-            let answer = ready!(self.poll_head(&mut head, upgrade, &mut reading, cx));
+            let answer = ready!(self.poll_head(request, upgrade, &mut reading, cx));
             Poll::Ready(answer.map_err(|error| match error {
                 Broken::Wire(WireError::Io(_)) | Broken::Closed => failure.take().unwrap_or(error),
                 error => error,
             }))
         })
         .await;
-        answer.map_err(|error| self.lost(error, head, whole, &reading))
+        answer.map_err(|error| self.lost(error, request, whole, &reading))
     }
 
-    fn lost(&mut self, error: Broken, head: request::Parts, whole: Option<Bytes>, reading: &Reading) -> Lost {
+    fn lost(&mut self, error: Broken, request: &mut Request<Body>, whole: Option<Bytes>, reading: &Reading) -> Lost {
         let upload = std::mem::take(&mut self.upload);
         let sent = upload.has_begun();
         let body = match &error {
@@ -125,23 +129,25 @@ impl Link {
             Broken::Wire(WireError::Body(_)) => None,
             _ => whole.map(Body::from).or_else(|| upload.into_body()),
         };
-        let request = body.filter(|_| !reading.over_request).map(|body| Request::from_parts(head, body));
-        Lost { error, request, sent, silent: reading.bytes == 0 }
+        let is_whole = body.is_some() && !reading.over_request;
+        *request.body_mut() = body.unwrap_or_default();
+        Lost { error, is_whole, sent, silent: reading.bytes == 0 }
     }
 
     fn poll_head(
         &mut self,
-        request: &mut request::Parts,
+        request: &mut Request<Body>,
         upgrade: bool,
         reading: &mut Reading,
         cx: &mut Context<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         loop {
             while self.read.len() > reading.seen {
-                let Some(mut head) = head::read(&mut self.read, reading.seen, &mut request.headers)? else {
+                let Some(head) = head::read(&mut self.read, reading.seen, request.headers_mut())? else {
                     reading.seen = self.read.len();
                     break;
                 };
+                let head::Head { parts: mut head, said, keeps_open } = head;
                 (reading.seen, reading.over_request) = (0, true);
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                     continue;
@@ -149,8 +155,8 @@ impl Link {
                 if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upload.is_done() {
                     return Poll::Ready(Err(Malformed::Upgrade.into()));
                 }
-                self.keeps_open = head::keeps_open(&head);
-                self.decoder = Decoder::new(framing::of_reply(&mut head, &request.method, upgrade)?);
+                self.keeps_open = keeps_open;
+                self.decoder = Decoder::new(framing::of_reply(&mut head, said, request.method(), upgrade)?);
                 return Poll::Ready(Ok(head));
             }
             if self.read.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {

@@ -52,8 +52,12 @@ pub(super) fn write_chunk_size(size: usize, to: &mut Vec<u8>) {
 /// Reads trailers, up to the empty line behind them.
 pub(super) fn read_trailers(from: &mut BytesMut) -> Result<Option<HeaderMap>, WireError> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let (length, fields) = match httparse::parse_headers(from, &mut lines).map_err(WireError::from)? {
-        Status::Complete((length, headers)) => (length, Fields::of(headers, from)),
+    let mut fields = Fields::default();
+    let length = match httparse::parse_headers(from, &mut lines)? {
+        Status::Complete((length, headers)) => {
+            fields.note(headers, from);
+            length
+        }
         Status::Partial => return Ok(None),
     };
     let mut trailers = HeaderMap::with_capacity(fields.places.len());
@@ -77,24 +81,23 @@ pub fn may_be_complete(bytes: &[u8], former: usize) -> bool {
 }
 
 /// Where the names and values of headers stand.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields {
     places: smallvec::SmallVec<[[u32; 4]; 24]>,
 }
 
 impl Fields {
-    /// The places of what was parsed out of `within`.
-    pub fn of(headers: &[Header<'_>], within: &[u8]) -> Self {
+    /// Adds the places of what was parsed out of `within`.
+    pub fn note(&mut self, headers: &[Header<'_>], within: &[u8]) {
         let start = within.as_ptr().addr();
         #[allow(clippy::cast_possible_truncation, reason = "a head is shorter")]
         let place = |part: &[u8]| (part.as_ptr().addr().saturating_sub(start)) as u32;
         #[allow(clippy::cast_possible_truncation, reason = "a head is shorter")]
         let length = |part: &[u8]| part.len() as u32;
-        let places = headers.iter().map(|header| {
+        self.places.extend(headers.iter().map(|header| {
             let name = header.name.as_bytes();
             [place(name), length(name), place(header.value), length(header.value)]
-        });
-        Self { places: places.collect() }
+        }));
     }
 
     /// The names and values, which share the memory of the head that they were found in.
@@ -114,8 +117,8 @@ impl Fields {
 }
 
 /// Whether a `connection` header says what holds anyway.
-pub fn is_keep_alive(name: &HeaderName, value: &HeaderValue) -> bool {
-    *name == header::CONNECTION && value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+pub fn is_keep_alive(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is said of the length of a body (RFC 9110, 8.6).
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// What the headers say of the body's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,16 +13,20 @@ pub enum Stated {
     Otherwise,
 }
 
+impl Stated {
+    /// Takes in one more `content-length`.
+    #[must_use]
+    pub fn and(self, value: &HeaderValue) -> Self {
+        match (self, parse_length(value.as_bytes())) {
+            (Self::Nothing, Some(length)) => Self::Once(length),
+            _ => Self::Otherwise,
+        }
+    }
+}
+
 /// What the headers say of the body's length.
 pub fn stated_length(headers: &HeaderMap) -> Stated {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(first) = values.next() else {
-        return Stated::Nothing;
-    };
-    match parse_length(first.as_bytes()) {
-        Some(length) if values.next().is_none() => Stated::Once(length),
-        _ => Stated::Otherwise,
-    }
+    headers.get_all(header::CONTENT_LENGTH).iter().fold(Stated::Nothing, Stated::and)
 }
 
 /// Digits alone: a sign or a blank between them is no length.
