@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use callgate_testkit::peers::{NatsServer, Wire, http::Server, present, until};
+use callgate_testkit::peers::{GoogleTokens, NatsServer, Wire, http::Server, present, until};
 use serde_json::{Value, json};
 
 use crate::{
@@ -125,6 +125,42 @@ routes: [{{match: GET /good, to: shop/good}}]
 }
 
 #[tokio::test]
+async fn tokens_are_shown_with_their_renewals_and_their_ends() {
+    let Some(issuer) = present(GoogleTokens::start().await) else { return };
+    let server = Server::start().await.unwrap();
+    issuer.set_life(1800).await.unwrap();
+    let gateway = Gateway::start(&format!(
+        "
+upstreams: {{functions: {{gcf: {{url: '{url}/echo', credentials: {{file: '{}'}}}}}}}}
+routes:
+  - {{match: GET /fine, to: functions}}
+  - {{match: GET /refused, to: {{upstream: functions, url: '{url}/other'}}}}
+",
+        issuer.credentials("service_account").display(),
+        url = server.url(),
+    ))
+    .await;
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/fine").await.status, 200);
+    }
+    issuer.set_trouble(json!({"path": "/token", "status": 403})).await.unwrap();
+    assert_ne!(gateway.get("/refused").await.status, 200);
+    let labels = |path: &str| format!("upstream=\"functions\",token=\"{}{path}\"", server.url());
+    let scrape = scraped(&gateway).await;
+    let renewals = |path: &str, outcome: &str| {
+        scrape.value(&format!("callgate_token_renewals_total{{{},outcome=\"{outcome}\"}}", labels(path)))
+    };
+    assert_eq!((renewals("/echo", "succeeded"), renewals("/echo", "failed")), (1.0, 0.0));
+    assert!(renewals("/other", "succeeded") == 0.0 && renewals("/other", "failed") >= 1.0);
+    let left = scrape.value(&format!("callgate_token_expires_seconds{{{}}}", labels("/echo")));
+    assert!((1700.0..=1800.0).contains(&left), "{left}");
+    assert!(
+        !scrape.has(&format!("callgate_token_expires_seconds{{{}}}", labels("/other"))),
+        "there is none that could end"
+    );
+}
+
+#[tokio::test]
 async fn triggers_are_counted() {
     let Some(server) = present(NatsServer::start("").await) else { return };
     let gateway = Gateway::start(&format!(
@@ -148,6 +184,7 @@ triggers: {{asked: {{nats: {{servers: '{}', subject: ask, queue: gateways}}, to:
         (settled, 1.0),
         (format!("callgate_trigger_settled_total{{{labels},outcome=\"dropped\"}}"), 0.0),
         (format!("callgate_trigger_retried_total{{{labels}}}"), 0.0),
+        (format!("callgate_trigger_running{{{labels}}}"), 0.0),
         (format!("callgate_trigger_waiting{{{labels}}}"), 0.0),
         ("callgate_trigger_ready{trigger=\"asked\"}".to_owned(), 1.0),
     ] {
