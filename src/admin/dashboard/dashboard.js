@@ -201,7 +201,7 @@ function showUpstreams(upstreams) {
       .filter(Boolean).join(" · ");
     return element("tr", {},
       element("th", { scope: "row" }, upstream.name, notes ? element("span", { class: "small" }, notes) : null),
-      element("td", {}, upstream.kind),
+      element("td", { class: "word" }, upstream.kind),
       element("td", {}, ...state(upstream.ready, upstream.reason)),
       cell(rate(perSecond(total.calls, total)), "calls per second"),
       cell(share(total.failed, total.calls), "failed", total.failed > 0),
