@@ -7,7 +7,7 @@ use callgate_core::{
     remote::{Counters, Draw, Drawn},
 };
 use redis::{
-    Client, IntoConnectionInfo, Script,
+    Client, IntoConnectionInfo, RedisError, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::TcpSettings,
 };
@@ -31,7 +31,7 @@ impl Redis {
         // What the client says of a URL may repeat it, with its password.
         let wrong = |_| {
             let invalid = Invalid::new("this is no URL of a Redis server");
-            invalid.hint("write `redis://[:password@]host[:port][/database]`, or `rediss://` for TLS")
+            invalid.hint("write `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS")
         };
         let tcp = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
         let info = url.expose().into_connection_info().map_err(wrong)?.set_tcp_settings(tcp);
@@ -65,13 +65,22 @@ impl Counters for Redis {
         Box::pin(async move {
             match answer.await {
                 Ok(Ok(answers)) => Ok(answers.into_iter().map(drawn).collect()),
-                Ok(Err(error)) => {
-                    Err(UpstreamError::new(ErrorKind::Unreachable, "Redis does not answer").with_source(error))
-                }
+                Ok(Err(error)) => Err(failed(error)),
                 Err(_) => Err(UpstreamError::new(ErrorKind::Unavailable, "the gateway stops")),
             }
         })
     }
+}
+
+fn failed(error: RedisError) -> UpstreamError {
+    let (kind, message) = match (error.kind(), error.code()) {
+        (redis::ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
+            (ErrorKind::Denied, "Redis refuses the user or the password of the URL")
+        }
+        (_, Some("NOPERM")) => (ErrorKind::Denied, "Redis does not let the user of the URL do what limits need"),
+        _ => (ErrorKind::Unreachable, "Redis does not answer"),
+    };
+    UpstreamError::new(kind, message).with_source(error)
 }
 
 fn drawn((allowed, remaining, reset, wait): Answer) -> Drawn {

@@ -1,6 +1,6 @@
 //! A gateway that runs, and the smallest client of it.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use callgate_testkit::peers::{Process, Wire, until};
 use serde_json::Value;
@@ -27,8 +27,17 @@ impl Gateway {
         Self::with_file(yaml, None).await
     }
 
+    /// Starts a gateway with a variable of the environment.
+    pub(crate) async fn with_variable(yaml: &str, name: &str, value: &Path) -> Self {
+        Self::started(yaml, None, Some((name, value))).await
+    }
+
     /// Starts a gateway with another file in its folder.
     pub(crate) async fn with_file(yaml: &str, file: Option<(&str, &str)>) -> Self {
+        Self::started(yaml, file, None).await
+    }
+
+    async fn started(yaml: &str, file: Option<(&str, &str)>, variable: Option<(&str, &Path)>) -> Self {
         let folder = Process::folder("gateway").unwrap();
         let yaml = format!(
             "listeners: {{public: {{address: '127.0.0.1:0', trusted_proxies: [127.0.0.0/8]}}}}\n\
@@ -49,6 +58,7 @@ impl Gateway {
             "--log",
             "debug,callgate::access=info",
         ]);
+        command.envs(variable);
         let mut gateway =
             Self { process: Process::spawn("callgate", command, folder).unwrap(), address: String::new() };
         gateway.address = gateway.says("Listening.").await["address"].as_str().unwrap().to_owned();

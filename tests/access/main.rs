@@ -6,6 +6,7 @@
 mod credentials;
 mod external;
 mod gateway;
+mod guarded;
 mod limits;
 mod together;
 mod tokens;

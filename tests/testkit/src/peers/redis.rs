@@ -7,6 +7,7 @@ use super::{PeerError, Process, on_free_port};
 pub struct RedisServer {
     port: u16,
     process: Option<Process>,
+    settings: String,
 }
 
 impl RedisServer {
@@ -15,14 +16,28 @@ impl RedisServer {
     /// # Errors
     /// [`PeerError::Missing`] when it is not installed, others when it does not start.
     pub async fn start() -> Result<Self, PeerError> {
-        let (port, process) = on_free_port(launch).await?;
-        Ok(Self { port, process: Some(process) })
+        Self::start_with("").await
+    }
+
+    /// Starts a server with lines of its `redis.conf`. Where they name a `tls-cert-file`, it speaks TLS and nothing else.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when it is not installed, others when it does not start.
+    pub async fn start_with(settings: &str) -> Result<Self, PeerError> {
+        let (port, process) = on_free_port(|port| launch(port, settings)).await?;
+        Ok(Self { port, process: Some(process), settings: settings.to_owned() })
     }
 
     /// The address as a URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Kills the server at once.
@@ -36,7 +51,7 @@ impl RedisServer {
     /// When it does not start.
     pub async fn restart(&mut self) -> Result<(), PeerError> {
         self.kill();
-        self.process = Some(launch(self.port).await?);
+        self.process = Some(launch(self.port, &self.settings).await?);
         Ok(())
     }
 
@@ -51,14 +66,22 @@ impl RedisServer {
     }
 }
 
-async fn launch(port: u16) -> Result<Process, PeerError> {
+async fn launch(port: u16, settings: &str) -> Result<Process, PeerError> {
     const PROGRAM: &str = "/usr/bin/redis-server";
     if !std::path::Path::new(PROGRAM).exists() {
         return Err(PeerError::Missing { what: "redis-server", path: PROGRAM.into() });
     }
+    let folder = Process::folder("redis")?;
+    let listens = if settings.contains("tls-cert-file") {
+        format!("port 0\ntls-port {port}\ntls-auth-clients no")
+    } else {
+        format!("port {port}")
+    };
+    let settings = format!("bind 127.0.0.1\n{listens}\nsave \"\"\nappendonly no\n{settings}\n");
+    std::fs::write(folder.path().join("redis.conf"), settings).map_err(PeerError::io("write redis.conf"))?;
     let mut command = Command::new(PROGRAM);
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
-    let mut process = Process::spawn("redis-server", command, Process::folder("redis")?)?;
+    command.arg("redis.conf");
+    let mut process = Process::spawn("redis-server", command, folder)?;
     process.wait_for_port(port).await?;
     Ok(process)
 }
