@@ -1,4 +1,5 @@
-//! Endpoints of a service are killed and started under a constant load: no request that a retry covers may fail.
+//! Endpoints of a service are killed and started under a constant load, and the gateway reloads meanwhile where that is asked for:
+//! no request that a retry covers may fail, and none at all for a reload.
 
 use std::{convert::Infallible, net::SocketAddr, process::Command, time::Duration};
 
@@ -17,7 +18,8 @@ use crate::{
     Problem,
     gateway::{self, Gateway},
     open_loop::{self, Outcomes},
-    options::Options,
+    options::{Command as Asked, Options},
+    reloads::{Done, Reloads, connect_timeout, own_route},
     report::{Table, circumstances},
 };
 
@@ -49,7 +51,7 @@ impl Endpoint {
     }
 }
 
-/// Kills one endpoint after the other while requests come; whether none of them failed.
+/// Kills one endpoint after the other while requests come, and reloads; whether no request failed.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
     let mut endpoints = Vec::new();
@@ -57,17 +59,48 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
         endpoints.push(Endpoint::start(free_port()?).await?);
     }
     let urls: Vec<_> = endpoints.iter().map(|endpoint| format!("'http://127.0.0.1:{}'", endpoint.port)).collect();
-    let policies = format!("timeout: {{total: 10s, attempt: 3s}}, retry: {{attempts: {}}}", options.attempts);
-    let upstreams = format!("upstreams: {{s: {{rest: {{endpoints: [{}]}}, {policies}}}}}", urls.join(", "));
-    let gateway = Gateway::serve(&binary, &format!("{upstreams}\nroutes: [{{match: '/{{*rest}}', to: s}}]\n")).await?;
-    eprintln!("{} requests a second for {} s, {} kills", options.rate, options.seconds, options.kills);
+    let parts = |number| parts(&urls.join(", "), options.attempts, number);
+    let mut gateway = Gateway::serve(&binary, &parts(0)).await?;
+    let reloaded = options.command == Asked::Together;
+    let also = if reloaded { ", and a reload each second" } else { "" };
+    eprintln!("{} requests a second for {} s, {} kills{also}", options.rate, options.seconds, options.kills);
     let length = Duration::from_secs(options.seconds);
     sleep(WARM_UP).await;
-    let (mut outcomes, ()) = tokio::try_join!(
-        open_loop::run(gateway.address, options.rate, length),
-        kill_and_start(&mut endpoints, length, options.kills)
-    )?;
-    report("endpoints killed and started", options.kills, &mut outcomes, options)
+    // What reloads and kills do in between must not hold up the clients.
+    let mut load = JoinSet::from_iter([open_loop::run(gateway.address, options.rate, length)]);
+    let loaded = async { load.join_next().await.ok_or("there was no load")?? };
+    let under_load = async { tokio::try_join!(loaded, kill_and_start(&mut endpoints, length, options.kills)) };
+    let mut reloads = Reloads::default();
+    let (mut outcomes, ()) = if reloaded {
+        tokio::select! {
+            outcomes = under_load => outcomes?,
+            error = reloads.run(&gateway, parts) => return Err(error.err().unwrap_or_else(|| "the reloads ended".into())),
+        }
+    } else {
+        under_load.await?
+    };
+    if let Some(status) = gateway.ended()? {
+        return Err(format!("the gateway ended: {status}").into());
+    }
+    let what = format!("endpoints killed and started{also}");
+    if !reloaded {
+        return report(&what, &options.kills.to_string(), &mut outcomes, options);
+    }
+    let done = Done::read(&gateway);
+    let times = format!("{} kills, {} reloads, {} upstreams replaced", options.kills, done.reloads, done.replaced);
+    let right = report(&what, &times, &mut outcomes, options)?;
+    done.bear(options.seconds)?;
+    Ok(right)
+}
+
+/// A configuration of which every second version replaces the upstream, and every version has a route of its own.
+fn parts(endpoints: &str, attempts: u64, number: u32) -> String {
+    let policies = format!("timeout: {{total: 10s, attempt: 3s}}, retry: {{attempts: {attempts}}}");
+    let service = format!("rest: {{endpoints: [{endpoints}], {}}}", connect_timeout(number));
+    format!(
+        "upstreams: {{s: {{{service}, {policies}}}}}\nroutes: [{{match: '/{{*rest}}', to: s}}, {}]\n",
+        own_route(number)
+    )
 }
 
 /// Kills so many endpoints, evenly spread, each for half of the time until the next.
@@ -85,7 +118,7 @@ async fn kill_and_start(endpoints: &mut [Endpoint], length: Duration, kills: u64
 }
 
 /// Tells what became of the requests, and writes it down; whether none failed.
-pub(crate) fn report(what: &str, times: u64, outcomes: &mut Outcomes, options: &Options) -> Result<bool, Problem> {
+pub(crate) fn report(what: &str, times: &str, outcomes: &mut Outcomes, options: &Options) -> Result<bool, Problem> {
     let (failed, succeeded) = (outcomes.failures(), outcomes.succeeded);
     for (failure, count) in &outcomes.failed {
         eprintln!("{count} x {failure}");
@@ -93,9 +126,13 @@ pub(crate) fn report(what: &str, times: u64, outcomes: &mut Outcomes, options: &
     let [p50, p99, longest] = [50, 99, 100].map(|hundredths| format!("{:.1}", outcomes.percentile(hundredths)));
     let circumstances = circumstances(&gateway::binary(options.gateway.as_ref())?);
     let date = time::OffsetDateTime::now_utc().date().to_string();
-    let numbers = [u64::from(options.rate), options.seconds, succeeded + failed, failed, times].map(|n| n.to_string());
-    let cells: Vec<_> =
-        [what.to_owned(), date].into_iter().chain(numbers).chain([p50, p99, longest]).chain(circumstances).collect();
+    let numbers = [u64::from(options.rate), options.seconds, succeeded + failed, failed].map(|n| n.to_string());
+    let cells: Vec<_> = [what.to_owned(), date]
+        .into_iter()
+        .chain(numbers)
+        .chain([times.to_owned(), p50, p99, longest])
+        .chain(circumstances)
+        .collect();
     eprintln!("{}", cells.join(" | "));
     if let Some(file) = &options.write {
         TABLE.write(file, &cells)?;

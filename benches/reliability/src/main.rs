@@ -15,6 +15,7 @@ mod options;
 mod publish;
 mod rabbitmq;
 mod reload;
+mod reloads;
 mod report;
 mod service;
 mod source;
@@ -41,7 +42,7 @@ async fn main() -> ExitCode {
     let measured = match options.command {
         Command::Publish => publish::run(&options).await,
         Command::Triggers => triggers::run(&options).await,
-        Command::Endpoints => endpoints::run(&options).await,
+        Command::Endpoints | Command::Together => endpoints::run(&options).await,
         Command::Serve(port) => endpoints::serve(port).await.map(|()| true),
         Command::Reload => reload::run(&options).await,
         Command::Hostile => hostile::run(&options).await,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: reliability publish|triggers [--broker NAME]... [--messages N] [--kills N] [--connections N] \
-                     [--gateway FILE] [--write FILE]\n       reliability endpoints [--rate N] [--seconds N] [--kills N] [--attempts N] \
+                     [--gateway FILE] [--write FILE]\n       reliability endpoints|together [--rate N] [--seconds N] [--kills N] [--attempts N] \
                      [--gateway FILE] [--write FILE]\n       reliability reload|hostile [--rate N] [--connections N] [--idle N] \
                      [--gateway FILE] [--write FILE]";
 
@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Triggers,
     /// A constant load, while endpoints of the service are killed.
     Endpoints,
+    /// The same, while the gateway reloads each second.
+    Together,
     /// Is one of these endpoints, at this port.
     Serve(u16),
     /// Requests, while the gateway reloads.
@@ -51,6 +53,7 @@ impl Options {
             Some("publish") => (Command::Publish, 100_000, 5),
             Some("triggers") => (Command::Triggers, 20_000, 3),
             Some("endpoints") => (Command::Endpoints, 0, 10),
+            Some("together") => (Command::Together, 0, 10),
             Some("serve") => (Command::Serve(Self::port(arguments.next())?), 0, 0),
             Some("reload") => (Command::Reload, 0, 0),
             Some("hostile") => (Command::Hostile, 0, 0),
@@ -118,6 +121,8 @@ mod tests {
         assert_eq!((options.command, options.messages, options.kills), (Command::Triggers, 20_000, 1));
         let options = read("endpoints --rate 50 --seconds 3").unwrap();
         assert_eq!((options.rate, options.seconds, options.kills), (50, 3, 10));
+        let options = read("together").unwrap();
+        assert_eq!((options.command, options.rate, options.seconds, options.kills), (Command::Together, 400, 60, 10));
         for wrong in ["", "consume", "publish --messages", "publish --messages x", "publish --speed 1"] {
             read(wrong).unwrap_err();
         }

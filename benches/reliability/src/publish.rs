@@ -19,7 +19,7 @@ use crate::{
     kind::Kind,
     load::{self, Progress, Told},
     options::Options,
-    report::Table,
+    report::{Table, circumstances},
 };
 
 /// How long a broker or the gateway may take to go on.
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const FAILURES: u64 = 100;
 
 const HEAD: &str = "| broker | date | sent | accepted | said not to be taken | outcome unknown | of these, taken | lost | \
-                    invented | twice | kills | seconds |\n|---|---|---|---|---|---|---|---|---|---|---|---|";
+                    invented | twice | kills | seconds | build | load |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// What became of the messages.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,7 @@ async fn measure(
     let told = load::finish(clients).await?;
     let seconds = started.elapsed().as_secs();
     let count = compare(&told, &run, &broker.contents().await?);
+    let [build, load] = circumstances(&gateway::binary(options.gateway.as_ref())?);
     let cells = [
         kind.title.to_owned(),
         time::OffsetDateTime::now_utc().date().to_string(),
@@ -96,6 +97,8 @@ async fn measure(
         count.twice.to_string(),
         options.kills.to_string(),
         seconds.to_string(),
+        build,
+        load,
     ];
     eprintln!("{HEAD}\n| {} |\n{:?}", cells.join(" | "), told.codes);
     if let Some(file) = &options.write {

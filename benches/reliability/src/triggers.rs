@@ -14,7 +14,7 @@ use crate::{
     gateway::{self, Gateway},
     kind::Kind,
     options::Options,
-    report::Table,
+    report::{Table, circumstances},
     source::{KINDS, Source},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const HEAD: &str = "| source | date | messages | processed | of these, more than once | in the dead letter | lost | invented | \
-                    tries | kills | seconds |\n|---|---|---|---|---|---|---|---|---|---|---|";
+                    tries | kills | seconds | build | load |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// What became of the messages.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,7 @@ async fn measure(
     let dead = source.dead().await?;
     let count = compare(options.messages, &functions.times(), &dead);
     drop(gateway);
+    let [build, load] = circumstances(binary);
     let cells = [
         kind.title.to_owned(),
         time::OffsetDateTime::now_utc().date().to_string(),
@@ -88,6 +89,8 @@ async fn measure(
         functions.tries().to_string(),
         options.kills.to_string(),
         seconds.to_string(),
+        build,
+        load,
     ];
     eprintln!("{HEAD}\n| {} |", cells.join(" | "));
     if let Some(file) = &options.write {

@@ -1,7 +1,10 @@
 //! Clients that mean harm, beside others that must not notice.
 
+mod bounds;
+
 use std::{net::SocketAddr, time::Duration};
 
+use bounds::{Beside, Seen};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,7 +33,7 @@ const DEAF: usize = 20;
 
 const HEAD: &str = "| clients beside | date | requests | per second | failed | p50 ms | p99 ms | p99.9 ms | memory MiB | build | load |\n|---|---|---|---|---|---|---|---|---|---|---|";
 
-/// Measures without and with each sort of clients; whether no request of the others failed.
+/// Measures without and with each sort of clients; whether no bound was broken.
 pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
     let binary = gateway::binary(options.gateway.as_ref())?;
     let service = Service::start().await?;
@@ -39,21 +42,27 @@ pub(crate) async fn run(options: &Options) -> Result<bool, Problem> {
         service.address
     );
     let mut gateway = Gateway::serve(&binary, &parts).await?;
-    let mut right = measure("none", &mut gateway, options).await?;
+    let before = measure(Beside::nobody("none"), &mut gateway, options).await?;
+    let mut seen = Vec::new();
     let slow = slow(gateway.address).await?;
-    right &= measure("200 that send a head byte by byte", &mut gateway, options).await?;
+    let beside = Beside { title: format!("{SLOW} that send a head byte by byte"), clients: SLOW, most_kib: 128 };
+    seen.push(measure(beside, &mut gateway, options).await?);
     drop(slow);
     let deaf = deaf(gateway.address).await?;
-    right &= measure("20 that ask for 64 MiB and never read", &mut gateway, options).await?;
+    let beside = Beside { title: format!("{DEAF} that ask for 64 MiB and never read"), clients: DEAF, most_kib: 2048 };
+    seen.push(measure(beside, &mut gateway, options).await?);
     drop(deaf);
     let idle = idle(gateway.address, options.idle).await?;
-    right &= measure(&format!("{} idle connections", idle.len()), &mut gateway, options).await?;
+    let beside = Beside { title: format!("{} idle connections", idle.len()), clients: idle.len(), most_kib: 20 };
+    seen.push(measure(beside, &mut gateway, options).await?);
     drop(idle);
-    right &= measure("none any more", &mut gateway, options).await?;
-    Ok(right)
+    let after = measure(Beside::nobody("none any more"), &mut gateway, options).await?;
+    let broken = bounds::broken(&before, &seen, &after);
+    broken.iter().for_each(|broken| eprintln!("{broken}"));
+    Ok(broken.is_empty())
 }
 
-async fn measure(beside: &str, gateway: &mut Gateway, options: &Options) -> Result<bool, Problem> {
+async fn measure(beside: Beside, gateway: &mut Gateway, options: &Options) -> Result<Seen, Problem> {
     let rate = Rate {
         address: gateway.address,
         path: "/fine",
@@ -70,11 +79,12 @@ async fn measure(beside: &str, gateway: &mut Gateway, options: &Options) -> Resu
         eprintln!("{}", &log[log.len().saturating_sub(4000)..]);
     }
     if let Some(status) = gateway.ended()? {
-        return Err(format!("the gateway ended beside {beside}: {status}").into());
+        return Err(format!("the gateway ended beside {}: {status}", beside.title).into());
     }
+    let memory = gateway.memory()?;
     let [build, load] = circumstances(&gateway::binary(options.gateway.as_ref())?);
     let cells = [
-        beside.to_owned(),
+        beside.title.clone(),
         time::OffsetDateTime::now_utc().date().to_string(),
         (outcome.answered + outcome.failed.len() as u64).to_string(),
         options.rate.to_string(),
@@ -82,7 +92,7 @@ async fn measure(beside: &str, gateway: &mut Gateway, options: &Options) -> Resu
         outcome.shown(0.5),
         outcome.shown(0.99),
         outcome.shown(0.999),
-        gateway.memory()?.to_string(),
+        memory.to_string(),
         build,
         load,
     ];
@@ -90,7 +100,13 @@ async fn measure(beside: &str, gateway: &mut Gateway, options: &Options) -> Resu
     if let Some(file) = &options.write {
         Table { name: "hostile", head: HEAD }.write(file, &cells)?;
     }
-    Ok(outcome.failed.is_empty())
+    Ok(Seen {
+        beside,
+        failed: outcome.failed.len(),
+        half: outcome.percentile(0.5),
+        most: outcome.percentile(0.99),
+        mib: memory,
+    })
 }
 
 /// Clients that never end their head, and come back when they are closed.
