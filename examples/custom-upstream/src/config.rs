@@ -27,38 +27,45 @@ fn half_a_gigabyte() -> Size {
     Size::from_bytes(512 << 20)
 }
 
+/// What connections are made with.
+pub(crate) fn connection(
+    url: &str,
+    user: Option<&String>,
+    password: Option<&Secret>,
+) -> Result<ConnectionInfo, Invalid> {
+    let wrong = || {
+        let hint = "write `redis://host:6379`, or `rediss://host:6379` for TLS";
+        Invalid::new(format!("`{url}` is no URL of a Redis server")).at("url").hint(hint)
+    };
+    // A password in the URL would be shown wherever the URL is.
+    if url.contains('@') {
+        let hint = "leave `user:password@` out, and write `user` and `password: \"${REDIS_PASSWORD}\"`";
+        return Err(Invalid::new("the URL has credentials in it").at("url").hint(hint));
+    }
+    if user.is_some() && password.is_none() {
+        return Err(Invalid::new("a user needs a password").at("user").hint("add `password: \"${REDIS_PASSWORD}\"`"));
+    }
+    let info = url.into_connection_info().map_err(|_| wrong())?;
+    let mut settings = info.redis_settings().clone();
+    if let Some(user) = user {
+        settings = settings.set_username(user);
+    }
+    if let Some(password) = password {
+        settings = settings.set_password(password.expose());
+    }
+    Ok(info.set_redis_settings(settings))
+}
+
 impl Config {
     /// What connections are made with.
     pub(crate) fn connection(&self) -> Result<ConnectionInfo, Invalid> {
-        let wrong = || {
-            let hint = "write `redis://host:6379`, or `rediss://host:6379` for TLS";
-            Invalid::new(format!("`{}` is no URL of a Redis server", self.url)).at("url").hint(hint)
-        };
-        // A password in the URL would be shown wherever the URL is.
-        if self.url.contains('@') {
-            let hint = "leave `user:password@` out, and write `user` and `password: \"${REDIS_PASSWORD}\"`";
-            return Err(Invalid::new("the URL has credentials in it").at("url").hint(hint));
-        }
-        let info = self.url.as_str().into_connection_info().map_err(|_| wrong())?;
-        let mut settings = info.redis_settings().clone();
-        if let Some(user) = &self.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &self.password {
-            settings = settings.set_password(password.expose());
-        }
-        Ok(info.set_redis_settings(settings))
+        connection(&self.url, self.user.as_ref(), self.password.as_ref())
     }
 }
 
 impl Settings for Config {
     fn check(&self) -> Vec<Invalid> {
-        let mut found: Vec<_> = self.connection().err().into_iter().collect();
-        if self.user.is_some() && self.password.is_none() {
-            found
-                .push(Invalid::new("a user needs a password").at("user").hint("add `password: \"${REDIS_PASSWORD}\"`"));
-        }
-        found
+        self.connection().err().into_iter().collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod replies;
 mod shape;
 mod stream;
 mod target;
+mod trigger;
 
 use callgate_core::{Context, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 pub use config::Config;
 pub use function::Function;
 pub use target::{Mode, Target};
+pub use trigger::{Receipt, RedisTrigger, TriggerConfig};
 
 use error::RedisError;
 use function::Call;

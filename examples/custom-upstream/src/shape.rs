@@ -1,7 +1,7 @@
 //! Messages as entries of streams, and back: pure shaping, no connection.
 
 use bytes::Bytes;
-use callgate_core::{Body, Response};
+use callgate_core::{Body, Response, trigger::Reply};
 use callgate_message::{Binding, Message};
 use http::StatusCode;
 use redis::Cmd;
@@ -70,6 +70,11 @@ pub(crate) fn response(entry: Entry) -> Result<Response, RedisError> {
         let valid = valid.and_then(|status: u16| StatusCode::from_u16(status).ok());
         valid.ok_or_else(|| RedisError::Status { status: status.to_owned() })
     })?;
+    Ok(message(entry).into_response(&BINDING, status).map(Body::from))
+}
+
+/// The message that an entry holds.
+pub(crate) fn message(entry: Entry) -> Message {
     let mut message = Message::default();
     for (name, value) in entry {
         if name == PAYLOAD {
@@ -83,7 +88,21 @@ pub(crate) fn response(entry: Entry) -> Result<Response, RedisError> {
             _ => message.headers.push((name, value)),
         }
     }
-    Ok(message.into_response(&BINDING, status).map(Body::from))
+    message
+}
+
+/// Where the reply to an entry goes, and what it has to bring back.
+pub(crate) fn reply_to(entry: &Entry) -> Option<(String, String)> {
+    Some((text(entry, REPLY_TO)?.to_owned(), text(entry, CALL)?.to_owned()))
+}
+
+/// The command that appends a reply with what it has to bring back.
+pub(crate) fn reply(stream: &str, call: &str, reply: &Reply) -> Cmd {
+    let mut head = http::Response::new(());
+    *head.headers_mut() = reply.headers.clone();
+    let message = Message::of_response(&BINDING, &head.into_parts().0, reply.body.clone());
+    let append = Append { stream: stream.to_owned(), create: true, max_length: None, message };
+    xadd(&append, &[(CALL, call), (STATUS, reply.status.as_str())])
 }
 
 fn text<'a>(entry: &'a Entry, name: &str) -> Option<&'a str> {
@@ -142,6 +161,16 @@ mod tests {
         let mut names: Vec<_> = response.headers().keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "x-kind"]);
+    }
+
+    #[test]
+    fn the_reply_to_an_entry_brings_back_what_it_asked_for() {
+        let asked = entry(&[(REPLY_TO, "callgate:replies:a"), (CALL, "7"), (PAYLOAD, "")]);
+        assert_eq!(reply_to(&asked), Some(("callgate:replies:a".to_owned(), "7".to_owned())));
+        assert_eq!(reply_to(&entry(&[(CALL, "7")])), None);
+        let words = words(&reply("callgate:replies:a", "7", &Reply::new(StatusCode::NOT_FOUND, "gone")));
+        let expected = ["callgate-call", "7", "callgate-status", "404", "payload", "gone"];
+        assert_eq!(words, [&["XADD", "callgate:replies:a", "*"][..], &expected].concat());
     }
 
     #[test]

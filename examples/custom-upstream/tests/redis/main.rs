@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod triggers;
+
 use std::{path::Path, process::Command};
 
 use callgate_testkit::peers::{RedisServer, present};
@@ -22,6 +24,7 @@ fn the_kind_is_one_of_the_binary() {
     for kind in ["redis ", "lambda ", "echo "] {
         assert!(out.lines().any(|line| line.starts_with(kind)), "{out}");
     }
+    assert!(out.contains("entries of a Redis stream, at least once"), "{out}");
 }
 
 #[test]
@@ -56,11 +59,16 @@ fn a_wrong_option_is_told_at_its_line_like_any_others() {
 fn the_configurations_are_valid() {
     let folder = tempfile::tempdir().expect("a folder");
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README");
-    let block = readme.split("```yml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-    let file = folder.path().join("callgate.yaml");
-    std::fs::write(&file, block).expect("written");
-    for file in ["redis.yaml", file.to_str().expect("a path")] {
-        let (code, _, err) = callgate(&["check", file]);
+    let blocks = readme.split("```yml\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    let mut files = vec!["redis.yaml".to_owned()];
+    for (number, block) in blocks.enumerate() {
+        let file = folder.path().join(format!("{number}.yaml"));
+        std::fs::write(&file, block).expect("written");
+        files.push(file.to_str().expect("a path").to_owned());
+    }
+    assert_eq!(files.len(), 3, "the two blocks of the README");
+    for file in files {
+        let (code, _, err) = callgate(&["check", &file]);
         assert_eq!(code, Some(0), "{file}: {err}");
     }
 }

@@ -16,11 +16,12 @@
 //!
 //! The [`Fixture`] starts the remote and says which of the remote's functions and abilities there are; trials that need
 //! what the kind cannot have are shown as ignored, with the reason. A kind of broker implements [`Broker`] too and calls
-//! [`run_broker`].
+//! [`run_broker`]. A kind of source of triggers implements [`Source`], and its test calls [`run_source`].
 
 mod fixture;
 mod harness;
 mod messaging;
+mod source;
 mod trials;
 
 use std::{panic, process::ExitCode};
@@ -30,6 +31,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub use fixture::{Abilities, Fixture, Remote};
 pub use harness::{Answer, Client, Harness};
 pub use messaging::{Broker, Place, RemoteReply, Taken, remote_function};
+pub use source::{Source, run_source};
 
 /// Runs the suite for a kind, as the command line of a test binary says.
 pub fn run<F: Fixture>() -> ExitCode {
