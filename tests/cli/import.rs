@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{callgate, configured, on, ran};
+use super::{
+    callgate, configured, on, ran,
+    serving::{Running, request},
+};
 
 /// The document that is made of a file, and the JSON of the same command.
 fn imported(from: &str, file: &str) -> (String, Value) {
@@ -101,7 +104,7 @@ fn an_export_of_kong_with_all_its_defaults() {
         "service stream is left out: its protocol is tcp",
         "route by-expression is left out",
         "`/(?!internal).*` is left out",
-        "every route: the plugin `jwt`; without an `auth` EVERYONE may call",
+        "every route: the plugin `jwt`, which may decide who is let in. It is CLOSED",
         "route one-order: it took HTTPS only",
     ] {
         assert!(left.contains(expected), "{expected}: {left}");
@@ -156,11 +159,64 @@ fn an_export_of_api_gateway() {
     assert_eq!(configuration["routes"][2]["auth"]["oidc"]["claims"], json!({"scope": {"any": ["read"]}}));
     assert_eq!(configuration["defaults"]["cors"]["max_age"], "300s");
     let left = left(&told);
-    for expected in
-        ["GET /pets/{petId}: its authorizer `key`", "OPTIONS /orders/{id}: a mock", "POST /mapped is left out"]
-    {
+    for expected in [
+        "GET /pets/{petId}: its authorizer `key`. It is CLOSED",
+        "OPTIONS /orders/{id}: a mock",
+        "POST /mapped is left out",
+    ] {
         assert!(left.contains(expected), "{expected}: {left}");
     }
+}
+
+/// The answer's head to a GET of each path that a file's routes have, of the gateway that serves what is made of the file.
+fn answers(from: &str, file: &str) -> Vec<(String, String)> {
+    let (yaml, told) = imported(from, file);
+    let folder =
+        configured(&format!("listeners: {{public: {{address: '127.0.0.1:0'}}}}\nshutdown: {{lame_duck: 0s}}\n{yaml}"));
+    let mut running = Running::start(folder.path(), &[]);
+    let address = running.address("Listening.");
+    let routes = told["configuration"]["routes"].as_array().expect("routes").iter();
+    let paths = routes.filter_map(|route| route["match"]["path"].as_str());
+    let paths = paths.map(|path| path.replace("{*rest}", "x")).collect::<Vec<_>>();
+    paths.into_iter().map(|path| (path.clone(), request(address, &format!("GET {path}")).0)).collect()
+}
+
+#[test]
+fn whom_the_other_gateway_kept_out_is_kept_out() {
+    for (from, file, closed, open) in [
+        ("kong", "guarded/kong.yaml", 6, 2),
+        ("krakend", "guarded/krakend.json", 5, 1),
+        ("krakend", "guarded/krakend-whole.json", 2, 0),
+        ("gloo", "guarded/gloo.yaml", 3, 1),
+        ("api-gateway", "guarded/api-gateway.yaml", 4, 1),
+        ("api-gateway", "guarded/api-gateway-whole.yaml", 1, 0),
+    ] {
+        let answers = answers(from, file);
+        let (guarded, free): (Vec<_>, Vec<_>) = answers.iter().partition(|(path, _)| path.starts_with("/closed"));
+        assert_eq!((guarded.len(), free.len()), (closed, open), "{file}: {answers:?}");
+        for (path, head) in guarded {
+            assert!(head.starts_with("HTTP/1.1 401 "), "{file}: {path}: {head}");
+        }
+        for (path, head) in free {
+            // Nothing listens behind it.
+            assert!(head.starts_with("HTTP/1.1 502 "), "{file}: {path}: {head}");
+        }
+    }
+}
+
+#[test]
+fn what_is_closed_says_so_where_somebody_has_to_write() {
+    let (yaml, told) = imported("kong", "guarded/kong.yaml");
+    assert!(yaml.contains(" # CLOSED: write here who may call\n"), "{yaml}");
+    let left = left(&told);
+    assert_eq!(left.matches("CLOSED, 401 for everyone, until you write its `auth`").count(), 6, "{left}");
+    assert!(!left.contains("EVERYONE"), "{left}");
+}
+
+#[test]
+fn a_route_that_is_left_out_no_longer_stands_before_broader_ones_and_that_is_told() {
+    let (yaml, _) = imported("kong", "kong-export.yaml");
+    assert!(yaml.contains("requests to a route that is left out reach a broader one"), "{yaml}");
 }
 
 #[test]

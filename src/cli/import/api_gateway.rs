@@ -1,8 +1,10 @@
 //! Amazon API Gateway: the OpenAPI document of an API, as it is exported with extensions.
 
+mod guard;
+
 use serde_json::{Map, Value, json};
 
-use super::draft::{CorsNames, Draft, Matching, cors, first_label, matches, templated, texts};
+use super::draft::{CorsNames, Draft, Matching, cors, first_label, matches, templated};
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
@@ -24,11 +26,15 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
         "security",
         "x-amazon-apigateway-importexport-version",
         "x-amazon-apigateway-cors",
+        "x-amazon-apigateway-policy",
         "externalDocs",
     ];
     draft.left_fields("the document", document, &known);
     if let Some(cors) = cors(&document["x-amazon-apigateway-cors"], CORS) {
         draft.policy("cors", cors);
+    }
+    if document["x-amazon-apigateway-policy"].is_object() {
+        draft.close_all("the API's resource policy");
     }
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
@@ -93,7 +99,7 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
     if let Some(timeout) = integration["timeoutInMillis"].as_u64() {
         route.insert("timeout".to_owned(), format!("{timeout}ms").into());
     }
-    security(of, operation, document, &mut route, draft);
+    guard::take(of, operation, document, &mut route, draft);
     draft.route(None, Value::Object(route));
 }
 
@@ -128,40 +134,6 @@ fn http(
         }
     }
     route.insert("request".to_owned(), Value::Object(request));
-}
-
-/// Who may call.
-fn security(of: &str, operation: &Value, document: &Value, route: &mut Map<String, Value>, draft: &mut Draft) {
-    let own = operation.get("security").unwrap_or(&document["security"]);
-    for (name, scopes) in own.as_array().into_iter().flatten().filter_map(Value::as_object).flatten() {
-        let schemes = [&document["components"]["securitySchemes"], &document["securityDefinitions"]];
-        let scheme = schemes.into_iter().map(|schemes| &schemes[name.as_str()]).find(|scheme| scheme.is_object());
-        let authorizer = scheme.map(|scheme| &scheme["x-amazon-apigateway-authorizer"]);
-        let jwt = authorizer.filter(|authorizer| authorizer["type"] == "jwt").map(|jwt| &jwt["jwtConfiguration"]);
-        match jwt.and_then(|jwt| jwt["issuer"].as_str().map(|issuer| (issuer, &jwt["audience"]))) {
-            Some((issuer, audience)) => {
-                let mut oidc = json!({"issuer": issuer, "audience": audience});
-                if !texts(scopes).is_empty() {
-                    oidc["claims"] = json!({"scope": {"any": scopes}});
-                }
-                route.insert("auth".to_owned(), json!({"oidc": oidc}));
-            }
-            None => match authorizer.and_then(|authorizer| pool(&authorizer["providerARNs"][0])) {
-                Some(issuer) => {
-                    draft.left(format!("{of}: `audience` of its user pool: the id of the client, in place of `*`"));
-                    route.insert("auth".to_owned(), json!({"oidc": {"issuer": issuer, "audience": "*"}}));
-                }
-                None => draft.left(format!("{of}: its authorizer `{name}`; without an `auth` EVERYONE may call")),
-            },
-        }
-    }
-}
-
-/// The issuer of a user pool of Cognito: `arn:aws:cognito-idp:REGION:ACCOUNT:userpool/POOL`.
-fn pool(arn: &Value) -> Option<String> {
-    let mut parts = arn.as_str()?.strip_prefix("arn:aws:cognito-idp:")?.split(':');
-    let (region, pool) = (parts.next()?, parts.nth(1)?.strip_prefix("userpool/")?);
-    Some(format!("https://cognito-idp.{region}.amazonaws.com/{pool}"))
 }
 
 /// A text, also where CloudFormation fills it in.

@@ -15,7 +15,14 @@ pub(super) struct Draft {
     /// What has to be done by hand, in the order in which it was met.
     left: Vec<String>,
     known: BTreeSet<String>,
+    /// Whether no route's own `auth` may stand in place of that of all.
+    closed: bool,
 }
+
+/// Who alone may call what is closed.
+const NOBODY: &str = "nobody";
+/// A hash of which no text is known.
+const NO_HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// How a path is matched there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,21 @@ impl Draft {
         }
     }
 
+    /// Closes what the policies belong to, because of what decides there who is let in: everyone is answered 401 until somebody
+    /// writes an `auth`. Open it would serve those whom it never served.
+    pub(super) fn close(&mut self, of: &str, because: &str, policies: &mut Map<String, Value>) {
+        self.left(format!("{of}: {because}. It is CLOSED, 401 for everyone, until you write its `auth`"));
+        policies.insert("auth".to_owned(), json!({"api_key": {"keys": {NOBODY: NO_HASH}}}));
+    }
+
+    /// Closes every route, also those whose own `auth` was taken over.
+    pub(super) fn close_all(&mut self, because: &str) {
+        let mut defaults = std::mem::take(&mut self.defaults);
+        self.close("every route", because, &mut defaults);
+        self.defaults = defaults;
+        self.closed = true;
+    }
+
     /// Adds an upstream under a name, or under one made of it where another one has it; gives the name.
     pub(super) fn upstream(&mut self, name: &str, upstream: Value) -> String {
         let name: String =
@@ -61,7 +83,10 @@ impl Draft {
     }
 
     /// Adds a route, to a host or to all of them.
-    pub(super) fn route(&mut self, host: Option<&str>, route: Value) {
+    pub(super) fn route(&mut self, host: Option<&str>, mut route: Value) {
+        if let Some(route) = route.as_object_mut().filter(|_| self.closed) {
+            route.shift_remove("auth");
+        }
         match host.filter(|host| *host != "*") {
             None => self.routes.push(route),
             Some(host) => {
@@ -130,6 +155,9 @@ impl Draft {
         if self.routes.is_empty() && !routes {
             self.left("no route was found, and without one nothing can be served");
         }
+        if routes_are_missing(&self.left) {
+            self.left("requests to a route that is left out reach a broader one, if there is any that takes them");
+        }
         let mut text = format!("# Made of a configuration of {from} by `callgate import`.\n");
         if self.left.is_empty() {
             text.push_str("# Everything in it was taken over.\n");
@@ -140,9 +168,14 @@ impl Draft {
             }
         }
         let document = self.document();
-        text.push_str(&to_yaml(&document));
+        let nobody = format!("{NOBODY}: \"{NO_HASH}\"");
+        text.push_str(&to_yaml(&document).replace(&nobody, &format!("{nobody} # CLOSED: write here who may call")));
         (text, json!({"configuration": document, "left": self.left}))
     }
+}
+
+fn routes_are_missing(left: &[String]) -> bool {
+    left.iter().any(|left| left.contains("is left out") || left.contains("are left out"))
 }
 
 /// The `match` of a route. `methods` are none where all of them match.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+mod guard;
+
 use super::draft::{Draft, Matching, duration, matches, texts};
 
 /// The upstreams by their own name: what they are called here, and the names of their functions.
@@ -74,7 +76,9 @@ fn with_http2(mut rest: Value, spec: &Value) -> Value {
 fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
     draft.left_fields(&format!("virtual service {name}"), spec, &["virtualHost"]);
     let host = &spec["virtualHost"];
-    draft.left_fields(&format!("virtual service {name}, its host"), host, &["domains", "routes"]);
+    let of = format!("virtual service {name}");
+    draft.left_fields(&format!("{of}, its host"), host, &["domains", "routes", "options", "optionsConfigRefs"]);
+    let guards = guard::Guards::of_host(&of, host, &spec["sslConfig"], draft);
     let mut domains = texts(&host["domains"]);
     if domains.is_empty() {
         domains.push("*".to_owned());
@@ -89,7 +93,16 @@ fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
     }
     for (index, route) in host["routes"].as_array().into_iter().flatten().enumerate() {
         let of = format!("virtual service {name}, route {}", index + 1);
-        let taken = ["matchers", "matcher", "routeAction", "redirectAction", "directResponseAction", "options", "name"];
+        let taken = [
+            "matchers",
+            "matcher",
+            "routeAction",
+            "redirectAction",
+            "directResponseAction",
+            "options",
+            "optionsConfigRefs",
+            "name",
+        ];
         draft.left_fields(&of, route, &taken);
         let any = [json!({"prefix": "/"})];
         let matchers = route["matchers"].as_array().map_or(&any[..], Vec::as_slice);
@@ -97,13 +110,15 @@ fn virtual_service(name: &str, spec: &Value, known: &Known, draft: &mut Draft) {
         let single = std::slice::from_ref(&route["matcher"]);
         let matchers = if single[0].is_object() { single } else { matchers };
         for matcher in matchers {
-            let Some(made) = self::route(&of, route, matcher, known, draft) else { continue };
+            let Some(mut made) = self::route(&of, route, matcher, known, draft) else { continue };
+            guards.apply(&of, route, &mut made, draft);
+            let made = Value::Object(made);
             domains.iter().for_each(|domain| draft.route(Some(domain), made.clone()));
         }
     }
 }
 
-fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Draft) -> Option<Value> {
+fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Draft) -> Option<Map<String, Value>> {
     draft.left_fields(of, matcher, &["prefix", "exact", "regex", "methods", "headers", "queryParameters"]);
     let (matching, path) = match (matcher["exact"].as_str(), matcher["regex"].as_str(), matcher["prefix"].as_str()) {
         (Some(path), ..) => (Matching::Exact, path),
@@ -144,7 +159,7 @@ fn route(of: &str, route: &Value, matcher: &Value, known: &Known, draft: &mut Dr
         return None;
     }
     options(of, &route["options"], matching, &mut made, draft);
-    Some(Value::Object(made))
+    Some(made)
 }
 
 fn condition(condition: &Value) -> Option<(String, Value)> {
@@ -205,7 +220,8 @@ fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Op
 }
 
 fn options(of: &str, options: &Value, matching: Matching, made: &mut Map<String, Value>, draft: &mut Draft) {
-    draft.left_fields(&format!("{of}, its options"), options, &["prefixRewrite", "timeout", "retries"]);
+    let taken: Vec<_> = ["prefixRewrite", "timeout", "retries"].into_iter().chain(guard::names(options)).collect();
+    draft.left_fields(&format!("{of}, its options"), options, &taken);
     if options["timeout"].is_string() && duration(&options["timeout"]).is_none() {
         draft.left(format!("{of}: the timeout {}", options["timeout"]));
     }

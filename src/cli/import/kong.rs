@@ -26,6 +26,19 @@ struct Document<'a> {
     balanced: BTreeMap<&'a str, &'a Value>,
     /// Before version 3 a path was a regular expression where it looked like one.
     guesses: bool,
+    /// Those beside the services and routes.
+    plugins: Vec<&'a Value>,
+}
+
+impl<'a> Document<'a> {
+    /// The plugins of a service or a route, which stand with it or name it.
+    fn plugins(&self, kind: &str, owner: &'a Value) -> Vec<&'a Value> {
+        let named = self.plugins.iter().copied().filter(|plugin| {
+            let name = reference(&plugin[kind]);
+            name.is_some() && [owner["name"].as_str(), owner["id"].as_str()].contains(&name)
+        });
+        list(owner, "plugins").chain(named).collect()
+    }
 }
 
 pub(super) fn import(document: &Value, draft: &mut Draft) {
@@ -38,10 +51,16 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
     }
     let version =
         document["_format_version"].as_str().and_then(|version| version.split('.').next()?.parse::<u8>().ok());
-    let mut everywhere = Map::new();
-    plugins::take("every route", document, &mut everywhere, draft);
-    everywhere.into_iter().for_each(|(name, policy)| draft.policy(&name, policy));
-    let known = Document { balanced, guesses: version.is_some_and(|version| version < 3) };
+    let (named, everywhere) = list(document, "plugins").partition::<Vec<_>, _>(|plugin| {
+        plugin["service"].is_string()
+            || plugin["service"].is_object()
+            || plugin["route"].is_string()
+            || plugin["route"].is_object()
+    });
+    let mut policies = Map::new();
+    plugins::take("every route", &everywhere, &mut policies, draft);
+    policies.into_iter().for_each(|(name, policy)| draft.policy(&name, policy));
+    let known = Document { balanced, guesses: version.is_some_and(|version| version < 3), plugins: named };
     let mut services = BTreeMap::new();
     for service in list(document, "services") {
         let off = service["enabled"] == false;
@@ -55,8 +74,7 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
         }
     }
     for route in list(document, "routes") {
-        let of = &route["service"];
-        let service = of.as_str().or_else(|| of["name"].as_str()).or_else(|| of["id"].as_str());
+        let service = reference(&route["service"]);
         match (service, service.and_then(|service| services.get(service))) {
             (_, Some((upstream, path))) => self::route(route, Some((upstream, path)), &known, draft),
             (None, None) => self::route(route, None, &known, draft),
@@ -68,7 +86,7 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
 }
 
 /// The upstream that a service becomes, and the path in front of what is sent there.
-fn service(service: &Value, known: &Document<'_>, draft: &mut Draft) -> Option<(String, String)> {
+fn service<'a>(service: &'a Value, known: &Document<'a>, draft: &mut Draft) -> Option<(String, String)> {
     let name = name(service);
     let taken = [
         "name",
@@ -129,11 +147,11 @@ fn service(service: &Value, known: &Document<'_>, draft: &mut Draft) -> Option<(
     if let Some(retries) = service["retries"].as_u64().filter(|retries| *retries > 0) {
         upstream.insert("retry".to_owned(), json!({"attempts": retries + 1, "on": ["connect"]}));
     }
-    plugins::take(&format!("service {name}"), service, &mut upstream, draft);
+    plugins::take(&format!("service {name}"), &known.plugins("service", service), &mut upstream, draft);
     Some((draft.upstream(name, Value::Object(upstream)), path))
 }
 
-fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &mut Draft) {
+fn route<'a>(route: &'a Value, to: Option<(&str, &str)>, known: &Document<'a>, draft: &mut Draft) {
     let of = format!("route {}", name(route));
     let taken = [
         "name",
@@ -164,7 +182,8 @@ fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &
     if protocols == ["https"] {
         draft.left(format!("{of}: it took HTTPS only; give the listener `tls`, and redirect from another one"));
     }
-    let lambda = plugins::lambda(&of, route, draft);
+    let plugins = known.plugins("route", route);
+    let lambda = plugins::lambda(&of, &plugins, draft);
     let base = to.map_or("", |(_, base)| base);
     let Some(to) = lambda.clone().or_else(|| to.map(|(upstream, _)| upstream.into())) else {
         return draft.left(format!("{of} is left out: it has no service"));
@@ -228,7 +247,7 @@ fn route(route: &Value, to: Option<(&str, &str)>, known: &Document<'_>, draft: &
             draft.left("prefixes: `/a` takes `/a` and `/a/...` here, and not `/ab`");
         }
         made.extend(sent.map(|path| ("request".to_owned(), json!({"path": path}))));
-        plugins::take(&of, route, &mut made, draft);
+        plugins::take(&of, &plugins, &mut made, draft);
         let made = Value::Object(made);
         if hosts.is_empty() {
             draft.route(None, made);
@@ -280,6 +299,11 @@ fn address(service: &Value) -> (Option<String>, String) {
     let start = whole.find("://").map_or(0, |at| at + 3);
     let end = whole[start..].find('/').map_or(whole.len(), |at| start + at);
     (Some(whole[..end].to_owned()), whole[end..].trim_end_matches('/').to_owned())
+}
+
+/// What a reference to another object of the document says: its name or its id.
+fn reference(of: &Value) -> Option<&str> {
+    of.as_str().or_else(|| of["name"].as_str()).or_else(|| of["id"].as_str())
 }
 
 fn name(object: &Value) -> &str {

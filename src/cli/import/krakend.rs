@@ -1,5 +1,7 @@
 //! KrakenD's configuration (version 3): endpoints with one backend each.
 
+mod guard;
+
 use serde_json::{Map, Value, json};
 
 use super::draft::{CorsNames, Draft, Matching, cors, duration, first_label, matches, templated, texts};
@@ -10,6 +12,9 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
     for (name, config) in extra(document) {
         match cors(config, CORS).filter(|_| name == "security/cors") {
             Some(cors) => draft.policy("cors", cors),
+            None if guard::document_may_refuse(name) => {
+                draft.close_all(&format!("the document's `{name}`, which may decide who is let in"));
+            }
             None => draft.left(format!("the document: `{name}`")),
         }
     }
@@ -75,7 +80,13 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
     route.insert("to".to_owned(), to.into());
     policies(&of, endpoint, &mut route, draft);
     let called = extra(backend).filter(|(name, _)| *name != "backend/lambda");
-    called.for_each(|(name, _)| draft.left(format!("{of}, its backend: `{name}`")));
+    for (name, _) in called {
+        if guard::backend_may_refuse(name) {
+            draft.close(&of, &format!("its backend's `{name}`, which may decide who is let in"), &mut route);
+        } else {
+            draft.left(format!("{of}, its backend: `{name}`"));
+        }
+    }
     let mut request = Map::new();
     let pattern = pattern(backend, path);
     if pattern != path && lambda(backend).is_none() {
@@ -130,6 +141,7 @@ fn lambda(backend: &Value) -> Option<(Value, String)> {
 
 /// Takes over what has a counterpart.
 fn policies(of: &str, endpoint: &Value, route: &mut Map<String, Value>, draft: &mut Draft) {
+    let (mut auth, mut closed) = (None, Vec::new());
     for (name, config) in extra(endpoint) {
         match name {
             "qos/ratelimit/router" => {
@@ -152,34 +164,16 @@ fn policies(of: &str, endpoint: &Value, route: &mut Map<String, Value>, draft: &
                     route.insert("rate_limit".to_owned(), json!({"limits": limits}));
                 }
             }
-            "auth/validator" => match validator(config) {
-                Some(auth) => drop(route.insert("auth".to_owned(), auth)),
-                None => draft.left(format!(
-                    "{of}: `{name}`; tokens with a shared secret are not taken here, so EVERYONE may call"
-                )),
+            "auth/validator" => match guard::validator(of, config, draft) {
+                Ok(made) => auth = Some(made),
+                Err(why) => closed.push(format!("`{name}`: {why}")),
             },
+            _ if guard::may_refuse(name) => closed.push(format!("`{name}`, which may decide who is let in")),
             _ => draft.left(format!("{of}: `{name}`")),
         }
     }
-}
-
-/// Tokens whose keys are public.
-fn validator(config: &Value) -> Option<Value> {
-    let algorithm = config["alg"].as_str().unwrap_or("RS256");
-    if algorithm.starts_with("HS") {
-        return None;
-    }
-    let audience = match &config["audience"] {
-        Value::Null => json!("*"),
-        audience => audience.clone(),
-    };
-    let issuer = config["issuer"].as_str().unwrap_or("*");
-    let mut jwt =
-        json!({"issuer": issuer, "audience": audience, "jwks": config["jwk_url"].as_str()?, "algorithms": [algorithm]});
-    if let (Some(key), roles @ Value::Array(_)) = (config["roles_key"].as_str(), &config["roles"]) {
-        jwt["claims"] = json!({key: {"any": roles}});
-    }
-    Some(json!({"jwt": jwt}))
+    route.extend(auth.map(|auth| ("auth".to_owned(), auth)));
+    closed.iter().for_each(|because| draft.close(of, because, route));
 }
 
 /// What `security/cors` says, and how.

@@ -2,19 +2,56 @@
 
 use serde_json::{Map, Value, json};
 
-use super::list;
 use crate::cli::import::draft::{CorsNames, Draft, cors};
 
+/// Plugins that are not taken over, and do not decide who is let in. One that is not known here may.
+const HARMLESS: [&str; 33] = [
+    "acme",
+    "azure-functions",
+    "bot-detection",
+    "canary",
+    "correlation-id",
+    "datadog",
+    "file-log",
+    "grpc-gateway",
+    "grpc-web",
+    "http-log",
+    "jq",
+    "kafka-log",
+    "loggly",
+    "opentelemetry",
+    "prometheus",
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "rate-limiting-advanced",
+    "request-transformer",
+    "request-transformer-advanced",
+    "request-validator",
+    "response-ratelimiting",
+    "response-transformer",
+    "response-transformer-advanced",
+    "route-by-header",
+    "route-transformer-advanced",
+    "statsd",
+    "statsd-advanced",
+    "syslog",
+    "tcp-log",
+    "udp-log",
+    "upstream-timeout",
+    "zipkin",
+];
+
 /// Takes over the plugins of a service or a route, and notes the others.
-pub(super) fn take(of: &str, owner: &Value, policies: &mut Map<String, Value>, draft: &mut Draft) {
-    for plugin in list(owner, "plugins").filter(|plugin| plugin["enabled"] != false) {
+pub(super) fn take(of: &str, plugins: &[&Value], policies: &mut Map<String, Value>, draft: &mut Draft) {
+    for plugin in plugins.iter().filter(|plugin| plugin["enabled"] != false) {
         let (kind, config) = (plugin["name"].as_str().unwrap_or_default(), &plugin["config"]);
-        let owners = ["consumer", "consumer_group", "service", "route"];
-        if let Some(owner) = owners.into_iter().find(|owner| plugin[*owner].is_string() || plugin[*owner].is_object()) {
-            draft.left(format!("{of}: the plugin `{kind}` of one {owner}; where it asks who comes, EVERYONE may call"));
-            continue;
-        }
+        let of_one = ["consumer", "consumer_group"]
+            .into_iter()
+            .find(|owner| plugin[*owner].is_string() || plugin[*owner].is_object());
         match kind {
+            _ if of_one.is_some() && !guards(kind) => {
+                draft.left(format!("{of}: the plugin `{kind}` of one {}", of_one.unwrap_or_default()));
+            }
             "rate-limiting" => match limits(config) {
                 Some(limits) => {
                     policies.insert("rate_limit".to_owned(), limits);
@@ -33,18 +70,23 @@ pub(super) fn take(of: &str, owner: &Value, policies: &mut Map<String, Value>, d
                 None => draft.left(format!("{of}: the plugin `{kind}`")),
             },
             "aws-lambda" => {}
-            "key-auth" | "basic-auth" | "jwt" | "oauth2" | "openid-connect" | "ldap-auth" | "hmac-auth" | "acl"
-            | "ip-restriction" => {
-                draft.left(format!("{of}: the plugin `{kind}`; without an `auth` EVERYONE may call"));
+            _ if guards(kind) => {
+                draft.close(of, &format!("the plugin `{kind}`, which may decide who is let in"), policies)
             }
             _ => draft.left(format!("{of}: the plugin `{kind}`")),
         }
     }
 }
 
+/// Whether a plugin may decide who is let in.
+fn guards(kind: &str) -> bool {
+    let taken = ["rate-limiting", "request-size-limiting", "cors", "aws-lambda"];
+    !taken.contains(&kind) && !HARMLESS.contains(&kind)
+}
+
 /// The function that a route calls by the plugin `aws-lambda`, as a destination.
-pub(super) fn lambda(of: &str, route: &Value, draft: &mut Draft) -> Option<Value> {
-    let plugin = list(route, "plugins").find(|plugin| plugin["name"] == "aws-lambda" && plugin["enabled"] != false)?;
+pub(super) fn lambda(of: &str, plugins: &[&Value], draft: &mut Draft) -> Option<Value> {
+    let plugin = plugins.iter().find(|plugin| plugin["name"] == "aws-lambda" && plugin["enabled"] != false)?;
     let config = &plugin["config"];
     let function = config["function_name"].as_str()?;
     let mut lambda = Map::new();
