@@ -9,7 +9,7 @@ use std::{
 use callgate_testkit::peers::{NatsServer, Python, present};
 use tokio::runtime::Runtime;
 
-use super::{callgate, root, succeeds};
+use super::{absent_here, callgate, installed, root, succeeds};
 
 /// The files below a folder whose names end so, relative to the root.
 fn found(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -27,10 +27,6 @@ fn found(folder: &str, ending: &str) -> Vec<PathBuf> {
     walk(&root().join(folder), ending, &mut files);
     files.sort();
     files
-}
-
-fn installed(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok()
 }
 
 #[test]
@@ -171,10 +167,4 @@ fn the_seed_makes_the_stream_that_the_gateway_publishes_to() {
     let upstreams = told["upstreams"].as_array().expect("upstreams");
     let events = upstreams.iter().find(|upstream| upstream["name"] == "events").expect("the upstream");
     assert_eq!(events["ready"], true, "{told}");
-}
-
-/// Says that a program is not here which `tests/run` does not install: no failure.
-#[expect(clippy::print_stderr, reason = "it is the report of a test")]
-fn absent_here(what: &str) {
-    eprintln!("ignored: {what} is not here");
 }

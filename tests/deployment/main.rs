@@ -5,6 +5,7 @@
 
 mod files;
 mod fleet;
+mod image;
 
 use std::{
     path::Path,
@@ -29,4 +30,14 @@ fn succeeds(command: &mut Command) -> String {
     let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
     assert!(status.success(), "{command:?}: {status}\n{text}");
     text
+}
+
+fn installed(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+/// Says that a program is not here which `tests/run` does not install: no failure.
+#[expect(clippy::print_stderr, reason = "it is the report of a test")]
+fn absent_here(what: &str) {
+    eprintln!("ignored: {what} is not here");
 }
