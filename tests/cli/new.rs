@@ -54,13 +54,40 @@ fn callgate_is_named_by_version_outside_of_its_repository_and_by_path_within() {
         assert!(manifest.contains(&format!("\n{name} = \"{version}\"\n")), "{manifest}");
     }
     assert!(!manifest.contains("[workspace]"), "{manifest}");
+    assert!(!folder.path().join("callgate-mine/Cargo.lock").exists());
 
     std::fs::create_dir_all(folder.path().join("repository/core")).expect("a folder");
+    std::fs::write(folder.path().join("repository/Cargo.lock"), "version = 4\n").expect("written");
     std::fs::write(folder.path().join("repository/core/Cargo.toml"), "name = \"callgate-core\"\n").expect("written");
     assert_eq!(new(&folder.path().join("repository"), &["mine", "--path", "a/b"]).code, Some(0));
     let manifest = read(folder.path().join("repository/a/b/Cargo.toml"));
-    for line in ["callgate = { path = \"../..\" }", "callgate-core = { path = \"../../core\" }", "[workspace]"] {
-        assert!(manifest.contains(line), "{manifest}");
+    for (name, path) in [("callgate", "../.."), ("callgate-core", "../../core")] {
+        // The version is what a package has, which has no paths.
+        let line = format!("\n{name} = {{ path = \"{path}\", version = \"{version}\" }}\n");
+        assert!(manifest.contains(&line), "{manifest}");
+    }
+    assert!(manifest.contains("[workspace]"), "{manifest}");
+    assert_eq!(read(folder.path().join("repository/a/b/Cargo.lock")), "version = 4\n", "what Callgate is tested with");
+}
+
+#[test]
+fn who_writes_it_outside_of_the_repository_is_told_what_that_means() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(new(folder.path(), &["mine"]).out.contains("asks crates.io for the crates of Callgate"));
+    let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/never-written/Mine");
+    assert_eq!(new(folder.path(), &["Mine", "--path", &inside.display().to_string()]).code, Some(2));
+    assert!(!inside.exists());
+}
+
+#[test]
+fn no_kind_can_be_called_as_a_crate_of_callgate() {
+    let manifest = read(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    let own = manifest.lines().filter_map(|line| line.strip_prefix("callgate-")?.split_once(" = { path"));
+    let own: BTreeSet<_> = own.map(|(name, _)| name).collect();
+    assert!(own.len() > 15, "{own:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in own {
+        assert_eq!(new(folder.path(), &[name]).code, Some(2), "{name}");
     }
 }
 
@@ -81,7 +108,16 @@ fn nothing_is_overwritten_and_wrong_names_are_refused() {
     let again = new(folder.path(), &["mine"]);
     assert_eq!(again.code, Some(1));
     assert!(again.err.contains("not overwritten"), "{}", again.err);
-    for (name, says) in [("Mine", "no name of a kind"), ("a_b", "no name"), ("a-", "no name"), ("rest", "already")] {
+    for (name, says) in [
+        ("Mine", "no name of a kind"),
+        ("a_b", "no name"),
+        ("a-", "no name"),
+        ("rest", "already"),
+        ("core", "crate of Callgate's own"),
+        ("timeout", "option of every upstream"),
+        ("self", "`Self`"),
+        ("tcp-stream", "`TcpStream`"),
+    ] {
         let refused = new(folder.path(), &[name]);
         assert_eq!(refused.code, Some(2), "{name}");
         assert!(refused.err.contains(says), "{name}: {}", refused.err);

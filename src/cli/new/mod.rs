@@ -1,5 +1,7 @@
 //! `callgate new`: the beginning of an upstream kind in a crate of its own, which compiles and passes the conformance suite.
 
+mod name;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -49,68 +51,55 @@ pub(super) struct Arguments {
 
 pub(super) fn new(asked: &Beginning, registry: &Registry) -> Result<String, Failed> {
     let Beginning::Upstream(Arguments { name, path }) = asked;
-    check(name, registry)?;
+    name::check(name, registry)?;
     let folder = path.clone().unwrap_or_else(|| format!("callgate-{name}").into());
     let root = repository(&folder);
     let files = FILES.map(|(file, text)| {
-        let text = if file == "Cargo.toml" { manifest(text, root.as_deref()) } else { text.to_owned() };
+        let text =
+            if file == "Cargo.toml" { manifest(text, root.as_ref().map(|(_, up)| &**up)) } else { text.to_owned() };
         (folder.join(file), named(&text, name))
     });
-    write_all(&files)?;
+    // The versions that Callgate is tested with. Cargo leaves out what is not needed.
+    let lock = root.as_ref().and_then(|(root, _)| fs::read_to_string(root.join("Cargo.lock")).ok());
+    let lock = lock.map(|lock| (folder.join("Cargo.lock"), lock));
+    write_all(&files.into_iter().chain(lock).collect::<Vec<_>>())?;
     let folder = folder.display();
-    Ok(format!(
+    let begin = format!(
         "The kind `{name}` is in {folder}. It works as it is, against a stand-in that its tests have:\n\n  cd {folder}\n  cargo test\n  cargo run -- check callgate.yaml\n\nThen make it yours: src/shape.rs, src/config.rs, src/lib.rs. docs/custom-upstreams.md says how.\n"
-    ))
-}
-
-/// A name that is a key in YAML, a part of a crate's name and of a type's.
-fn check(name: &str, registry: &Registry) -> Result<(), Failed> {
-    let fits = name.starts_with(|char: char| char.is_ascii_lowercase())
-        && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
-        && !name.ends_with('-')
-        && !name.contains("--");
-    if !fits {
-        return Err(Failed::Usage(format!(
-            "`{name}` is no name of a kind: write small letters, digits and `-`, as `redis`"
-        )));
-    }
-    if registry.kinds().any(|(known, _)| known == name) {
-        return Err(Failed::Usage(format!("there is a kind `{name}` already; choose another name")));
-    }
-    Ok(())
+    );
+    let elsewhere = format!(
+        "\nIt is not in a clone of Callgate's repository: it asks crates.io for the crates of Callgate {}. Where they are not there,\nwrite it into a clone with `--path`, or give its Cargo.toml the `path` of each.\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    Ok(if root.is_some() { begin } else { begin + &elsewhere })
 }
 
 /// Puts the kind's name in place of the skeleton's.
 fn named(text: &str, name: &str) -> String {
-    let camel: String = name
-        .split('-')
-        .map(|word| {
-            word.split_at_checked(1).map_or_else(String::new, |(first, rest)| first.to_ascii_uppercase() + rest)
-        })
-        .collect();
     text.replace("callgate_skeleton", &format!("callgate_{}", name.replace('-', "_")))
-        .replace("Skeleton", &camel)
+        .replace("Skeleton", &name::camel(name))
         .replace("skeleton", name)
 }
 
-/// How far above the folder Callgate's own repository is, as a path; `None` outside of it.
-fn repository(folder: &Path) -> Option<String> {
+/// Callgate's own repository around the folder, and how far above it is, as a path; `None` outside of it.
+fn repository(folder: &Path) -> Option<(PathBuf, String)> {
     let absolute = std::path::absolute(folder).ok()?;
     let is_root = |folder: &Path| {
         let manifest = fs::read_to_string(folder.join("core/Cargo.toml"));
         manifest.is_ok_and(|text| text.contains("name = \"callgate-core\""))
     };
-    let above = absolute.ancestors().skip(1).position(is_root)? + 1;
-    Some(vec![".."; above].join("/"))
+    let (above, root) = absolute.ancestors().enumerate().skip(1).find(|(_, folder)| is_root(folder))?;
+    Some((root.to_owned(), vec![".."; above].join("/")))
 }
 
 /// The manifest with Callgate's crates by path, in its repository, or by version.
 fn manifest(text: &str, root: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
     let mut text = text.to_owned();
     for (name, written, place) in CRATES {
         let found = match root {
-            Some(root) => format!("{{ path = \"{root}{place}\" }}"),
-            None => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+            Some(root) => format!("{{ path = \"{root}{place}\", version = \"{version}\" }}"),
+            None => format!("\"{version}\""),
         };
         text = text.replace(&format!("{name} = {{ path = \"{written}\" }}"), &format!("{name} = {found}"));
     }
