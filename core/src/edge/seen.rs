@@ -9,6 +9,7 @@ pub(crate) struct Seen {
     /// What belongs to one connection, or what only the gateway says.
     pub(crate) own: bool,
     pub(crate) upgrade: bool,
+    pub(crate) content_type: bool,
     pub(crate) transfer_encoding: bool,
     /// Who the client is, as somebody on the way tells it: what a stranger must not.
     pub(crate) claims: bool,
@@ -30,6 +31,7 @@ impl Seen {
                 header::UPGRADE => (seen.own, seen.upgrade) = (true, true),
                 // `expect` is answered here: the server sends 100 when the body is first read.
                 header::TE | header::EXPECT => seen.own = true,
+                header::CONTENT_TYPE => seen.content_type = true,
                 header::VIA => seen.via = true,
                 header::FORWARDED => seen.claims = true,
                 _ => {
@@ -113,7 +115,9 @@ mod tests {
             assert!(seen(name).claims && is_claim(name), "{name}");
         }
         assert!(seen("traceparent").trace && seen("tracestate").trace && seen("via").via);
-        assert!(seen("upgrade").upgrade && seen("transfer-encoding").transfer_encoding);
+        assert!(
+            seen("content-type").content_type && seen("upgrade").upgrade && seen("transfer-encoding").transfer_encoding
+        );
     }
 
     #[test]
@@ -128,10 +132,10 @@ mod tests {
             "cookie",
             "keep",
             "x-a",
-            "content-type",
+            "content-length",
         ] {
-            let Seen { own, upgrade, transfer_encoding, claims, via, trace } = seen(name);
-            assert!(!(own || upgrade || transfer_encoding || claims || via || trace), "{name}");
+            let Seen { own, upgrade, content_type, transfer_encoding, claims, via, trace } = seen(name);
+            assert!(!(own || upgrade || content_type || transfer_encoding || claims || via || trace), "{name}");
             assert!(!is_own(&name.parse().unwrap()) && !is_claim(name), "{name}");
         }
     }

@@ -9,7 +9,7 @@ mod trial;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{HeaderName, Method, Version, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 
 pub(crate) use route::{Destination, Route, context};
 pub(crate) use trial::Recorder;
@@ -79,13 +79,16 @@ impl Gateway {
         let connection = Arc::clone(connection);
         async move {
             let (parts, body) = request.into_parts();
+            let seen = Seen::of(&parts.headers);
             let origin = edge::origin(&parts, &connection);
             let id = request_id(&parts, &connection);
-            let speech = Speech::of(&parts.headers);
+            let speech = if seen.content_type { Speech::of(&parts.headers) } else { Speech::Plain };
             let head_only = parts.method == Method::HEAD;
             let mut observation = Observation::start(&parts, &origin, id, &connection, &snapshot);
             observation.recorder = recorder;
-            let (served, spent) = match serve(&snapshot, parts, body, origin, id, &connection, &mut observation) {
+            let mark = id.to_header();
+            let known = Known { origin, id, mark: &mark, seen };
+            let (served, spent) = match serve(&snapshot, parts, body, known, &connection, &mut observation) {
                 Ok(Served::Called(reply)) => spending(reply).await,
                 Ok(Served::Answered(response)) => (Ok(response), Duration::ZERO),
                 Err(failure) => (Err(failure), Duration::ZERO),
@@ -98,7 +101,7 @@ impl Gateway {
                 }
             };
             let mut response = answered;
-            conclude(&mut response, id);
+            conclude(&mut response, mark);
             if let Some(asked) = observation.asked.take() {
                 response = asked.answer(response, head_only);
             }
@@ -126,6 +129,15 @@ enum Served {
     Answered(Response),
 }
 
+/// What the edge knows of a request.
+struct Known<'r> {
+    origin: Origin,
+    id: RequestId,
+    /// The id as a header's value.
+    mark: &'r HeaderValue,
+    seen: Seen,
+}
+
 /// The way of a request: normalise, find the route, prepare the invocation, hand it to the route's stack.
 ///
 /// Nothing is awaited here, so that what lies on the way is no part of the future that the server moves about.
@@ -133,12 +145,11 @@ fn serve<'s>(
     snapshot: &'s Snapshot,
     mut parts: Parts,
     body: Body,
-    origin: Origin,
-    id: RequestId,
+    known: Known<'_>,
     connection: &Connection,
     observation: &mut Observation<'s>,
 ) -> Result<Served, Failure> {
-    let seen = Seen::of(&parts.headers);
+    let Known { origin, id, mark, seen } = known;
     edge::check(&parts, seen)?;
     normalize(&mut parts)?;
     let host = origin.host.as_ref().and_then(|host| host.to_str().ok());
@@ -152,7 +163,7 @@ fn serve<'s>(
     };
     let destination = route.destination().ok_or(Failure::NoRoute)?;
     observation.matched(route, destination);
-    if prepare(&mut parts, &origin, id, seen, connection) {
+    if prepare(&mut parts, &origin, mark, seen, connection) {
         parts.extensions.insert(snapshot.in_use.clone());
     }
     if let Some(answering) = &destination.policies.answering {
@@ -215,7 +226,13 @@ pub(crate) fn normalize(parts: &mut Parts) -> Result<(), Failure> {
 
 /// Turns the client's headers into the invocation's: hop-by-hop headers off, forwarding headers, trace and id on. Says
 /// whether the client asks for an upgrade.
-pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, seen: Seen, connection: &Connection) -> bool {
+pub(crate) fn prepare(
+    parts: &mut Parts,
+    origin: &Origin,
+    mark: &HeaderValue,
+    seen: Seen,
+    connection: &Connection,
+) -> bool {
     // HTTP/1.0 has no upgrades, HTTP/2 none in this form (RFC 9110 7.8).
     let upgrade = seen.upgrade && parts.version == Version::HTTP_11 && edge::wants_upgrade(&parts.headers);
     let headers = &mut parts.headers;
@@ -227,14 +244,14 @@ pub(crate) fn prepare(parts: &mut Parts, origin: &Origin, id: RequestId, seen: S
     headers.reserve(ADDED);
     edge::announce(headers, origin, connection, seen);
     edge::continue_trace(headers, seen);
-    headers.insert(REQUEST_ID, id.to_header());
+    headers.insert(REQUEST_ID, mark.clone());
     upgrade
 }
 
 /// Turns an answer into what the client gets: the headers of the upstream's connection off, the request's id on.
-pub(crate) fn conclude(response: &mut Response, id: RequestId) {
+pub(crate) fn conclude(response: &mut Response, mark: HeaderValue) {
     edge::strip_response(response.status(), response.headers_mut());
-    response.headers_mut().insert(REQUEST_ID, id.to_header());
+    response.headers_mut().insert(REQUEST_ID, mark);
 }
 
 /// Answers HEAD by the head alone. What a GET would have sent is still told by `content-length`, where it is known.

@@ -171,7 +171,7 @@ fn other(route: &RoutePlan, found: Option<&RoutePlan>) -> Option<String> {
 impl Rendered {
     /// What leaves the gateway. A reply that no step reads has no limit.
     fn respond(&mut self, mut response: crate::invocation::Response, id: RequestId) {
-        gateway::conclude(&mut response, id);
+        gateway::conclude(&mut response, id.to_header());
         let (parts, body) = response.into_parts();
         self.response = sent::collected(body, u64::MAX).ok().map(|body| Response::from_parts(parts, body));
     }

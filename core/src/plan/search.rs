@@ -126,7 +126,8 @@ impl Arrival {
     pub(super) fn enter(&self, route: &RoutePlan, destination: &DestinationPlan, captures: Captures) -> Invocation {
         let mut parts = self.parts.clone();
         let seen = edge::Seen::of(&parts.headers);
-        let _asks_for_an_upgrade = gateway::prepare(&mut parts, &self.origin, self.id, seen, &self.connection);
+        let _asks_for_an_upgrade =
+            gateway::prepare(&mut parts, &self.origin, &self.id.to_header(), seen, &self.connection);
         let origin = self.origin.clone();
         let context = gateway::context(&route.info, &destination.policies, origin, self.id, &parts.uri, captures);
         let request = Request::from_parts(parts, Body::from(self.body.clone()));

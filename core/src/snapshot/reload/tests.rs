@@ -238,7 +238,7 @@ async fn what_the_former_one_alone_has_is_closed_after_its_last_request() {
         let origin = crate::edge::origin(&parts, &connection);
         let seen = crate::edge::Seen::of(&parts.headers);
         assert!(
-            gateway::prepare(&mut parts, &origin, crate::RequestId::random(), seen, &connection),
+            gateway::prepare(&mut parts, &origin, &crate::RequestId::random().to_header(), seen, &connection),
             "it asks for an upgrade"
         );
         gateway.snapshot().in_use.clone()
