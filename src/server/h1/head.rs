@@ -193,6 +193,8 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read_all(text: &str) -> Result<Option<Head>, Refusal> {
@@ -291,5 +293,62 @@ mod tests {
         assert!(matches!(bound(whole, whole.len() - 1), Err(Refusal::TooLong)));
         assert!(matches!(bound("GET / HTTP/1.1\r\na: b", 10), Err(Refusal::TooLong)));
         assert!(bound("GET / HTTP/1.1\r\na: b", 100).unwrap().is_none());
+    }
+
+    /// What a text is read as when it comes in pieces of these sizes: the head's lines and how much is left of the text, or
+    /// whether it is refused.
+    fn outcome(wire: &[u8], sizes: &[usize]) -> Option<Result<(String, usize), ()>> {
+        let (mut buffer, mut left, mut seen) = (BytesMut::new(), wire, 0);
+        let mut sizes = sizes.iter().copied();
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at(sizes.next().unwrap_or(left.len()).min(left.len()));
+            buffer.extend_from_slice(piece);
+            left = rest;
+            match read(&mut buffer, seen, 200, &mut HeaderMap::new()) {
+                Ok(None) => seen = buffer.len(),
+                Ok(Some(head)) => return Some(Ok((format!("{head:?}"), buffer.len() + left.len()))),
+                Err(_) => return Some(Err(())),
+            }
+        }
+        None
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let tokens = [
+            "GET ",
+            "POST ",
+            "/a",
+            " HTTP/1.1",
+            " HTTP/1.0",
+            "\r\n",
+            "\r\n",
+            "\n",
+            "\r\n\r\n",
+            "host: a",
+            "content-length: ",
+            "3",
+            "transfer-encoding: ",
+            "chunked",
+            "connection: close",
+            ": ",
+            " ",
+            "x",
+            "\0",
+            "\u{e9}",
+        ];
+        let token = proptest::sample::select(tokens.to_vec()).prop_map(|token| token.as_bytes().to_vec());
+        let any = proptest::collection::vec(any::<u8>(), 1..3);
+        let begun = proptest::sample::select(vec!["", "GET / HTTP/1.1\r\n", "POST /a HTTP/1.0\r\nhost: a\r\n"]);
+        let rest = proptest::collection::vec(prop_oneof![9 => token, 1 => any], 0..16);
+        (begun, rest).prop_map(|(begun, rest)| [begun.as_bytes().to_vec(), rest.concat()].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_means_the_same_in_any_pieces(wire in text(), sizes in proptest::collection::vec(1_usize..6, 0..60)) {
+            // What is malformed before the empty line may be refused at once, or with that line.
+            let wire = [wire, b"\r\n\r\n".to_vec()].concat();
+            prop_assert_eq!(outcome(&wire, &sizes), outcome(&wire, &[]));
+        }
     }
 }
