@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use callgate_http::wire::{
-    Delimited, Fields, MAX_HEADERS, WireError, has_option, is_keep_alive, may_be_complete, parse_length,
+    Delimited, Fields, MAX_HEADERS, Names, WireError, has_option, is_keep_alive, may_be_complete, parse_length,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request};
 use httparse::{ParserConfig, Status};
@@ -72,6 +72,7 @@ pub(super) fn read(
     seen: usize,
     most: usize,
     space: &mut HeaderMap,
+    names: &mut Names,
 ) -> Result<Option<Head>, Refusal> {
     let incomplete = |length: usize| if length > most { Err(Refusal::TooLong) } else { Ok(None) };
     if seen > 0 && !may_be_complete(from, seen) {
@@ -107,7 +108,7 @@ pub(super) fn read(
     parts.headers = std::mem::take(space);
     parts.headers.clear();
     let mut said = Said::default();
-    for line in fields.lines(&bytes) {
+    for line in fields.lines(&bytes, names) {
         let (name, value) = line?;
         let keep = match name {
             header::CONTENT_LENGTH => said.length(&value)?,
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> Result<Option<Head>, Refusal> {
-        read(&mut BytesMut::from(text), 0, 1 << 16, &mut HeaderMap::new())
+        read(&mut BytesMut::from(text), 0, 1 << 16, &mut HeaderMap::new(), &mut Names::default())
     }
 
     fn head(lines: &str) -> Head {
@@ -210,7 +211,7 @@ mod tests {
         let mut bytes =
             BytesMut::from("\r\nPOST /a?b HTTP/1.1\r\nhost: x\r\nA: 1\r\na: 2\r\ncontent-length: 4\r\n\r\nbody");
         let mut former = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a"))]);
-        let head = read(&mut bytes, 0, 1 << 16, &mut former).unwrap().unwrap();
+        let head = read(&mut bytes, 0, 1 << 16, &mut former, &mut Names::default()).unwrap().unwrap();
         let parts = &head.parts;
         assert_eq!(
             (&parts.method, parts.uri.to_string(), parts.version),
@@ -228,7 +229,7 @@ mod tests {
         for (index, byte) in whole.bytes().enumerate() {
             let seen = bytes.len();
             bytes.extend_from_slice(&[byte]);
-            let head = read(&mut bytes, seen, 1 << 16, &mut HeaderMap::new()).unwrap();
+            let head = read(&mut bytes, seen, 1 << 16, &mut HeaderMap::new(), &mut Names::default()).unwrap();
             assert_eq!(head.is_some(), index + 1 == whole.len(), "{index}");
         }
     }
@@ -287,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_head_has_its_bound_whether_it_ends_or_not() {
-        let bound = |text: &str, most| read(&mut BytesMut::from(text), 0, most, &mut HeaderMap::new());
+        let bound =
+            |text: &str, most| read(&mut BytesMut::from(text), 0, most, &mut HeaderMap::new(), &mut Names::default());
         let whole = "GET / HTTP/1.1\r\n\r\n";
         assert!(bound(whole, whole.len()).unwrap().is_some());
         assert!(matches!(bound(whole, whole.len() - 1), Err(Refusal::TooLong)));
@@ -304,7 +306,7 @@ mod tests {
             let (piece, rest) = left.split_at(sizes.next().unwrap_or(left.len()).min(left.len()));
             buffer.extend_from_slice(piece);
             left = rest;
-            match read(&mut buffer, seen, 200, &mut HeaderMap::new()) {
+            match read(&mut buffer, seen, 200, &mut HeaderMap::new(), &mut Names::default()) {
                 Ok(None) => seen = buffer.len(),
                 Ok(Some(head)) => return Some(Ok((format!("{head:?}"), buffer.len() + left.len()))),
                 Err(_) => return Some(Err(())),

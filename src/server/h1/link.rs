@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use callgate_core::BodyError;
-use callgate_http::wire::{Decoded, Decoder, Delimited, Outgoing, WireError};
+use callgate_http::wire::{Decoded, Decoder, Delimited, Names, Outgoing, WireError};
 use http::HeaderMap;
 use tokio_util::io::poll_read_buf;
 
@@ -58,6 +58,7 @@ pub(super) enum Moved {
 pub(super) struct Link {
     pub(super) socket: Socket,
     read: BytesMut,
+    names: Names,
     read_size: usize,
     /// What was read may lie in a large buffer.
     has_grown: bool,
@@ -76,6 +77,7 @@ impl Link {
         Self {
             socket,
             read: BytesMut::new(),
+            names: Names::default(),
             read_size: LEAST_READ,
             has_grown: false,
             seen: 0,
@@ -105,7 +107,8 @@ impl Link {
                     return Poll::Ready(Ok(Opening::Preface));
                 }
                 if !(is_first && PREFACE.starts_with(&self.read)) {
-                    let read = head::read(&mut self.read, self.seen, most, space).map_err(Unread::Refused)?;
+                    let read =
+                        head::read(&mut self.read, self.seen, most, space, &mut self.names).map_err(Unread::Refused)?;
                     if let Some(head) = read {
                         self.seen = 0;
                         return Poll::Ready(Ok(Opening::Head(head)));

@@ -21,7 +21,7 @@ use crate::{
     error::Malformed,
     framing,
     io::Stream,
-    wire::{Content, Decoded, Decoder, Outgoing, WireError, announced_trailers},
+    wire::{Content, Decoded, Decoder, Names, Outgoing, WireError, announced_trailers},
 };
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
@@ -37,6 +37,7 @@ const MOST_READ: usize = 64 << 10;
 pub(crate) struct Link {
     stream: Stream,
     read: BytesMut,
+    names: Names,
     /// How much is read at once.
     read_size: usize,
     /// What was read may lie in a large buffer.
@@ -75,6 +76,7 @@ impl Link {
             upload: Outgoing::over(matches!(stream, Stream::Tls(_))),
             stream,
             read: BytesMut::new(),
+            names: Names::default(),
             read_size: LEAST_READ,
             has_grown: false,
             decoder: Decoder::nothing(),
@@ -143,7 +145,8 @@ impl Link {
     ) -> Poll<Result<response::Parts, Broken>> {
         loop {
             while self.read.len() > reading.seen {
-                let Some(head) = head::read(&mut self.read, reading.seen, request.headers_mut())? else {
+                let Some(head) = head::read(&mut self.read, reading.seen, request.headers_mut(), &mut self.names)?
+                else {
                     reading.seen = self.read.len();
                     break;
                 };

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use httparse::{Header, Status};
 
-use super::error::WireError;
+use super::{error::WireError, names::Names};
 
 /// How many headers a message may have, and how many trailers.
 pub const MAX_HEADERS: usize = 100;
@@ -61,7 +61,7 @@ pub(super) fn read_trailers(from: &mut BytesMut) -> Result<Option<HeaderMap>, Wi
         Status::Partial => return Ok(None),
     };
     let mut trailers = HeaderMap::with_capacity(fields.places.len());
-    for line in fields.lines(&from.split_to(length).freeze()) {
+    for line in fields.lines(&from.split_to(length).freeze(), &mut Names::default()) {
         let (name, value) = line?;
         trailers.append(name, value);
     }
@@ -104,11 +104,15 @@ impl Fields {
     ///
     /// # Errors
     /// One that is none of HTTP.
-    pub fn lines(&self, head: &Bytes) -> impl Iterator<Item = Result<(HeaderName, HeaderValue), WireError>> {
+    pub fn lines(
+        &self,
+        head: &Bytes,
+        names: &mut Names,
+    ) -> impl Iterator<Item = Result<(HeaderName, HeaderValue), WireError>> {
+        names.rewind();
         self.places.iter().map(|[name, name_length, value, value_length]| {
             let range = |start: &u32, length: &u32| *start as usize..*start as usize + *length as usize;
-            let name = HeaderName::from_bytes(&head[range(name, name_length)])
-                .map_err(|_| WireError::Head(httparse::Error::HeaderName))?;
+            let name = names.read(&head[range(name, name_length)])?;
             let value = HeaderValue::from_maybe_shared(head.slice(range(value, value_length)))
                 .map_err(|_| WireError::Head(httparse::Error::HeaderValue))?;
             Ok((name, value))
