@@ -51,6 +51,8 @@ pub(super) struct Activity {
     until_close: AtomicU8,
     /// Another protocol has taken the connection over.
     upgraded: AtomicBool,
+    /// The connection has rested for a while, and may give back what it needs for requests alone.
+    rests: AtomicBool,
     order: AtomicU8,
     waker: OnceLock<Waker>,
 }
@@ -67,6 +69,7 @@ impl Activity {
             left_body: AtomicBool::new(false),
             until_close: AtomicU8::new(NO_SUCH_RESPONSE),
             upgraded: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: OnceLock::new(),
         }
@@ -135,6 +138,11 @@ impl Activity {
 
     pub(super) fn is_multiplexed(&self) {
         self.multiplexed.store(true, Relaxed);
+    }
+
+    /// Whether the connection was found to rest since this was asked last.
+    pub(super) fn has_come_to_rest(&self) -> bool {
+        self.rests.swap(false, Relaxed)
     }
 
     /// Whether the connection is known to be one of HTTP/2.
@@ -237,6 +245,10 @@ impl Watch {
             return if self.waits_for_head > patience.head { Order::Close } else { Order::Serve };
         }
         self.idles += 1;
+        if self.idles == 1 {
+            activity.rests.store(true, Relaxed);
+            activity.drive();
+        }
         if self.idles > patience.idle { Order::Finish } else { Order::Serve }
     }
 }
@@ -277,6 +289,19 @@ mod tests {
         activity.has_read();
         let orders = looks(&mut watch, &activity, 3);
         assert_eq!(orders, [Order::Serve, Order::Serve, Order::Close]);
+    }
+
+    #[test]
+    fn a_connection_is_told_once_that_it_rests() {
+        let (activity, mut watch) = (Activity::new(), Watch::default());
+        activity.request_begins();
+        looks(&mut watch, &activity, 1);
+        assert!(!activity.has_come_to_rest());
+        activity.request_ends();
+        looks(&mut watch, &activity, 2);
+        assert!(activity.has_come_to_rest());
+        looks(&mut watch, &activity, 1);
+        assert!(!activity.has_come_to_rest());
     }
 
     #[test]

@@ -240,13 +240,19 @@ impl Link {
         }
     }
 
-    /// Gives back memory that a connection does not need while it rests.
-    pub(super) fn rest(&mut self) {
+    /// Gives back memory that a usual request does not need.
+    pub(super) fn shrink(&mut self) {
         self.out.rest();
-        if self.has_grown && self.read.is_empty() {
-            self.read = BytesMut::new();
-            (self.read_size, self.has_grown) = (LEAST_READ, false);
+        if self.has_grown {
+            self.give_back();
         }
+    }
+
+    /// Gives back all memory that a connection without a request does not need.
+    pub(super) fn give_back(&mut self) {
+        self.read = BytesMut::new();
+        (self.read_size, self.has_grown) = (LEAST_READ, false);
+        self.out = Outgoing::over(false);
     }
 
     /// The connection after 101, with what was read beyond the request.

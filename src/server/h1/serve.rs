@@ -100,7 +100,7 @@ pub(in crate::server) async fn serve<A: Answer>(
         if link.has_more() {
             activity.has_read();
         } else {
-            link.rest();
+            link.shrink();
         }
     }
     poll_fn(|cx| Pin::new(&mut link.socket).poll_shutdown(cx)).await?;
@@ -118,8 +118,14 @@ fn poll_opening(
 ) -> Poll<Result<Opening, Unread>> {
     // A head that has come, or has begun to, is still answered.
     let polled = link.poll_head(most_of_a_head, is_first, space, cx);
-    if polled.is_pending() && !link.has_more() && activity.is_last() {
-        return Poll::Ready(Ok(Opening::End));
+    if polled.is_pending() && !link.has_more() {
+        if activity.is_last() {
+            return Poll::Ready(Ok(Opening::End));
+        }
+        if activity.has_come_to_rest() {
+            link.give_back();
+            *space = HeaderMap::new();
+        }
     }
     polled
 }
