@@ -1,11 +1,19 @@
 """Callgate itself: target/dist/callgate, or the binary that $CALLGATE names."""
 import json
 
-from .processes import built
+from .processes import ROOT, built
 
 
 def binary():
     return built("callgate", "CALLGATE", "cargo build --profile dist")
+
+
+PROTO = """syntax = "proto3";
+package shop.v1;
+service Greeter { rpc Greet(GreetRequest) returns (GreetReply); }
+message GreetRequest { string name = 1; int32 times = 2; }
+message GreetReply { string greeting = 1; int64 letters = 2; }
+"""
 
 
 def document(site, port, backend, row):
@@ -17,6 +25,14 @@ def document(site, port, backend, row):
         keys = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "not-a-secret"}
         origin = {"lambda": {"region": "eu-west-1", "endpoint": f"http://127.0.0.1:{backend}", "credentials": keys}}
         to = "origin/measured"
+    if row.kind == "soap":
+        wsdl = ROOT / "upstreams/wsdl/tests/corpus/spyne/shop11.wsdl"
+        origin, to = {"soap": {"wsdl": str(wsdl), "url": f"http://127.0.0.1:{backend}"}}, "origin/say_hello"
+    if row.kind == "grpc":
+        (site.folder / "shop.proto").write_text(PROTO)
+        descriptors = str(site.folder / "shop.proto")
+        origin = {"grpc": {"url": f"http://127.0.0.1:{backend}", "descriptors": descriptors}}
+        to = "origin/shop.v1.Greeter/Greet"
     if row.broker:
         origin = {"nats": {"servers": backend}} if row.broker == "nats" else {"amqp": {"url": backend}}
         to = {"upstream": "origin", **dict(row.to)}

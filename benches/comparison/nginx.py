@@ -23,15 +23,23 @@ def command(site, name, port, server, outside="", listen=""):
     return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", site.folder, "-c", path]
 
 
-def origin(site, port, body, media_type="application/json"):
+MEDIA_TYPES = {"": "application/json", "soap": "text/xml; charset=utf-8", "grpc": "application/grpc"}
+
+
+def origin(site, port, body, kind=""):
     """Answers every request with the body."""
+    media_type = MEDIA_TYPES[kind]
     (site.folder / "body").write_text(body)
-    server = f"""root {site.folder}; default_type {media_type}; open_file_cache max=4; sendfile on; tcp_nopush on;
+    server = f"""root {site.folder}; default_type '{media_type}'; open_file_cache max=4; sendfile on; tcp_nopush on;
       client_max_body_size 1m; client_body_buffer_size 64k; error_page 405 =200 /body;
       location / {{ rewrite ^ /body break; }}"""
+    if kind == "grpc":
+        # Binary, and with the status behind it.
+        (site.folder / "body").write_bytes(body.encode("latin-1"))
+        return command(site, "origin", port, f"{server} add_trailer grpc-status 0 always;", listen="http2")
     if len(body) < 4000:
         server = f"""client_max_body_size 1m; client_body_buffer_size 64k;
-          location / {{ default_type {media_type}; return 200 '{body}'; }}"""
+          location / {{ default_type '{media_type}'; return 200 '{body}'; }}"""
     return command(site, "origin", port, server)
 
 

@@ -14,6 +14,13 @@ CONTENDERS = GATEWAYS | {"raw client": brokers.raw}
 MESSAGES = ("callgate", "raw client")
 SMALL = json.dumps({"items": ["x" * 59] * 16})
 LARGE = json.dumps({"items": ["x" * 60] * 1023})
+ENVELOPE = (
+    '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" xmlns:s="urn:shop"><e:Body><s:say_helloResponse>'
+    "<s:say_helloResult>" + f"<s:string>{'x' * 60}</s:string>" * 12 + "</s:say_helloResult></s:say_helloResponse></e:Body></e:Envelope>"
+)
+# What a gRPC service answers: a length, and a message whose field 1 is a text of 1,000 characters.
+GREETING = b"\x0a" + bytes([1000 & 127 | 128, 1000 >> 7]) + b"x" * 1000
+MESSAGE = (b"\0" + len(GREETING).to_bytes(4, "big") + GREETING).decode("latin-1")
 REPLY = json.dumps({"statusCode": 200, "headers": {"content-type": "application/json"}, "body": SMALL.replace('"', "`")})
 
 
@@ -24,6 +31,8 @@ class Row:
     title: str
     body: str = SMALL
     post: int = 0
+    json: str = ""
+    kind: str = ""
     routes: int = 1
     http2: bool = False
     tls: bool = False
@@ -47,6 +56,8 @@ class Row:
             curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
             subprocess.run(["openssl", "req", "-x509", *curve, *subject, *files], check=True, capture_output=True)
         lines = [f'wrk.method = "POST"\nwrk.body = string.rep("x", {self.post})'] if self.post else []
+        if self.json:
+            lines.append(f"wrk.method = 'POST'\nwrk.body = '{self.json}'\nwrk.headers['content-type'] = 'application/json'")
         if self.routes > 1:
             lines.append(
                 f'local n = 0\nrequest = function() n = (n + 7919) % {self.routes}\n'
@@ -72,6 +83,10 @@ ROWS = {
     "routes": Row("10,000 exact routes, 1 KB", routes=10_000),
     "headers": Row("three headers by template, 1 KB", headers=True),
     "reshape": Row("ten fields of a 1 KB JSON reply by template", reshaped=True, only=("callgate",)),
+    "soap": Row("SOAP operation with JSON in and out, 1 KB envelope", body=ENVELOPE, kind="soap",
+                json='{"name": "Ann", "times": 12}', only=("callgate",)),
+    "grpc": Row("gRPC method with JSON in and out, 1 KB message", body=MESSAGE, kind="grpc",
+                json='{"name": "Ann", "times": 12}', only=("callgate",)),
     "nats-publish": Row("NATS publish, 1 KB", post=1024, broker="nats", work="nats-publish",
                         to=(("subject", "measured"),), only=MESSAGES),
     "nats-request": Row("NATS request and reply, 1 KB", post=1024, broker="nats", work="nats-request",
