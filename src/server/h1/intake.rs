@@ -144,7 +144,7 @@ impl HttpBody for Received {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 

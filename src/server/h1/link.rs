@@ -244,7 +244,8 @@ impl Link {
     pub(super) fn shrink(&mut self) {
         self.out.rest();
         if self.has_grown {
-            self.give_back();
+            self.read = BytesMut::new();
+            (self.read_size, self.has_grown) = (LEAST_READ, false);
         }
     }
 
@@ -253,6 +254,7 @@ impl Link {
         self.read = BytesMut::new();
         (self.read_size, self.has_grown) = (LEAST_READ, false);
         self.out = Outgoing::over(false);
+        self.names = Names::default();
     }
 
     /// The connection after 101, with what was read beyond the request.
