@@ -1,4 +1,4 @@
-//! A document is read from a file, or from all files of a folder, with all that they include.
+//! A document is read from a file, from all files of a folder, or from texts that are no files, with all that they include.
 
 use std::{
     collections::HashSet,
@@ -8,14 +8,16 @@ use std::{
 };
 
 use super::{
-    DocPath, Flaw, Node, References, Report, Resolved, Sources, Span, Value, compose, mask::Masks, merge::Merged,
-    named, substitute::Substitution,
+    DocPath, Flaw, Node, References, Report, Resolved, Sources, Span, Texts, compose, mask::Masks, merge::Merged,
+    substitute::Substitution,
 };
 
 /// A configuration as one tree, its files merged and its references filled in.
 pub struct Document {
     root: Node,
     sources: Arc<Sources>,
+    /// The folder of each source.
+    folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
     pub(crate) masks: Masks,
 }
@@ -35,8 +37,7 @@ impl Document {
     /// As [`load`](Self::load).
     pub fn parse(name: &str, text: &str, references: &dyn References) -> Result<Self, Report> {
         let mut loader = Loader::new(references);
-        let path = PathBuf::from(name);
-        loader.text(&path, text.to_owned());
+        loader.text(&Place::File(PathBuf::from(name)), text.to_owned());
 
         Self::strict(loader.finish()?)
     }
@@ -58,6 +59,16 @@ impl Document {
         loader.finish()
     }
 
+    /// Reads as [`survey`](Self::survey) does, of texts that are no files; `first` is the one that includes the others.
+    ///
+    /// # Errors
+    /// All that is wrong, when a text or an include is.
+    pub fn survey_texts(texts: &Texts, first: &str, references: &dyn References) -> Result<(Self, Vec<Flaw>), Report> {
+        let mut loader = Loader { texts: Some(texts), ..Loader::new(references) };
+        loader.held(first, None);
+        loader.finish()
+    }
+
     /// The whole document.
     #[must_use]
     pub const fn root(&self) -> &Node {
@@ -73,8 +84,7 @@ impl Document {
     /// The folder that relative paths of a file are resolved against.
     #[must_use]
     pub fn folder(&self, at: Span) -> &Path {
-        let name = self.sources.name(at.source).unwrap_or("");
-        Path::new(name).parent().unwrap_or(Path::new(""))
+        self.folders.get(at.source as usize).map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// The texts of the document.
@@ -104,9 +114,19 @@ impl fmt::Debug for Document {
     }
 }
 
-struct Loader<'a> {
+/// Where a text is from.
+pub(super) enum Place {
+    File(PathBuf),
+    /// The name of one of [`Texts`].
+    Held(String),
+}
+
+/// What reads a document.
+pub(super) struct Loader<'a> {
     references: &'a dyn References,
-    sources: Sources,
+    /// What is read in the place of files.
+    pub(super) texts: Option<&'a Texts>,
+    pub(super) sources: Sources,
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
     /// Files that are merged already; a file is merged once however often it is included.
@@ -116,13 +136,14 @@ struct Loader<'a> {
     merged: Merged,
     /// What references in includes gave.
     resolved: Vec<Resolved>,
-    flaws: Vec<Flaw>,
+    pub(super) flaws: Vec<Flaw>,
 }
 
 impl<'a> Loader<'a> {
     fn new(references: &'a dyn References) -> Self {
         Self {
             references,
+            texts: None,
             resolved: Vec::new(),
             sources: Sources::default(),
             folders: Vec::new(),
@@ -139,7 +160,8 @@ impl<'a> Loader<'a> {
         let missing = self.substitute(&mut root, &DocPath::root());
         let broken = !self.flaws.is_empty();
         let masks = Masks::new(self.resolved, &root);
-        let document = Document { root, sources: Arc::new(self.sources), files: self.files, masks };
+        let document =
+            Document { root, sources: Arc::new(self.sources), folders: self.folders, files: self.files, masks };
         if broken {
             self.flaws.extend(missing);
             return Err(document.report(self.flaws));
@@ -148,7 +170,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Fills references in and gives the flaws of those that are missing.
-    fn substitute(&mut self, node: &mut Node, path: &DocPath) -> Vec<Flaw> {
+    pub(super) fn substitute(&mut self, node: &mut Node, path: &DocPath) -> Vec<Flaw> {
         let mut substitution = Substitution {
             references: self.references,
             sources: &self.sources,
@@ -190,14 +212,10 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a file; `named` is the place of the include that names it.
-    fn file(&mut self, path: &Path, named: Option<(Span, &DocPath)>) {
+    pub(super) fn file(&mut self, path: &Path, named: Option<(Span, &DocPath)>) {
         let (at, place) = named.unwrap_or((Span::default(), const { &DocPath::root() }));
         let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if self.stack.contains(&identity) {
-            let message = format!("`{}` includes itself, directly or by way of others", path.display());
-            return self.flaw(at, place, message);
-        }
-        if !self.seen.insert(identity.clone()) {
+        if !self.is_new(&identity, &path.display(), (at, place)) {
             return;
         }
         self.files.push(path.to_owned());
@@ -205,17 +223,54 @@ impl<'a> Loader<'a> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 self.stack.push(identity);
-                self.text(path, text);
+                self.text(&Place::File(path.to_owned()), text);
                 self.stack.pop();
             }
             Err(error) => self.flaw(at, place, format!("cannot read `{}`: {error}", path.display())),
         }
     }
 
-    fn text(&mut self, path: &Path, text: String) {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let source = self.sources.add(path.display().to_string(), text);
-        self.folders.push(folder.clone());
+    /// Reads one of the texts that are no files; `named` is as of [`file`](Self::file).
+    pub(super) fn held(&mut self, name: &str, named: Option<(Span, &DocPath)>) {
+        let (at, place) = named.unwrap_or((Span::default(), const { &DocPath::root() }));
+        let Some(texts) = self.texts else { return };
+        let identity = PathBuf::from(name);
+        if !self.is_new(&identity, &texts.shown(name), (at, place)) {
+            return;
+        }
+        match texts.text(name) {
+            Ok(text) => {
+                self.stack.push(identity);
+                self.text(&Place::Held(name.to_owned()), text.to_owned());
+                self.stack.pop();
+            }
+            Err((message, hint)) => {
+                let flaw = Flaw::error(at, place, message);
+                self.flaws.push(match hint {
+                    Some(hint) => flaw.with_hint(hint),
+                    None => flaw,
+                });
+            }
+        }
+    }
+
+    /// Whether a text is to be merged now. One that includes itself is a flaw.
+    fn is_new(&mut self, identity: &Path, shown: &dyn fmt::Display, (at, place): (Span, &DocPath)) -> bool {
+        if self.stack.iter().any(|including| including == identity) {
+            self.flaw(at, place, format!("`{shown}` includes itself, directly or by way of others"));
+            return false;
+        }
+        self.seen.insert(identity.to_owned())
+    }
+
+    fn text(&mut self, place: &Place, text: String) {
+        let (name, folder) = match (place, self.texts) {
+            (Place::File(path), _) => (path.display().to_string(), path.parent().unwrap_or(Path::new(""))),
+            (Place::Held(name), Some(texts)) => (texts.shown(name), Path::new("")),
+            (Place::Held(name), None) => (name.clone(), Path::new("")),
+        };
+        let source = self.sources.add(name, text);
+        self.folders.push(folder.to_owned());
         let text = self.sources.get(source).map_or("", |source| source.text.as_str());
         let Some(root) = compose(text, source, &mut self.flaws) else { return };
         let includes = root.get("include").cloned();
@@ -223,78 +278,11 @@ impl<'a> Loader<'a> {
         if let Some(mut includes) = includes {
             let missing = self.substitute(&mut includes, &DocPath::root().key("include"));
             self.flaws.extend(missing);
-            self.includes(&includes, &folder, path);
+            self.includes(&includes, place);
         }
     }
 
-    fn includes(&mut self, includes: &Node, folder: &Path, including: &Path) {
-        let place = DocPath::root().key("include");
-        let Value::Sequence(items) = &includes.value else {
-            let flaw = Flaw::error(includes.at, &place, "`include` is a list of file names or globs")
-                .with_hint("write `include: [routes/*.yaml]`");
-            return self.flaws.push(flaw);
-        };
-        for (index, item) in items.iter().enumerate() {
-            let place = place.index(index);
-            let Some(pattern) = item.as_str() else {
-                self.flaw(item.at, &place, "expected a file name or a glob".to_owned());
-                continue;
-            };
-            self.include(pattern, item.at, &place, folder, including);
-        }
-    }
-
-    fn include(&mut self, pattern: &str, at: Span, place: &DocPath, folder: &Path, including: &Path) {
-        let wild = pattern.contains(['*', '?', '[']);
-        if !wild {
-            return self.file(&folder.join(pattern), Some((at, place)));
-        }
-        let whole = whole(folder, pattern);
-        let matches = match glob::glob(&whole) {
-            Ok(matches) => matches,
-            Err(error) => {
-                return self.flaw(at, place, format!("`{pattern}` is not a glob: {}", error.msg));
-            }
-        };
-        self.note_glob(folder, pattern);
-        // A glob that happens to match the file it stands in does not mean it.
-        let own = including.canonicalize().ok();
-        let mut any = false;
-        for found in matches {
-            match found {
-                Ok(path) if path.is_dir() || (own.is_some() && path.canonicalize().ok() == own) => {}
-                Ok(path) => {
-                    any = true;
-                    self.file(&path, Some((at, place)));
-                }
-                Err(error) => {
-                    any = true;
-                    let message = format!("cannot read `{}`: {}", error.path().display(), error.error());
-                    self.flaw(at, place, message);
-                }
-            }
-        }
-        if !any {
-            self.flaw(at, place, format!("`{pattern}` matches no file below `{}`", shown(folder)));
-        }
-    }
-
-    fn note_glob(&self, folder: &Path, pattern: &str) {
-        let whole = whole(folder, pattern);
-        self.sources.named().note_glob(&whole, named::found(&whole));
-    }
-
-    fn flaw(&mut self, at: Span, path: &DocPath, message: String) {
+    pub(super) fn flaw(&mut self, at: Span, path: &DocPath, message: String) {
         self.flaws.push(Flaw::error(at, path, message));
     }
-}
-
-/// A glob below a folder, whose own name is not wild.
-fn whole(folder: &Path, pattern: &str) -> String {
-    let base = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
-    base.join(pattern).to_string_lossy().into_owned()
-}
-
-fn shown(folder: &Path) -> std::path::Display<'_> {
-    if folder.as_os_str().is_empty() { Path::new(".").display() } else { folder.display() }
 }

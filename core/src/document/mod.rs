@@ -4,6 +4,7 @@
 //! `${NAME}` in its scalars, `load` merges what `include` names, [`from_node`] reads the tree into types.
 //! What is wrong becomes a [`Flaw`], and all flaws of a load one [`Report`].
 
+mod include;
 mod load;
 mod mask;
 mod merge;
@@ -20,6 +21,7 @@ mod size;
 mod source;
 mod substitute;
 mod text;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -35,9 +37,10 @@ pub use period::{Period, PeriodError};
 pub(crate) use rate::Rate;
 pub(crate) use read::HELP;
 pub use read::from_node;
-pub use reference::{References, System};
+pub use reference::{References, System, fill};
 pub use report::{Brief, Report};
 pub use secret::Secret;
 pub use size::{Size, SizeError};
 pub use source::Sources;
 pub use text::Text;
+pub use texts::Texts;

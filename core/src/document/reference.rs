@@ -29,6 +29,34 @@ impl References for System {
     }
 }
 
+/// Fills references in a text that stands in no document. `written` is how a value is written where it then stands.
+///
+/// # Errors
+/// Why a reference gives nothing. No value is in it.
+pub fn fill(text: &str, references: &dyn References, written: impl Fn(&str) -> String) -> Result<String, String> {
+    let mut filled = String::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Literal(literal) => filled.push_str(literal),
+            Piece::Variable { name, default, .. } => {
+                match references.variable(name).filter(|value| !value.is_empty()) {
+                    Some(value) => filled.push_str(&written(&value)),
+                    None => filled.push_str(
+                        default.ok_or_else(|| format!("the environment variable `{name}` is not set, or empty"))?,
+                    ),
+                }
+            }
+            Piece::File { path, .. } => {
+                let content = references.file(Path::new(path));
+                let content = content.map_err(|error| format!("cannot read the file `{path}`: {error}"))?;
+                filled.push_str(&written(content.trim_end_matches(['\r', '\n'])));
+            }
+            Piece::Malformed { .. } => return Err("a `${` in it begins no reference".to_owned()),
+        }
+    }
+    Ok(filled)
+}
+
 /// A piece of a scalar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {

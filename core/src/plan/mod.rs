@@ -55,7 +55,7 @@ pub(crate) use upstream::UpstreamPlan;
 pub(crate) use yaml::scalar;
 
 use crate::{
-    document::{DocPath, Document, Flaw, Masks, Node, References, Report, Secret, Sources, Span},
+    document::{DocPath, Document, Flaw, Masks, Node, References, Report, Secret, Sources, Span, Texts},
     policy::Memory,
     registry::Registry,
     remote::Remotes,
@@ -113,6 +113,20 @@ impl Plan {
     /// Everything that is wrong with it, missing references and all else at once.
     pub fn load(path: &Path, references: &dyn References, registry: &Registry) -> Result<Self, Report> {
         let (document, missing) = Document::survey(path, references)?;
+        Self::read_on(&document, missing, registry)
+    }
+
+    /// Reads a configuration from texts that are no files; `first` is the one that includes the others.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_texts(
+        texts: &Texts,
+        first: &str,
+        references: &dyn References,
+        registry: &Registry,
+    ) -> Result<Self, Report> {
+        let (document, missing) = Document::survey_texts(texts, first, references)?;
         Self::read_on(&document, missing, registry)
     }
 

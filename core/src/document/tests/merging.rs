@@ -1,9 +1,9 @@
 //! Several files become one document.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{Given, folder};
-use crate::document::{Document, Report};
+use crate::document::{Document, Report, Span, Texts};
 
 fn load(folder: &tempfile::TempDir, name: &str) -> Result<Document, Report> {
     Document::load(&folder.path().join(name), &Given::default())
@@ -183,4 +183,48 @@ fn references_of_an_included_file_are_relative_to_it() {
     let document = Document::load(&folder.path().join("main.yaml"), &crate::document::System).unwrap();
     assert_eq!(document.root().get("upstreams").unwrap().get("u").unwrap().as_str(), Some("k"));
     assert_eq!(document.files().len(), 3);
+}
+
+fn texts(held: &[(&str, &str)]) -> Texts {
+    let held = held.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+    Texts::new("nats://broker/config", held.collect())
+}
+
+#[test]
+fn texts_that_are_no_files_include_one_another() {
+    let texts = texts(&[
+        ("callgate.yaml", "include: ['routes/*.yaml', shared.yaml]\nroutes: [m]"),
+        ("routes/a.yaml", "include: [../deep/x.yaml]\nroutes: [a]"),
+        ("routes/b.yaml", "routes: [b]"),
+        ("routes/deep/c.yaml", "routes: [c]"),
+        ("deep/x.yaml", "routes: [x]"),
+        ("shared.yaml", "routes: ['${A}', '${file:key}']"),
+    ]);
+    let mut given = Given::with(&[("A", "v")]);
+    // It is no text, and begins at the working directory.
+    given.files.insert("key".to_owned(), "k".to_owned());
+    let (document, missing) = Document::survey_texts(&texts, "callgate.yaml", &given).unwrap();
+    assert!(missing.is_empty());
+    assert_eq!(
+        format!("{:?}", document.root().get("routes").unwrap()),
+        r#"["m", "a", "x", "b", "${A}", "${file:key}"]"#
+    );
+    assert_eq!(document.folder(Span::default()), Path::new(""));
+    assert_eq!(document.files(), [Path::new("key")]);
+    let place = document.sources().place(document.root().get("routes").unwrap().items()[2].at);
+    assert_eq!(place, "nats://broker/config/deep/x.yaml:1:10");
+}
+
+#[test]
+fn what_texts_include_and_is_not_there_is_an_error_at_its_place() {
+    let refused = |held: &[(&str, &str)]| {
+        Document::survey_texts(&texts(held), "callgate.yaml", &Given::default()).err().unwrap().brief().to_string()
+    };
+    insta::assert_snapshot!(refused(&[("callgte.yaml", "")]), @"");
+    let include = "include: [route.yaml, no/*.yaml, ../a.yaml, /etc/callgate.yaml, itself.yaml]";
+    let itself = "include: [callgate.yaml]";
+    insta::assert_snapshot!(refused(&[("callgate.yaml", include), ("routes.yaml", ""), ("itself.yaml", itself)]), @"");
+    let broken = Texts::new("nats://broker/config", [("callgate.yaml".to_owned(), vec![0xff])].into());
+    let report = Document::survey_texts(&broken, "callgate.yaml", &Given::default()).err().unwrap();
+    assert!(report.to_string().contains("`nats://broker/config/callgate.yaml` is not UTF-8"), "{report}");
 }
