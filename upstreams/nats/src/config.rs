@@ -82,6 +82,19 @@ pub(crate) enum Identity<'a> {
 }
 
 impl Config {
+    /// These servers, and nothing else.
+    #[must_use]
+    pub fn new(servers: Vec<String>) -> Self {
+        Self {
+            servers: OneOrMany(servers),
+            credentials: Credentials::default(),
+            tls: None,
+            name: None,
+            inbox_prefix: None,
+            connect_timeout: None,
+        }
+    }
+
     /// The servers' addresses.
     pub(crate) fn addresses(&self) -> Result<Vec<ServerAddr>, Invalid> {
         let parsed = self.servers.iter().map(|server| address(server)).collect::<Result<Vec<_>, _>>();

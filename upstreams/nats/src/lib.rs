@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod acknowledgement;
+pub mod bucket;
 mod call;
 mod config;
 mod error;

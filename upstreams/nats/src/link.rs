@@ -156,7 +156,7 @@ pub(crate) fn connects(client: &Client) -> u64 {
 }
 
 /// Doubles from 50 ms, with jitter, so that gateways do not come back in one wave.
-fn pause(attempt: usize) -> Duration {
+pub(crate) fn pause(attempt: usize) -> Duration {
     if attempt <= 1 {
         return Duration::ZERO;
     }
@@ -164,11 +164,12 @@ fn pause(attempt: usize) -> Duration {
     doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-async fn identified(
+/// Says who the gateway is.
+pub(crate) async fn identified(
     options: ConnectOptions,
     config: &Config,
     context: &Context,
-) -> Result<ConnectOptions, UpstreamError> {
+) -> Result<ConnectOptions, NatsError> {
     let identity = config.credentials.identity().map_err(|flaw| NatsError::Settings(flaw.message))?;
     Ok(match identity {
         Identity::Nobody => options,
@@ -183,7 +184,8 @@ async fn identified(
     })
 }
 
-fn secured(mut options: ConnectOptions, config: &Config, context: &Context) -> ConnectOptions {
+/// Says how the connection is secured.
+pub(crate) fn secured(mut options: ConnectOptions, config: &Config, context: &Context) -> ConnectOptions {
     let Some(tls) = &config.tls else { return options };
     options = options.require_tls(true);
     if let Some(ca) = &tls.ca {
