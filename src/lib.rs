@@ -18,6 +18,7 @@ mod log;
 mod reload;
 mod remotes;
 pub mod server;
+mod source;
 mod telemetry;
 
 use std::process::ExitCode;

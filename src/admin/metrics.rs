@@ -155,6 +155,10 @@ fn reloads(shared: &Shared, metrics: &mut Exposition) {
     let help = "Since when the configuration is in force, in seconds since 1970.";
     let since = told.in_force_since.duration_since(UNIX_EPOCH).unwrap_or_default();
     metrics.family("callgate_configuration_since_seconds", Type::Gauge, help).fraction(&[], since.as_secs_f64());
+    if let Some(reachable) = shared.reloads.is_reachable() {
+        let help = "Whether the bucket can be read that the configuration is in.";
+        metrics.family("callgate_configuration_reachable", Type::Gauge, help).value(&[], u64::from(reachable));
+    }
     if let Some(took) = told.took {
         let help = "How long the last reload took.";
         metrics.family("callgate_reload_duration_seconds", Type::Gauge, help).fraction(&[], took.as_secs_f64());

@@ -64,7 +64,7 @@ impl Answer {
 }
 
 impl Failed {
-    fn code(&self) -> u8 {
+    pub(super) const fn code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { USAGE } else { FAILED }
     }
 

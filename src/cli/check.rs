@@ -1,7 +1,5 @@
 //! `callgate check`.
 
-use std::path::Path;
-
 use callgate_core::{Found, Registry, Snapshot, UpstreamError, chain, plan::Plan};
 use serde_json::{Map, Value, json};
 
@@ -9,9 +7,9 @@ use super::{
     answer::{Answer, Failed},
     load, progress,
 };
-use crate::{flaws, server::background};
+use crate::{flaws, server::background, source::Place};
 
-pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result<Answer, Failed> {
+pub(super) fn check(config: &Place, registry: &Registry, connect: bool) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let mut text = String::new();
     if !plan.warnings().is_empty() {
@@ -30,7 +28,7 @@ pub(super) fn check(config: &Path, registry: &Registry, connect: bool) -> Result
         }
         text.push_str(&states.lines);
     }
-    Ok(Answer::new(text + &format!("{} is valid: {summary}\n", config.display()), told))
+    Ok(Answer::new(text + &format!("{} is valid: {summary}\n", config), told))
 }
 
 /// How connected upstreams and triggers are.

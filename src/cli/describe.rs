@@ -1,16 +1,14 @@
 //! `callgate describe`.
 
-use std::path::Path;
-
 use callgate_core::{DescribeError, Registry};
 
 use super::{
     answer::{Answer, Failed},
     load, progress,
 };
-use crate::server::background;
+use crate::{server::background, source::Place};
 
-pub(super) fn describe(config: &Path, registry: &Registry, function: &str) -> Result<Answer, Failed> {
+pub(super) fn describe(config: &Place, registry: &Registry, function: &str) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let runtime = background().map_err(|error| Failed::Impossible(error.to_string()))?;
     let what = format!("asking what {function} takes and gives");

@@ -1,7 +1,5 @@
 //! `callgate discover`.
 
-use std::path::Path;
-
 use callgate_core::{DiscoverError, Registry};
 
 use serde_json::json;
@@ -10,9 +8,9 @@ use super::{
     answer::{Answer, Failed},
     load, progress,
 };
-use crate::server::background;
+use crate::{server::background, source::Place};
 
-pub(super) fn discover(config: &Path, registry: &Registry, upstream: &str) -> Result<Answer, Failed> {
+pub(super) fn discover(config: &Place, registry: &Registry, upstream: &str) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let runtime = background().map_err(|error| Failed::Impossible(error.to_string()))?;
     let what = format!("asking {upstream} for its functions");

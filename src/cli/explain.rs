@@ -1,7 +1,5 @@
 //! `callgate routes` and `callgate explain`.
 
-use std::path::Path;
-
 use callgate_core::{Body, Registry};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use serde_json::{Value, json};
@@ -10,8 +8,9 @@ use super::{
     answer::{Answer, Failed, masked},
     load,
 };
+use crate::source::Place;
 
-pub(super) fn routes(config: &Path, registry: &Registry) -> Result<Answer, Failed> {
+pub(super) fn routes(config: &Place, registry: &Registry) -> Result<Answer, Failed> {
     let rows = load::plan(config, registry)?.route_list();
     Ok(Answer::new(table(&rows), to_json(&rows)))
 }
@@ -35,7 +34,7 @@ pub(crate) fn table(rows: &[[String; 4]]) -> String {
 }
 
 pub(super) fn explain(
-    config: &Path,
+    config: &Place,
     registry: &Registry,
     method: &str,
     url: &str,

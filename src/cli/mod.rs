@@ -20,7 +20,7 @@ mod render;
 mod run;
 mod test;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use callgate_core::{Registry, plan::schema};
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -28,7 +28,7 @@ use serde_json::json;
 
 pub(crate) use explain::{table as route_table, to_json as routes_to_json};
 
-use crate::log::LogFormat;
+use crate::{log::LogFormat, source::Place};
 use answer::{Answer, Output, USAGE};
 
 /// A serverless-function-first API gateway.
@@ -41,10 +41,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves a configuration: a YAML file, or a folder of them.
+    /// Serves a configuration: a YAML file, a folder of them, or a bucket of NATS: `nats://HOST/BUCKET`.
     Run {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// How many workers serve, each on a core of its own. Default: one for each core.
         #[arg(long)]
         workers: Option<std::num::NonZeroUsize>,
@@ -64,7 +64,7 @@ enum Command {
     /// Says everything that is wrong with a configuration; needs no network.
     Check {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// Also connects the upstreams, asks whether they are ready, and binds every function.
         #[arg(long)]
         connect: bool,
@@ -74,21 +74,21 @@ enum Command {
     /// Prints the configuration in force: defaults filled in, secrets masked.
     Config {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         #[command(flatten)]
         output: Output,
     },
     /// Prints the routes in the order in which they are tried.
     Routes {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         #[command(flatten)]
         output: Output,
     },
     /// Says which route serves a request, why, and what its function would get.
     Explain {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// The request's method.
         method: String,
         /// The request's URL, or its path and query.
@@ -102,7 +102,7 @@ enum Command {
     /// Prints what the upstream would receive of a request and, with a reply, what the client would get.
     Render {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         #[command(flatten)]
         attempt: render::Arguments,
         #[command(flatten)]
@@ -111,7 +111,7 @@ enum Command {
     /// Runs the tests that a configuration brings with it; needs no network.
     Test {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// Runs only the tests with this text in their name, or in the name of their route.
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
@@ -121,7 +121,7 @@ enum Command {
     /// Asks an upstream which functions it has, and prints them as a `functions` block for it.
     Discover {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// The upstream's name.
         upstream: String,
         #[command(flatten)]
@@ -130,7 +130,7 @@ enum Command {
     /// Prints what a function takes and gives, as JSON Schema, with an example.
     Describe {
         /// The configuration.
-        config: PathBuf,
+        config: Place,
         /// The function, as a route names it: `upstream/function`.
         function: String,
         #[command(flatten)]

@@ -16,6 +16,7 @@ use super::{
     answer::{Answer, Failed, masked},
     load, message,
 };
+use crate::source::Place;
 
 /// What is tried.
 #[derive(Debug, Args)]
@@ -37,7 +38,7 @@ pub(super) struct Arguments {
     destination: NonZeroUsize,
 }
 
-pub(super) fn render(config: &Path, registry: &Registry, arguments: &Arguments) -> Result<Answer, Failed> {
+pub(super) fn render(config: &Place, registry: &Registry, arguments: &Arguments) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let request = parsed(&arguments.request, message::request)?;
     let outcome = match (&arguments.reply, &arguments.error) {

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    answer::{FAILED, USAGE, fail},
+    answer::{FAILED, Failed, USAGE, fail},
     load,
 };
 use crate::{
@@ -19,12 +19,13 @@ use crate::{
     log::{self, Log, LogFormat},
     reload::{Cause, InForce, Reloads},
     server::{Ending, Hangups, Limits, Readiness, Server, ServerError, Signals, background},
+    source::{Patience, Place, Source},
     telemetry::Telemetry,
 };
 
 /// Serves until a signal ends it.
 pub(super) fn run(
-    config: &Path,
+    config: &Place,
     registry: &Registry,
     workers: Option<NonZeroUsize>,
     filter: &str,
@@ -34,23 +35,28 @@ pub(super) fn run(
         Ok(log) => log,
         Err(wrong) => return fail(wrong, USAGE),
     };
-    let code = serve_file((config, registry), workers, &log);
+    let code = serve_from((config, registry), workers, &log);
     log.flush();
     code
 }
 
-fn serve_file((config, registry): (&Path, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
+fn serve_from((config, registry): (&Place, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
     // A reload that is asked for while the configuration is read comes after it.
     let (runtime, hangups) = match begin() {
         Ok(begun) => begun,
         Err(problem) => return fail(format!("error: {}", callgate_core::chain(&*problem)), FAILED),
     };
-    let plan = match load::plan(config, registry).and_then(|plan| load::tls(&plan).map(|()| plan)) {
-        Ok(plan) => plan,
-        Err(failed) => return fail(failed, FAILED),
+    let (source, plan) = match first(config, registry, &runtime) {
+        Ok(read) => read,
+        Err(failed) => {
+            // What was logged stands before it.
+            log.flush();
+            let code = failed.code();
+            return fail(failed, code);
+        }
     };
     warn_of(plan.warnings());
-    match serve(plan, (config, registry), workers, log.clone(), (runtime, hangups)) {
+    match serve(plan, (source, registry), workers, log.clone(), (runtime, hangups)) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -74,6 +80,23 @@ fn serve_file((config, registry): (&Path, &Registry), workers: Option<NonZeroUsi
     }
 }
 
+/// Reads the configuration that the gateway starts with.
+fn first(config: &Place, registry: &Registry, runtime: &Runtime) -> Result<(Source, Plan), Failed> {
+    let (source, fetched) = runtime
+        .block_on(async {
+            let source = Source::open(config, runtime.handle(), Patience::Start).await?;
+            let fetched = source.fetch().await?;
+            Ok((source, fetched))
+        })
+        .map_err(load::unread)?;
+    let plan = fetched.plan(registry).map_err(Failed::Invalid)?;
+    load::tls(&plan)?;
+    if let Some(revision) = fetched.revision() {
+        info!(from = %config, revision, "The configuration is read.");
+    }
+    Ok((source, plan))
+}
+
 fn warn_of(report: &Report) {
     for flaw in report.flaws() {
         warn!(at = report.sources().place(flaw.at), path = flaw.path, "{}", flaw.message);
@@ -90,7 +113,7 @@ fn begin() -> Result<(Runtime, Hangups), Box<dyn std::error::Error>> {
 /// Serves a plan; gives what had to be cut at the end.
 fn serve(
     plan: Plan,
-    (config, registry): (&Path, &Registry),
+    (source, registry): (Source, &Registry),
     workers: Option<NonZeroUsize>,
     log: Log,
     (runtime, hangups): (Runtime, Hangups),
@@ -132,8 +155,8 @@ fn serve(
     info!("Serving {}.", gateway.snapshot().summary());
     let traffic = server.traffic().clone();
     let (opened, background) = (server.listeners().clone(), runtime.handle().clone());
-    let place = (config.to_owned(), registry.clone());
-    let reloads = Reloads::new(place, gateway.clone(), opened, in_force, background);
+    let source = (source, registry.clone());
+    let reloads = Reloads::new(source, gateway.clone(), opened, in_force, background);
     let shared = Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log };
     let drained = runtime.block_on(async {
         let gathered = shared.clone();
@@ -152,6 +175,7 @@ fn serve(
         gateway.snapshot().start_triggers();
         reload_on_signals(hangups, &reloads);
         Handle::current().spawn(reloads.clone().follow_files());
+        Handle::current().spawn(reloads.clone().follow_source());
         let drained = until_signalled(signals, server, &reloads, &gateway).await?;
         drop(serving);
         if let Some(sending) = sending {

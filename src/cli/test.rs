@@ -1,7 +1,5 @@
 //! `callgate test`.
 
-use std::path::Path;
-
 use callgate_core::{
     Registry,
     plan::{Difference, TestReport, TestResult},
@@ -13,8 +11,9 @@ use super::{
     answer::{Answer, Failed, masked},
     load,
 };
+use crate::source::Place;
 
-pub(super) fn test(config: &Path, registry: &Registry, filter: Option<&str>) -> Result<Answer, Failed> {
+pub(super) fn test(config: &Place, registry: &Registry, filter: Option<&str>) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let report = plan.test(filter);
     let answer = Answer::new(plan.masked(&report.to_string()), masked(&plan, to_json(&report)));

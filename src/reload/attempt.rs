@@ -10,7 +10,10 @@ use tokio::task::JoinError;
 use tracing::{error, info, warn};
 
 use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
-use crate::server::{Prepared, ServerError};
+use crate::{
+    server::{Prepared, ServerError},
+    source::Fetched,
+};
 
 /// Why nothing changes.
 type NotReloaded = Outcome;
@@ -21,11 +24,12 @@ impl Shared {
         let mut in_force = self.in_force.lock().await;
         // What is asked for from now on may be about what is not read any more.
         self.waiting().take();
-        let outcome = match self.try_to_reload(&mut in_force).await {
+        let mut revision = None;
+        let outcome = match self.try_to_reload(&mut in_force, &mut revision).await {
             Ok(reloaded) => Outcome::Reloaded(Box::new(reloaded)),
             Err(outcome) => outcome,
         };
-        self.remember(Reload { at, took: started.elapsed(), cause, outcome })
+        self.remember(Reload { at, took: started.elapsed(), cause, revision, outcome })
     }
 
     /// Tells the log of a reload, and remembers it.
@@ -35,8 +39,17 @@ impl Shared {
         reload
     }
 
-    async fn try_to_reload(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, NotReloaded> {
-        let (plan, prepared) = self.prepare().await?;
+    async fn try_to_reload(
+        self: &Arc<Self>,
+        in_force: &mut InForce,
+        revision: &mut Option<u64>,
+    ) -> Result<Reloaded, NotReloaded> {
+        if self.ending.is_cancelled() {
+            return Err(shutting_down());
+        }
+        let fetched = self.source.fetch().await.map_err(|error| Outcome::Impossible(error.to_string()))?;
+        *revision = fetched.revision();
+        let (plan, prepared) = self.prepare(fetched).await?;
         let named = Arc::clone(plan.sources().named());
         let next = InForce::of(&plan);
         let warnings = plan.warnings().clone();
@@ -77,13 +90,10 @@ impl Shared {
     }
 
     /// Reads all that there is to read, and binds the listeners that are new.
-    async fn prepare(self: &Arc<Self>) -> Result<(Plan, Prepared), NotReloaded> {
-        if self.ending.is_cancelled() {
-            return Err(shutting_down());
-        }
+    async fn prepare(self: &Arc<Self>, fetched: Fetched) -> Result<(Plan, Prepared), NotReloaded> {
         let this = Arc::clone(self);
         let reading = self.background.spawn_blocking(move || {
-            let plan = read(&this.config, &this.registry).map_err(|report| {
+            let plan = read(&fetched, &this.registry).map_err(|report| {
                 let named = report.sources().named();
                 // What was named before may be what is wrong now.
                 named.note_all(&this.named.borrow());
@@ -111,6 +121,7 @@ fn shutting_down() -> Outcome {
 
 fn log(reload: &Reload) {
     let cause = reload.cause.name();
+    let revision = reload.revision;
     let took_ms = u64::try_from(reload.took.as_millis()).unwrap_or(u64::MAX);
     match &reload.outcome {
         Outcome::Reloaded(reloaded) => {
@@ -120,6 +131,7 @@ fn log(reload: &Reload) {
             let (upstreams, triggers) = (&reloaded.changes.upstreams, &reloaded.changes.triggers);
             info!(
                 cause,
+                revision,
                 took_ms,
                 upstreams_reused = upstreams.reused.len(),
                 upstreams_opened = upstreams.opened.len(),
@@ -138,13 +150,16 @@ fn log(reload: &Reload) {
             }
         }
         Outcome::Invalid(report) => {
-            error!(cause, took_ms, report = %report.brief(), "The configuration can't be reloaded; the former one stays in force.");
+            error!(cause, revision, took_ms, report = %report.brief(), "The configuration can't be reloaded; the former one stays in force.");
         }
         Outcome::Broken => {
-            error!(cause, took_ms, "A reload ended unexpectedly; the former configuration stays in force.");
+            error!(cause, revision, took_ms, "A reload ended unexpectedly; the former configuration stays in force.");
         }
         Outcome::Impossible(reason) => {
-            error!(cause, took_ms, reason, "The configuration can't be reloaded; the former one stays in force.");
+            error!(
+                cause,
+                revision, took_ms, reason, "The configuration can't be reloaded; the former one stays in force."
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The configuration is read anew while the gateway serves: when a file that it names changes, on SIGHUP, and when the
-//! admin is asked to.
+//! The configuration is read anew while the gateway serves: when a file that it names changes, when the bucket that it is in
+//! does, on SIGHUP, and when the admin is asked to.
 //!
 //! A reload is whole or nothing. The configuration is read and checked, what is new is connected and bound, and only then
 //! it takes the place of the former one, at once. Where anything is wrong, nothing changes.
@@ -12,7 +12,6 @@ mod watch;
 
 use std::{
     future::Future,
-    path::PathBuf,
     sync::{
         Arc, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -37,7 +36,7 @@ pub(crate) use history::History;
 pub(crate) use outcome::{Cause, Outcome, Reload};
 pub(crate) use read::refused_tls;
 
-use crate::server::Listeners;
+use crate::{server::Listeners, source::Source};
 
 /// How long what a reload dropped may take to be closed when the gateway ends.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -47,7 +46,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub(crate) struct Reloads(Arc<Shared>);
 
 struct Shared {
-    config: PathBuf,
+    source: Source,
     registry: Registry,
     gateway: Gateway,
     listeners: Listeners,
@@ -103,9 +102,9 @@ impl InForce {
 }
 
 impl Reloads {
-    /// Reloads of the configuration at this path, which is in force.
+    /// Reloads of the configuration of this source, which is in force.
     pub(crate) fn new(
-        (config, registry): (PathBuf, Registry),
+        (source, registry): (Source, Registry),
         gateway: Gateway,
         listeners: Listeners,
         in_force: InForce,
@@ -113,7 +112,7 @@ impl Reloads {
     ) -> Self {
         let named = Arc::clone(gateway.snapshot().sources().named());
         Self(Arc::new(Shared {
-            config,
+            source,
             registry,
             listeners,
             background,
@@ -136,7 +135,7 @@ impl Reloads {
     pub(crate) fn of_nothing(gateway: Gateway, admin_token: Option<Secret>) -> Self {
         let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: Duration::ZERO };
         let in_force = InForce { shutdown, started_with: AtStart::default(), admin_token };
-        let nowhere = ("nowhere.yaml".into(), Registry::new());
+        let nowhere = (Source::Files("nowhere.yaml".into()), Registry::new());
         Self::new(nowhere, gateway, Listeners::default(), in_force, Handle::current())
     }
 
@@ -189,6 +188,20 @@ impl Reloads {
     /// Reloads when a file that the configuration names changes, until the gateway ends.
     pub(crate) async fn follow_files(self) {
         watch::follow(&self).await;
+    }
+
+    /// Reloads when the source changes that is not files, until the gateway ends.
+    pub(crate) async fn follow_source(self) {
+        let changed = || async { drop(self.reload(Cause::Bucket).await) };
+        tokio::select! {
+            () = self.0.source.follow(changed) => {}
+            () = self.0.ending.cancelled() => {}
+        }
+    }
+
+    /// Whether a source that is not files can be read at the moment.
+    pub(crate) fn is_reachable(&self) -> Option<bool> {
+        self.0.source.is_reachable()
     }
 
     /// Nothing is reloaded from now on: what is in force when this returns stays so.
@@ -256,7 +269,7 @@ impl Shared {
 
 impl std::fmt::Debug for Reloads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reloads").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Reloads").field("source", &self.0.source).finish_non_exhaustive()
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Reload {
     /// How long it took.
     pub(crate) took: Duration,
     pub(crate) cause: Cause,
+    /// Which state of its bucket was read, where the configuration is in one.
+    pub(crate) revision: Option<u64>,
     pub(crate) outcome: Outcome,
 }
 
@@ -28,6 +30,9 @@ pub(crate) struct Reload {
 pub(crate) enum Cause {
     /// These files changed.
     Files(Vec<PathBuf>),
+    /// The bucket changed that the configuration is in.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "there is no bucket"))]
+    Bucket,
     /// SIGHUP.
     Signal,
     /// The admin was asked to.
@@ -65,10 +70,10 @@ pub(crate) struct Reloaded {
 impl Reload {
     /// One that ended by a defect.
     pub(super) fn broken(at: SystemTime, took: Duration, cause: Cause) -> Self {
-        Self { at, took, cause, outcome: Outcome::Broken }
+        Self { at, took, cause, revision: None, outcome: Outcome::Broken }
     }
 
-    /// For programs: `outcome`, `at`, `took_ms`, `cause`, and what changed or what is wrong.
+    /// For programs: `outcome`, `at`, `took_ms`, `cause`, `revision` where there is one, and what changed or what is wrong.
     pub(crate) fn to_json(&self) -> Value {
         let mut told = json!({
             "outcome": self.outcome.name(),
@@ -78,6 +83,9 @@ impl Reload {
         });
         if let Cause::Files(files) = &self.cause {
             told["files"] = files.iter().map(|file| file.display().to_string()).collect();
+        }
+        if let Some(revision) = self.revision {
+            told["revision"] = revision.into();
         }
         match &self.outcome {
             Outcome::Reloaded(reloaded) => {
@@ -136,10 +144,11 @@ impl fmt::Display for Reloaded {
 }
 
 impl Cause {
-    /// `files`, `signal` or `request`.
+    /// `files`, `bucket`, `signal` or `request`.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Files(_) => "files",
+            Self::Bucket => "bucket",
             Self::Signal => "signal",
             Self::Request => "request",
         }

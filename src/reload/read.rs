@@ -1,18 +1,12 @@
-//! From the configuration's path to a plan whose files are all right.
+//! From what was fetched of a configuration to a plan whose files are all right.
 
-use std::path::Path;
+use callgate_core::{Registry, document::Report, plan::Plan};
 
-use callgate_core::{
-    Registry,
-    document::{Report, System},
-    plan::Plan,
-};
-
-use crate::server::check_tls;
+use crate::{server::check_tls, source::Fetched};
 
 /// Reads and checks a configuration, and the files of its listeners.
-pub(super) fn read(config: &Path, registry: &Registry) -> Result<Plan, Report> {
-    let plan = Plan::load(config, &System, registry)?;
+pub(super) fn read(fetched: &Fetched, registry: &Registry) -> Result<Plan, Report> {
+    let plan = fetched.plan(registry)?;
     let refused = refused_tls(&plan);
     if refused.is_empty() { Ok(plan) } else { Err(refused) }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod bounds;
+mod bucket;
 mod certificates;
 mod codec;
 mod drain;

@@ -80,6 +80,11 @@ impl Running {
         self.0.lines()
     }
 
+    /// Everything that it wrote so far.
+    pub(crate) fn text(&self) -> String {
+        self.0.log()
+    }
+
     /// Where a listener listens.
     pub(crate) async fn address(&mut self, listener: &str) -> SocketAddr {
         let is_it = |line: &Value| line["message"] == "Listening." && line["listener"] == listener;
@@ -137,7 +142,7 @@ impl Running {
 }
 
 /// The text with a listener and an admin, unless it has its own.
-fn document(yaml: &str) -> String {
+pub(crate) fn document(yaml: &str) -> String {
     let mut text = String::new();
     for (name, settings) in [
         ("listeners", "{public: {address: '127.0.0.1:0'}}"),
