@@ -1,24 +1,25 @@
 //! A configuration in a bucket of NATS, through the real binary and a real server.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
-use async_nats::jetstream::{self, kv};
+use async_nats::{
+    ConnectOptions,
+    jetstream::{self, kv},
+};
 use callgate_testkit::peers::{NatsServer, Process, present};
 
 use crate::running::{Running, document};
 
 const PASSWORD: &str = "hush-hush";
-/// What a gateway needs on a bucket, and a user that may do nothing with one.
-const USERS: &str = r#"authorization: {users: [
-  {user: admin, password: admin},
-  {user: gate, password: "hush-hush", permissions: {
+/// A user with what a gateway needs on a bucket, and one that may do nothing with it.
+pub(crate) const GATE: &str = r#"{user: gate, password: "hush-hush", permissions: {
     publish: ["$JS.API.STREAM.INFO.KV_config", "$JS.API.CONSUMER.CREATE.KV_config", "$JS.API.CONSUMER.CREATE.KV_config.>", "$JS.API.CONSUMER.DELETE.KV_config.>", "$JS.FC.>"],
-    subscribe: ["_INBOX.>"]}},
-  {user: nobody, password: "hush-hush", permissions: {publish: ["none"], subscribe: ["_INBOX.>"]}}
-]}"#;
+    subscribe: ["_INBOX.>"]}}"#;
+const NOBODY: &str =
+    r#"{user: nobody, password: "hush-hush", permissions: {publish: ["none"], subscribe: ["_INBOX.>"]}}"#;
 
 /// A server with a bucket.
-struct Store {
+pub(crate) struct Store {
     server: NatsServer,
     bucket: kv::Store,
 }
@@ -26,22 +27,30 @@ struct Store {
 impl Store {
     /// A bucket with these entries, unless there is no server to be had.
     async fn with(entries: &[(&str, &str)]) -> Option<Self> {
-        let server = present(NatsServer::start(USERS).await)?;
-        let client = async_nats::ConnectOptions::with_user_and_password("admin".into(), "admin".into())
-            .reconnect_delay_callback(|_| Duration::from_millis(20))
-            .connect(server.url())
-            .await
-            .unwrap();
+        let users = format!("authorization: {{users: [{{user: admin, password: admin}}, {GATE}, {NOBODY}]}}");
+        let server = present(NatsServer::start(&users).await)?;
+        let admin = ConnectOptions::with_user_and_password("admin".into(), "admin".into());
+        Some(Self::on(server, admin, entries).await)
+    }
+
+    /// A bucket with these entries on a server, made by a user who may.
+    pub(crate) async fn on(server: NatsServer, admin: ConnectOptions, entries: &[(&str, &str)]) -> Self {
+        let admin = admin.reconnect_delay_callback(|_| Duration::from_millis(20));
+        let client = admin.connect(server.url()).await.unwrap();
         let config = kv::Config { bucket: "config".to_owned(), ..kv::Config::default() };
         let bucket = jetstream::new(client).create_key_value(config).await.unwrap();
         let store = Self { server, bucket };
         for (key, text) in entries {
             store.put(key, text).await;
         }
-        Some(store)
+        store
     }
 
-    async fn put(&self, key: &str, text: &str) -> u64 {
+    pub(crate) async fn restart(&mut self) {
+        self.server.restart().await.unwrap();
+    }
+
+    pub(crate) async fn put(&self, key: &str, text: &str) -> u64 {
         let mut put = Err(());
         // The connection of the test heals by itself as well.
         for _ in 0..100 {
@@ -53,8 +62,13 @@ impl Store {
         put.unwrap()
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("nats://gate:{PASSWORD}@{}/config", self.server.address())
+    }
+
+    /// The address without a user.
+    pub(crate) fn anonymous(&self) -> String {
+        format!("{}/config", self.server.url())
     }
 
     /// The text without what differs from run to run.
@@ -63,15 +77,19 @@ impl Store {
     }
 }
 
-fn says(text: &str) -> String {
+pub(crate) fn says(text: &str) -> String {
     format!("routes: [{{match: /a, respond: {{body: {{text: {text}}}}}}}]\n")
 }
 
 /// What a command prints, and its exit code.
 fn command(arguments: &[&str]) -> (String, Option<i32>) {
-    let folder = Process::folder("gateway").unwrap();
+    command_in(Process::folder("gateway").unwrap().path(), arguments)
+}
+
+/// The same in a folder.
+pub(crate) fn command_in(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-    let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+    let output = command.args(arguments).current_dir(folder).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (String::from_utf8(text).unwrap(), output.status.code())
 }
@@ -126,7 +144,7 @@ async fn a_server_that_goes_away_changes_nothing_and_is_followed_again() {
     assert_eq!(status, 409, "{told}");
     assert!(told["report"].as_str().unwrap().contains("there is no connection to NATS"), "{told}");
 
-    store.server.restart().await.unwrap();
+    store.restart().await;
     store.put("callgate.yaml", &document(&says("two"))).await;
     running.answers("/a", "two").await;
     running.says("The bucket of the configuration can be reached again.").await;
@@ -158,7 +176,7 @@ async fn a_gateway_that_starts_waits_a_little_for_the_server() {
     drop(late);
     let mut late = Running::begin(Process::folder("gateway").unwrap(), &store.address());
     late.says("The configuration can't be read yet; it is tried again for 10 s.").await;
-    store.server.restart().await.unwrap();
+    store.restart().await;
     late.answers("/a", "one").await;
 }
 

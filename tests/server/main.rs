@@ -10,6 +10,7 @@
 
 mod bounds;
 mod bucket;
+mod bucket_identity;
 mod certificates;
 mod codec;
 mod drain;
