@@ -31,7 +31,6 @@ pub(crate) enum Cause {
     /// These files changed.
     Files(Vec<PathBuf>),
     /// The bucket changed that the configuration is in.
-    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "there is no bucket"))]
     Bucket,
     /// SIGHUP.
     Signal,

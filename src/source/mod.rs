@@ -39,6 +39,7 @@ pub(crate) enum Patience {
 #[derive(Debug)]
 pub(crate) enum Fetched {
     Files(PathBuf),
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "there is no bucket"))]
     Texts {
         texts: Texts,
         /// The one that includes the others.
