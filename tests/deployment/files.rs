@@ -50,6 +50,8 @@ fn what_is_wrong_in_a_manifest_is_found() {
     for (name, from, to) in [
         ("deploy/kubernetes/deployment.yaml", "readinessProbe:", "readynessProbe:"),
         ("deploy/ecs/service.yaml", "{Ref: Targets}", "{Ref: Tragets}"),
+        ("deploy/ecs/service.yaml", "StopTimeout: 80", "StoppTimeout: 80"),
+        ("deploy/ecs/service.yaml", "Cpu: \"1024\"", "Cpu: \"1000\""),
         ("localstack/compose.yaml", "condition: service_healthy", "condition: service_wealthy"),
         ("Dockerfile", "WORKDIR /src", "WORKDIR src"),
     ] {
@@ -71,13 +73,7 @@ fn every_configuration_of_a_deployment_is_valid() {
     for file in files {
         let folder = tempfile::tempdir().expect("a folder");
         fs::copy(root().join(&file), folder.path().join("callgate.yaml")).expect("copied");
-        let certificates = folder.path().join("certs");
-        fs::create_dir(&certificates).expect("a folder");
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let params = rcgen::CertificateParams::new(["api.example.com".to_owned()]).expect("a name");
-        let certificate = params.self_signed(&key).expect("a certificate").pem();
-        fs::write(certificates.join("api.pem"), certificate).expect("written");
-        fs::write(certificates.join("api.key"), key.serialize_pem()).expect("written");
+        certify(folder.path());
         let told = succeeds(callgate(&["check", "callgate.yaml"]).current_dir(folder.path()));
         assert!(!told.contains("warning"), "{}: {told}", file.display());
     }
@@ -131,23 +127,15 @@ fn kubectl_builds_the_kustomization_with_the_configuration_in_it() {
 #[test]
 fn haproxy_and_nginx_read_their_files() {
     succeeds(Command::new("haproxy").args(["-c", "-f", "deploy/haproxy/haproxy.cfg"]).current_dir(root()));
-    if !installed("/usr/sbin/nginx") {
-        return absent_here("nginx");
-    }
+    let Some(load) = nginx_modules() else { return absent_here("nginx with its stream module") };
     let folder = tempfile::tempdir().expect("a folder");
     let text = fs::read_to_string(root().join("deploy/nginx/nginx.conf")).expect("there");
-    // Debian has the module beside the server.
-    let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
-    let load = if Path::new(module).exists() { format!("load_module {module};\n") } else { String::new() };
     let text = format!("{load}pid {0}/pid;\nerror_log stderr;\n{text}", folder.path().display());
     let file = folder.path().join("nginx.conf");
     fs::write(&file, text).expect("written");
     let mut nginx = Command::new("/usr/sbin/nginx");
     let told = nginx.arg("-t").arg("-c").arg(&file).output().expect("nginx runs");
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    if told.contains("unknown directive \"stream\"") {
-        return absent_here("the stream module of nginx");
-    }
     assert!(told.contains("test is successful"), "{told}");
 }
 
@@ -167,4 +155,28 @@ fn the_seed_makes_the_stream_that_the_gateway_publishes_to() {
     let upstreams = told["upstreams"].as_array().expect("upstreams");
     let events = upstreams.iter().find(|upstream| upstream["name"] == "events").expect("the upstream");
     assert_eq!(events["ready"], true, "{told}");
+}
+
+/// Makes the certificate that the example of nginx names, below a folder.
+pub(crate) fn certify(folder: &Path) -> rustls_pki_types::CertificateDer<'static> {
+    let certificates = folder.join("certs");
+    fs::create_dir(&certificates).expect("a folder");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["api.example.com".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    fs::write(certificates.join("api.pem"), certificate.pem()).expect("written");
+    fs::write(certificates.join("api.key"), key.serialize_pem()).expect("written");
+    certificate.der().clone()
+}
+
+/// What an nginx needs to be told before it passes TCP on, if there is one that can.
+pub(crate) fn nginx_modules() -> Option<String> {
+    let told = Command::new("/usr/sbin/nginx").arg("-V").output().ok()?;
+    let built = String::from_utf8_lossy(&told.stderr).into_owned();
+    // Debian has the module beside the server.
+    let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    if !built.contains("--with-stream=dynamic") {
+        return built.contains("--with-stream").then(String::new);
+    }
+    Path::new(module).exists().then(|| format!("load_module {module};\n"))
 }

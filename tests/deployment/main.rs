@@ -3,9 +3,15 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+mod balancers;
+mod bucket;
+mod client;
 mod files;
 mod fleet;
+mod gateways;
 mod image;
+mod orders;
+mod posts;
 
 use std::{
     path::Path,
