@@ -21,6 +21,7 @@ use std::{
     io,
     net::{self, SocketAddr},
     os::unix,
+    path::Path,
 };
 
 use axum::{
@@ -45,7 +46,7 @@ use options::Options;
 use crate::{
     log::Log,
     reload::Reloads,
-    server::{Readiness, ServerError, Traffic, remove_stale},
+    server::{Inherited, Readiness, ServerError, Traffic, remove_stale},
 };
 
 /// What the admin tells of, and changes.
@@ -86,17 +87,19 @@ impl Admin {
     ///
     /// # Errors
     /// The address can't be listened at.
-    pub(crate) fn bind(address: &Address) -> Result<Self, ServerError> {
-        let failed = |reason| ServerError::Listen { listener: "admin".into(), address: address.clone(), reason };
-        match address {
-            Address::Tcp(at) => tcp(*at).map_err(failed),
-            Address::Unix(path) => {
-                let bound = remove_stale(path).and_then(|()| unix::net::UnixListener::bind(path));
-                let socket = bound.map_err(failed)?;
-                socket.set_nonblocking(true).map_err(failed)?;
-                Ok(Self { socket: Socket::Unix(socket), address: address.clone() })
-            }
-        }
+    pub(crate) fn bind(address: &Address, inherited: &Inherited) -> Result<Self, ServerError> {
+        let socket = match address {
+            Address::Tcp(at) => tcp(*at, inherited).map(Socket::Tcp),
+            Address::Unix(path) => unix(path, inherited).map(Socket::Unix),
+        };
+        let bound = socket.and_then(|socket| {
+            let address = match &socket {
+                Socket::Tcp(socket) => Address::Tcp(socket.local_addr()?),
+                Socket::Unix(_) => address.clone(),
+            };
+            Ok(Self { socket, address })
+        });
+        bound.map_err(|reason| ServerError::Listen { listener: "admin".into(), address: address.clone(), reason })
     }
 
     /// Where the admin really listens: port 0 has become a port.
@@ -118,11 +121,23 @@ impl Admin {
     }
 }
 
-fn tcp(address: SocketAddr) -> io::Result<Admin> {
+fn tcp(address: SocketAddr, inherited: &Inherited) -> io::Result<net::TcpListener> {
+    if let Some(socket) = inherited.tcp(address, 1)?.and_then(|mut sockets| sockets.pop()) {
+        return Ok(socket);
+    }
     let socket = net::TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;
-    let address = Address::Tcp(socket.local_addr()?);
-    Ok(Admin { socket: Socket::Tcp(socket), address })
+    Ok(socket)
+}
+
+fn unix(path: &Path, inherited: &Inherited) -> io::Result<unix::net::UnixListener> {
+    if let Some(socket) = inherited.unix(path, 1)?.and_then(|mut sockets| sockets.pop()) {
+        return Ok(socket);
+    }
+    remove_stale(path)?;
+    let socket = unix::net::UnixListener::bind(path)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 fn spawn<L>(socket: L, router: Router) -> JoinHandle<io::Result<()>>

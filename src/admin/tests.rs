@@ -40,7 +40,7 @@ impl Bed {
             reloads: Reloads::of_nothing(gateway, self.token.clone()),
             log,
         };
-        let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap()), &Inherited::default()).unwrap();
         let Address::Tcp(address) = *admin.address() else { unreachable!() };
         let _serving = admin.serve(shared).unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -18,7 +18,7 @@ use crate::{
     admin::{self, Admin, Shared},
     log::{self, Log, LogFormat},
     reload::{Cause, InForce, Reloads},
-    server::{Ending, Hangups, Limits, Readiness, Server, ServerError, Signals, background},
+    server::{Ending, Hangups, Inherited, Limits, Readiness, Server, ServerError, Signals, background},
     source::{Patience, Place, Source},
     telemetry::Telemetry,
 };
@@ -31,16 +31,23 @@ pub(super) fn run(
     filter: &str,
     format: Option<LogFormat>,
 ) -> ExitCode {
+    // First of all: there are no threads yet.
+    let inherited = Inherited::take();
     let log = match log::start(filter, format) {
         Ok(log) => log,
         Err(wrong) => return fail(wrong, USAGE),
     };
-    let code = serve_from((config, registry), workers, &log);
+    let code = serve_from((config, registry), workers, &log, &inherited);
     log.flush();
     code
 }
 
-fn serve_from((config, registry): (&Place, &Registry), workers: Option<NonZeroUsize>, log: &Log) -> ExitCode {
+fn serve_from(
+    (config, registry): (&Place, &Registry),
+    workers: Option<NonZeroUsize>,
+    log: &Log,
+    inherited: &Inherited,
+) -> ExitCode {
     // A reload that is asked for while the configuration is read comes after it.
     let (runtime, hangups) = match begin() {
         Ok(begun) => begun,
@@ -56,7 +63,7 @@ fn serve_from((config, registry): (&Place, &Registry), workers: Option<NonZeroUs
         }
     };
     warn_of(plan.warnings());
-    match serve(plan, (source, registry), workers, log.clone(), (runtime, hangups)) {
+    match serve(plan, (source, registry), workers, log.clone(), (runtime, hangups), inherited) {
         Ok(Cut { connections: 0, messages: 0 }) => ExitCode::SUCCESS,
         Ok(Cut { connections, messages }) => {
             if connections > 0 {
@@ -117,6 +124,7 @@ fn serve(
     workers: Option<NonZeroUsize>,
     log: Log,
     (runtime, hangups): (Runtime, Hangups),
+    inherited: &Inherited,
 ) -> Result<Cut, Box<dyn std::error::Error>> {
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let listeners = plan.listeners().to_vec();
@@ -147,10 +155,14 @@ fn serve(
     }
     let gateway = Gateway::new(snapshot);
     let readiness = Readiness::starting();
-    let admin = admin_at.as_ref().map(Admin::bind).transpose()?;
-    let server = Server::start(&listeners, workers, &Limits::default(), &readiness, &gateway)?;
+    let admin = admin_at.as_ref().map(|address| Admin::bind(address, inherited)).transpose()?;
+    let server = Server::start_with(inherited, &listeners, workers, &Limits::default(), &readiness, &gateway)?;
     for bound in server.addresses() {
         info!(listener = &*bound.listener, address = %bound.address, "Listening.");
+    }
+    let taken = listeners.iter().map(|listener| &listener.address).chain(&admin_at);
+    for socket in inherited.untaken(taken) {
+        warn!(socket, "A socket was handed in that no listener has the address of; it is not used.");
     }
     info!("Serving {}.", gateway.snapshot().summary());
     let traffic = server.traffic().clone();

@@ -14,7 +14,7 @@ use std::{
 use callgate_core::plan::{Address, Listener};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::{error::ServerError, worker::Listening};
+use super::{error::ServerError, inherited::Inherited, worker::Listening};
 
 /// Connections that wait to be accepted; the system caps it (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -36,14 +36,22 @@ pub(super) fn bind(
     listener: &Listener,
     workers: usize,
     own: &[Address],
+    inherited: &Inherited,
 ) -> Result<(Vec<Listening>, Bound), ServerError> {
     let bound = match &listener.address {
-        Address::Tcp(address) => tcp(*address, workers, own)
-            .map(|(sockets, address)| (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))),
-        Address::Unix(path) => unix(path, workers).map(|sockets| {
-            let file = Arc::new(SocketFile(path.clone()));
+        Address::Tcp(address) => match inherited.tcp(*address, workers) {
+            Ok(Some(sockets)) => Ok((sockets, *address)),
+            Ok(None) => tcp(*address, workers, own),
+            Err(error) => Err(error),
+        }
+        .map(|(sockets, address)| (sockets.into_iter().map(Listening::Tcp).collect(), Address::Tcp(address))),
+        Address::Unix(path) => inherited.unix(path, workers).and_then(|given| {
+            // The file of one that was handed in belongs to whoever bound it, and that of one that could not be bound too.
+            let own = given.is_none().then(|| path.clone());
+            let sockets = given.map_or_else(|| unix(path, workers), Ok)?;
+            let file = Arc::new(SocketFile(own));
             let shared = |socket| Listening::Unix(socket, Arc::clone(&file));
-            (sockets.into_iter().map(shared).collect(), Address::Unix(path.clone()))
+            Ok((sockets.into_iter().map(shared).collect(), Address::Unix(path.clone())))
         }),
     };
     bound.map(|(sockets, address)| (sockets, Bound { listener: Arc::clone(&listener.name), address })).map_err(
@@ -93,12 +101,14 @@ fn unix(path: &Path, workers: usize) -> io::Result<Vec<UnixListener>> {
 }
 
 impl Listening {
-    /// Lets clients connect from now on; connections wait until a worker accepts them.
+    /// Lets clients connect from now on; connections wait until a worker accepts them. One that listens already, as it was
+    /// handed in so, keeps the backlog that it has.
     pub(super) fn listen(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => SockRef::from(socket).listen(BACKLOG),
-            Self::Unix(socket, _) => SockRef::from(socket).listen(BACKLOG),
-        }
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket, _) => SockRef::from(socket),
+        };
+        if socket.is_listener()? { Ok(()) } else { socket.listen(BACKLOG) }
     }
 }
 
@@ -133,14 +143,15 @@ pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// The file of a Unix socket, removed when the last worker has stopped accepting from it.
 #[derive(Debug)]
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile(Option<PathBuf>);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0)
+        if let Some(path) = &self.0
+            && let Err(error) = fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %self.0.display(), %error, "The socket's file could not be removed");
+            tracing::warn!(path = %path.display(), %error, "The socket's file could not be removed");
         }
     }
 }
@@ -190,7 +201,7 @@ mod tests {
             proxy_protocol: false,
         };
         for address in [Address::Tcp("127.0.0.1:0".parse().unwrap()), Address::Unix(path)] {
-            let (sockets, bound) = bind(&named(address), 2, &[]).unwrap();
+            let (sockets, bound) = bind(&named(address), 2, &[], &Inherited::default()).unwrap();
             let connects = || match &bound.address {
                 Address::Tcp(address) => TcpStream::connect(address).map(drop),
                 Address::Unix(path) => UnixStream::connect(path).map(drop),

@@ -12,6 +12,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     error::ServerError,
+    inherited::Inherited,
     listen::{self, Bound},
     origin::{Origin, Settings},
     worker::{Command, Listening},
@@ -28,6 +29,7 @@ pub struct Listeners(Arc<Shared>);
 struct Shared {
     open: Mutex<Vec<Open>>,
     workers: Vec<mpsc::Sender<Command>>,
+    inherited: Inherited,
 }
 
 /// A listener that is open.
@@ -61,9 +63,13 @@ pub struct ListenerChanges {
 
 impl Listeners {
     /// Listeners whose sockets the workers have already.
-    pub(super) fn new(open: Vec<(Listener, Bound, Arc<Origin>)>, workers: Vec<mpsc::Sender<Command>>) -> Self {
+    pub(super) fn new(
+        open: Vec<(Listener, Bound, Arc<Origin>)>,
+        workers: Vec<mpsc::Sender<Command>>,
+        inherited: Inherited,
+    ) -> Self {
         let open = open.into_iter().map(|(listener, bound, origin)| Open { listener, bound, origin }).collect();
-        Self(Arc::new(Shared { open: Mutex::new(open), workers }))
+        Self(Arc::new(Shared { open: Mutex::new(open), workers, inherited }))
     }
 
     /// Where the listeners really listen, in their order.
@@ -105,7 +111,7 @@ impl Listeners {
                 });
             }
             let own: Vec<_> = former.iter().map(|open| open.bound.address.clone()).collect();
-            let (sockets, bound) = listen::bind(listener, self.0.workers.len(), &own)?;
+            let (sockets, bound) = listen::bind(listener, self.0.workers.len(), &own, &self.0.inherited)?;
             prepared.added.push((Open { listener: listener.clone(), bound, origin }, sockets));
         }
         prepared.removed = former;
@@ -138,6 +144,10 @@ impl Listeners {
             removed.origin.accepting.close();
             if timeout(LEAVING, removed.origin.accepting.wait()).await.is_err() {
                 tracing::warn!(listener = &*removed.listener.name, "A listener that was removed still accepts.");
+            }
+            if self.0.inherited.has(&removed.bound.address) {
+                let Bound { listener, address } = &removed.bound;
+                tracing::warn!(%listener, %address, "The socket of a removed listener was handed in and stays open: who connects waits.");
             }
         }
         changes

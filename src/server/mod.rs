@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod h1;
 mod h2;
+mod inherited;
 mod limits;
 mod listen;
 mod listeners;
@@ -40,6 +41,7 @@ use tokio::{
 pub use answer::Answer;
 pub use drain::{Drained, Ending, Readiness};
 pub use error::{ServerError, TlsError};
+pub use inherited::Inherited;
 pub use limits::Limits;
 pub use listen::Bound;
 pub(crate) use listen::remove_stale;
@@ -86,11 +88,26 @@ impl Server {
         readiness: &Readiness,
         answer: &A,
     ) -> Result<Self, ServerError> {
+        Self::start_with(&Inherited::default(), listeners, workers, limits, readiness, answer)
+    }
+
+    /// Starts as [`start`](Self::start) does, with sockets that were handed in.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with<A: Answer>(
+        inherited: &Inherited,
+        listeners: &[Listener],
+        workers: Option<NonZero<usize>>,
+        limits: &Limits,
+        readiness: &Readiness,
+        answer: &A,
+    ) -> Result<Self, ServerError> {
         let count = workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let mut sockets: Vec<_> = (0..count).map(|_| Vec::new()).collect();
         let mut opened = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            opened.push(open(listener, &mut sockets)?);
+            opened.push(open(listener, &mut sockets, inherited)?);
         }
         let (phase, follow) = watch::channel(Phase::Serving);
         let traffic = Traffic::of_workers(count);
@@ -104,7 +121,7 @@ impl Server {
         }
         readiness.serves();
         let addresses = opened.iter().map(|(_, bound, _)| bound.clone()).collect();
-        let listeners = Listeners::new(opened, tell);
+        let listeners = Listeners::new(opened, tell, inherited.clone());
         Ok(Self { addresses, listeners, phase, readiness: readiness.clone(), traffic, workers })
     }
 
@@ -189,9 +206,10 @@ impl Server {
 fn open(
     listener: &Listener,
     workers: &mut [Vec<(Listening, Arc<Origin>)>],
+    inherited: &Inherited,
 ) -> Result<(Listener, Bound, Arc<Origin>), ServerError> {
     let origin = Origin::new(Settings::of(listener, None)?);
-    let (sockets, bound) = listen::bind(listener, workers.len(), &[])?;
+    let (sockets, bound) = listen::bind(listener, workers.len(), &[], inherited)?;
     for (worker, socket) in workers.iter_mut().zip(sockets) {
         socket.listen().map_err(|reason| ServerError::Listen {
             listener: Arc::clone(&listener.name),

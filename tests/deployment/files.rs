@@ -108,7 +108,9 @@ fn the_unit_is_understood_by_systemd() {
     let unit = folder.path().join("callgate.service");
     let text = fs::read_to_string(root().join("deploy/systemd/callgate.service")).expect("there");
     fs::write(&unit, text.replace("/usr/local/bin/callgate", env!("CARGO_BIN_EXE_callgate"))).expect("written");
-    let told = succeeds(Command::new("systemd-analyze").arg("verify").arg(&unit));
+    let socket = folder.path().join("callgate.socket");
+    fs::copy(root().join("deploy/systemd/callgate.socket"), &socket).expect("copied");
+    let told = succeeds(Command::new("systemd-analyze").arg("verify").args([&unit, &socket]));
     assert_eq!(told, "", "it has nothing to say");
 }
 

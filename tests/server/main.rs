@@ -19,6 +19,7 @@ mod gate;
 mod gateway;
 mod grpc;
 mod http2;
+mod inherited;
 mod listeners;
 mod mtls;
 mod output;

@@ -43,6 +43,11 @@ impl Running {
         Self(Process::spawn("callgate", command, folder).unwrap())
     }
 
+    /// A gateway that something else started.
+    pub(crate) const fn of(process: Process) -> Self {
+        Self(process)
+    }
+
     /// Writes the configuration anew, in one step.
     pub(crate) fn configure(&self, yaml: &str) {
         self.write("callgate.yaml", document(yaml));
