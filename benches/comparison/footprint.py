@@ -91,6 +91,8 @@ def memory(site, name, connections):
             for _ in range(connections):
                 held.append(socket.create_connection(("127.0.0.1", port)))
                 ask(held[-1])
+            # What rests may take a moment to give back what it does not need.
+            time.sleep(3)
             each = (resident(process.pid) - rest) / connections
         finally:
             for connection in held:
