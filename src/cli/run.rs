@@ -160,8 +160,8 @@ fn serve(
     for bound in server.addresses() {
         info!(listener = &*bound.listener, address = %bound.address, "Listening.");
     }
-    let taken = listeners.iter().map(|listener| &listener.address).chain(&admin_at);
-    for socket in inherited.untaken(taken) {
+    let taken: Vec<_> = listeners.iter().map(|listener| &listener.address).chain(&admin_at).collect();
+    for socket in inherited.untaken(&taken) {
         warn!(socket, "A socket was handed in that no listener has the address of; it is not used.");
     }
     info!("Serving {}.", gateway.snapshot().summary());

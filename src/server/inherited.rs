@@ -59,8 +59,8 @@ impl Inherited {
     }
 
     /// The sockets that nothing at these addresses takes, and the descriptors that are of no use, as text.
-    pub fn untaken<'a>(&self, addresses: impl Iterator<Item = &'a Address> + Clone) -> Vec<String> {
-        let untaken = self.addresses().filter(|address| addresses.clone().all(|taken| taken != address));
+    pub fn untaken(&self, addresses: &[&Address]) -> Vec<String> {
+        let untaken = self.addresses().filter(|address| addresses.iter().all(|taken| *taken != address));
         let useless = |number| format!("descriptor {number}, which is no TCP or Unix socket that listens");
         untaken.map(|address| address.to_string()).chain(self.0.useless.iter().map(useless)).collect()
     }
@@ -143,8 +143,8 @@ mod tests {
         let address = Address::Tcp(socket.local_addr().unwrap());
         let inherited = of(socket);
         assert!(inherited.has(&address));
-        let useless = "descriptor 7, which is no TCP or Unix socket that listens".to_owned();
-        assert_eq!(inherited.untaken([&address].into_iter()), [useless.clone()]);
-        assert_eq!(inherited.untaken([].into_iter()), [address.to_string(), useless]);
+        let useless = "descriptor 7, which is no TCP or Unix socket that listens";
+        assert_eq!(inherited.untaken(&[&address]), [useless]);
+        assert_eq!(inherited.untaken(&[]), [address.to_string().as_str(), useless]);
     }
 }

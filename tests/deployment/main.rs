@@ -1,7 +1,13 @@
 //! The container, and the examples of how a gateway is deployed: they are what they should be as far as this machine can tell, and
 //! three gateways behind HAProxy survive the loss of each.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail by panicking, and a test ends its own tasks"
+)]
 
 mod balancers;
 mod bucket;
