@@ -208,7 +208,7 @@ mod tests {
             ("nats://u:hush@broker/con fig", "no name of a bucket"),
             ("nats://u:hush@broker/config/.hidden", "no key of a bucket"),
             ("nats://u:hush@broker/config?cred=x", "the option `cred`, which is unknown"),
-            ("nats://u:hush@broker/config?creds=/no/such", "/no/such"),
+            ("nats://broker/config?creds=/no/such", "/no/such"),
             ("nats://u:hush@broker/config?tls_first=yes", "neither true nor false"),
             ("nats://u:hush@broker/config?nkey=SUA", "the gateway can only be one user"),
             ("nats://u:${NONE}@broker/config", "the environment variable `NONE` is not set"),
