@@ -9,12 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
 
-use crate::{metrics::Meter, snapshot::Snapshot};
+use crate::{edge::is_no_trailer, metrics::Meter, snapshot::Snapshot};
 
 /// Any error behind a failure, for the log.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -249,22 +249,15 @@ where
 }
 
 /// Takes out of trailers what is no trailer (RFC 9110 6.5.1): framing and connection headers, which HTTP/2 refuses and
-/// HTTP/1 could mistake.
+/// HTTP/1 could mistake, and what only the gateway says of a request.
 fn without_framing(frame: Frame<Bytes>) -> Frame<Bytes> {
     if frame.is_data() {
         return frame;
     }
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            for name in [
-                header::CONTENT_LENGTH,
-                header::TRANSFER_ENCODING,
-                header::HOST,
-                header::CONNECTION,
-                header::TE,
-                header::TRAILER,
-                header::UPGRADE,
-            ] {
+            let refused: Vec<_> = trailers.keys().filter(|name| is_no_trailer(name)).cloned().collect();
+            for name in refused {
                 trailers.remove(name);
             }
             Frame::trailers(trailers)
@@ -349,6 +342,7 @@ impl fmt::Debug for Body {
 mod tests {
     use super::*;
     use futures_util::stream;
+    use http::header;
     use http_body_util::StreamBody;
 
     fn streaming(parts: &'static [&'static str]) -> Body {
@@ -386,7 +380,9 @@ mod tests {
     async fn framing_is_no_trailer() {
         let mut trailers = http::HeaderMap::new();
         trailers.insert("x-sum", "5".parse().unwrap());
-        trailers.insert("content-length", "3".parse().unwrap());
+        for no_trailer in ["content-length", "x-forwarded-for", "x_request_id", "keep-alive", "traceparent", "te"] {
+            trailers.insert(no_trailer, "3".parse().unwrap());
+        }
         let frames = [Ok::<_, BodyError>(Frame::trailers(trailers))];
         let mut body = Body::new(StreamBody::new(stream::iter(frames)));
         let left = body.frame().await.unwrap().unwrap().into_trailers().unwrap();

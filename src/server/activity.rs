@@ -35,10 +35,12 @@ const WHOLE: u8 = 2;
 pub(super) struct Activity {
     /// Requests whose response has not ended.
     running: AtomicU32,
-    /// Requests so far; wraps.
+    /// Requests so far, and pieces of bodies after their answers; wraps.
     requests: AtomicU32,
     /// Bytes have come that belong to no running request: a head has begun. True at first, as one is due.
     head_due: AtomicBool,
+    /// What comes without a running request is the rest of a body.
+    body_due: AtomicBool,
     /// The client does not take what is being written.
     blocked: AtomicBool,
     /// Writes that went through; wraps.
@@ -63,6 +65,7 @@ impl Activity {
             running: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             head_due: AtomicBool::new(true),
+            body_due: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             writes: AtomicU32::new(0),
             multiplexed: AtomicBool::new(false),
@@ -76,10 +79,11 @@ impl Activity {
     }
 
     pub(super) fn request_begins(&self) {
-        self.requests.store(self.requests.load(Relaxed).wrapping_add(1), Relaxed);
+        self.requests.store(self.requests.load(Relaxed).wrapping_add(1).max(1), Relaxed);
         self.running.store(self.running.load(Relaxed) + 1, Relaxed);
         self.head_due.store(false, Relaxed);
         self.left_body.store(false, Relaxed);
+        self.body_due.store(false, Relaxed);
     }
 
     pub(super) fn request_ends(&self) {
@@ -87,8 +91,27 @@ impl Activity {
     }
 
     pub(super) fn has_read(&self) {
-        if self.running.load(Relaxed) == 0 {
+        if self.running.load(Relaxed) > 0 {
+            return;
+        }
+        if self.body_due.load(Relaxed) {
+            // As good as a request: the connection does not rest.
+            self.requests.store(self.requests.load(Relaxed).wrapping_add(1).max(1), Relaxed);
+        } else {
             self.head_due.store(true, Relaxed);
+        }
+    }
+
+    /// A request's answer has been sent, and somebody still reads its body.
+    pub(super) fn awaits_body(&self) {
+        self.body_due.store(true, Relaxed);
+    }
+
+    /// Nothing has come of a next request; what came belonged to the last one.
+    pub(super) fn awaits_head(&self) {
+        self.body_due.store(false, Relaxed);
+        if self.had_request() {
+            self.head_due.store(false, Relaxed);
         }
     }
 

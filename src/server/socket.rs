@@ -119,6 +119,14 @@ impl Socket {
         }
     }
 
+    /// Whether something has come that nobody has read; it is thrown away.
+    fn has_arrived(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut space = [0; 512];
+        let mut buf = ReadBuf::new(&mut space);
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buf);
+        matches!(read, Poll::Ready(Ok(()))) && !buf.filled().is_empty()
+    }
+
     /// Reads and throws away what the client still sends.
     ///
     /// Closing a socket that holds unread bytes resets the connection, and the client may lose the answer that it was
@@ -217,7 +225,7 @@ impl AsyncWrite for Socket {
         }
         if this.closing != Closing::Lingering {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            let unread = this.received && this.activity().has_unread();
+            let unread = this.received && (this.activity().has_unread() || this.has_arrived(cx));
             if this.closing == Closing::Ended || !unread {
                 return Poll::Ready(Ok(()));
             }

@@ -1,11 +1,21 @@
 //! HTTP/1.1 as it should be, message by message: how answers are framed, and what follows them on a connection.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use callgate::{
+    core::plan::Shutdown,
+    server::{Ending, Limits},
+};
+use callgate_testkit::peers::{Wire, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::gate::{Gate, SOON};
+use crate::gate::{Gate, LARGE, SOON};
 
 const CLOSE: &str = "GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
@@ -93,14 +103,105 @@ async fn a_body_that_nobody_reads_is_passed_over_where_it_is_there() {
         let text = exchange(&gate, format!("POST /early HTTP/1.1\r\nhost: a\r\n{framing}{CLOSE}")).await;
         assert!(text.starts_with("HTTP/1.1 413") && text.ends_with("GET /last 0"), "{framing:?}: {text}");
     }
+    // The rest of it may come behind the answer.
     let mut wire = gate.connect().await;
     wire.send("POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel").await.unwrap();
     let text = wire.read_until(SOON, |bytes| bytes.ends_with(b"too much")).await.text();
-    // The rest could be taken for a request.
-    wire.send("loGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n").await.ok();
-    wire.finish().await.ok();
-    let rest = wire.read_to_end(SOON).await;
-    assert!(rest.closed && rest.statuses().is_empty(), "{text} {}", rest.text());
+    assert!(!text.contains("connection:"), "{text}");
+    wire.send(format!("lo{CLOSE}")).await.unwrap();
+    assert!(wire.read_to_end(SOON).await.text().ends_with("GET /last 0"));
+}
+
+#[tokio::test]
+async fn a_long_body_that_nobody_reads_ends_the_connection_and_that_is_said() {
+    let gate = Gate::start();
+    let ask = "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
+    let mut wire = gate.connect().await;
+    wire.send(ask).await.unwrap();
+    wire.send(vec![b'x'; 100_000]).await.unwrap();
+    wire.send(CLOSE).await.unwrap();
+    wire.finish().await.unwrap();
+    let received = wire.read_to_end(SOON).await;
+    assert_eq!(received.statuses(), [413]);
+    assert!(received.text().contains("connection: close"), "{}", received.text());
+}
+
+#[tokio::test]
+async fn the_last_answer_arrives_whole_although_more_was_asked() {
+    let mut gate = Gate::start();
+    let mut stream = TcpStream::connect(gate.address).await.unwrap();
+    let behind = "GET /behind HTTP/1.1\r\nhost: a\r\n\r\n".repeat(8000);
+    let ask = format!("GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n{behind}");
+    let (mut read, mut write) = stream.split();
+    let mut bytes = Vec::new();
+    let (sent, end) = tokio::join!(write.write_all(ask.as_bytes()), read.read_to_end(&mut bytes));
+    assert!(sent.is_ok() && end.is_ok(), "{sent:?} {end:?}");
+    assert!(bytes.len() > LARGE - 65_536, "{} bytes came", bytes.len());
+    assert_eq!(gate.next().await, "the large body was sent");
+}
+
+#[tokio::test]
+async fn a_client_can_read_why_its_body_was_refused_while_it_sends() {
+    let gate = Gate::start();
+    let mut wire = gate.connect().await;
+    wire.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").await.unwrap();
+    assert_eq!(wire.read_until(SOON, |bytes| bytes.ends_with(b"\r\n\r\n")).await.statuses(), [400]);
+    wire.send(vec![b'x'; 2_000_000]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_noticed_whatever_it_sent_behind_its_request() {
+    let mut gate = Gate::start();
+    for behind in ["\r\n", "GET /next HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        let mut wire = gate.connect().await;
+        wire.send(format!("GET /wait HTTP/1.1\r\nhost: a\r\n\r\n{behind}")).await.unwrap();
+        assert_eq!(gate.next().await, "GET /wait waits");
+        drop(wire);
+        let semaphore = gate.answers.gate.clone();
+        let released = until(SOON, async || Arc::strong_count(&semaphore) == 4).await;
+        assert!(released, "{} references are left behind {behind:?}", Arc::strong_count(&semaphore));
+    }
+}
+
+const SHORT: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn what_belonged_to_the_last_request_begins_no_head() {
+    let limits = Limits { head_timeout: SHORT, idle_timeout: SHORT * 4, ..Limits::default() };
+    let gate = Gate::with(&limits, None);
+    let early = "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n";
+    for (ask, answer, behind) in
+        [(early, "too much", "hello"), ("GET /a HTTP/1.1\r\nhost: a\r\n\r\n", "GET /a 0", "\r\n")]
+    {
+        let mut wire = gate.connect().await;
+        wire.send(ask).await.unwrap();
+        wire.read_until(SOON, |bytes| bytes.ends_with(answer.as_bytes())).await;
+        wire.send(behind).await.unwrap();
+        let begin = Instant::now();
+        assert!(wire.read_to_end(SOON).await.closed);
+        assert!(begin.elapsed() > SHORT * 3, "{behind:?}: closed after {:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_read_behind_its_answer_has_time_also_while_the_server_drains() {
+    let limits = Limits { head_timeout: SHORT, idle_timeout: SHORT * 2, ..Limits::default() };
+    let Gate { server, mut saw, address, .. } = Gate::with(&limits, None);
+    let mut wire = Wire::connect(address).await.unwrap();
+    wire.send("POST /detached HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\n\r\n").await.unwrap();
+    wire.read_until(SOON, |bytes| bytes.ends_with(b"accepted")).await;
+    let shutdown = Shutdown { lame_duck: Duration::ZERO, grace: SOON };
+    let uploads = async {
+        for _ in 0..12 {
+            wire.send("x").await.unwrap();
+            tokio::time::sleep(SHORT / 4).await;
+        }
+        assert!(wire.read_to_end(SOON).await.closed);
+    };
+    let runs = server.run(move || shutdown, async { Ending::Announced }, std::future::pending());
+    let (drained, ()) = tokio::join!(runs, uploads);
+    assert_eq!(drained.unwrap().cut, 0);
+    assert_eq!(saw.recv().await.unwrap(), "POST /detached 12 in its own task");
 }
 
 #[tokio::test]

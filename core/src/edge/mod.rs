@@ -15,6 +15,6 @@ pub use certificate::{AlternativeNames, ClientCertificate};
 pub use connection::Connection;
 pub(crate) use forwarded::{announce, origin};
 pub(crate) use hop_by_hop::{strip_request, strip_response, wants_upgrade};
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Seen, is_no_trailer};
 pub(crate) use trace::{TRACEPARENT, continue_trace, trace_of};
 pub(crate) use well_formed::check;

@@ -19,8 +19,10 @@ pub(crate) struct Seen {
 }
 
 /// What the names of the headers begin with by which the gateway tells functions of itself, as of why a message was given
-/// up: a client that could send them would be believed.
-const OURS: &str = "callgate-";
+/// up: a client that could send them would be believed. CGI-like servers take an underscore for the hyphen.
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix("callgate").is_some_and(|rest| rest.starts_with(['-', '_']))
+}
 
 impl Seen {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
@@ -38,8 +40,8 @@ impl Seen {
                     let name = name.as_str();
                     match name.as_bytes() {
                         [b'x', ..] => seen.claims |= is_claim(name),
-                        [b't', ..] => seen.trace |= matches!(name, "traceparent" | "tracestate"),
-                        [b'c' | b'k' | b'p', ..] => seen.own |= is_of_connection(name) || name.starts_with(OURS),
+                        [b't', ..] => seen.trace |= is_trace(name),
+                        [b'c' | b'k' | b'p', ..] => seen.own |= is_of_connection(name) || is_ours(name),
                         _ => {}
                     }
                 }
@@ -51,7 +53,7 @@ impl Seen {
 
 /// Whether a request's header is taken off by [`Seen::own`].
 pub(super) fn is_own(name: &HeaderName) -> bool {
-    matches!(*name, header::TE | header::EXPECT) || is_of_one_connection(name) || name.as_str().starts_with(OURS)
+    matches!(*name, header::TE | header::EXPECT) || is_of_one_connection(name) || is_ours(name.as_str())
 }
 
 /// Whether a header always belongs to one connection (RFC 9110, 7.6.1).
@@ -73,18 +75,33 @@ fn is_of_connection(name: &str) -> bool {
     matches!(name, "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "proxy-authorization")
 }
 
-/// What a stranger may not say of who it is: `forwarded`, `x-real-ip`, and every `x-forwarded-*`, also where it is spelled
-/// with underscores, which CGI-like servers take for the same name.
+/// What a stranger may not say of who it is: `forwarded`, `x-real-ip`, `x-request-id` and every `x-forwarded-*`, also where
+/// it is spelled with underscores, which CGI-like servers take for the same name.
 pub(super) fn is_claim(name: &str) -> bool {
     let begins = |text: &str| {
         name.get(..text.len())
             .is_some_and(|part| part.bytes().zip(text.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-')))
     };
     match name.as_bytes().first() {
-        Some(b'x') => begins("x-forwarded-") || (name.len() == "x-real-ip".len() && begins("x-real-ip")),
+        Some(b'x') => {
+            let is = |text: &str| name.len() == text.len() && begins(text);
+            begins("x-forwarded-") || is("x-real-ip") || is("x-request-id")
+        }
         Some(b'f') => name == "forwarded",
         _ => false,
     }
+}
+
+/// Whether a name is none of a trailer: what frames a message, belongs to one connection, or is only the edge's to say.
+pub(crate) fn is_no_trailer(name: &HeaderName) -> bool {
+    match *name {
+        header::CONTENT_LENGTH | header::HOST | header::TRAILER | header::VIA | header::FORWARDED => true,
+        _ => is_own(name) || is_claim(name.as_str()) || is_trace(name.as_str()),
+    }
+}
+
+fn is_trace(name: &str) -> bool {
+    matches!(name, "traceparent" | "tracestate")
 }
 
 #[cfg(test)]
@@ -108,10 +125,19 @@ mod tests {
             "te",
             "expect",
             "callgate-reason",
+            "callgate_reason",
         ] {
             assert!(seen(name).own && is_own(&name.parse().unwrap()), "{name}");
         }
-        for name in ["forwarded", "x-forwarded-for", "x_forwarded_proto", "x-forwarded-", "x-real-ip", "x_real-ip"] {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "x_forwarded_proto",
+            "x-forwarded-",
+            "x-real-ip",
+            "x_real-ip",
+            "x_request_id",
+        ] {
             assert!(seen(name).claims && is_claim(name), "{name}");
         }
         assert!(seen("traceparent").trace && seen("tracestate").trace && seen("via").via);

@@ -1,4 +1,4 @@
-//! What a request must be beyond what the HTTP library checks, so that no two readers of it disagree.
+//! What a request must be beyond what the server checks, so that no two readers of it disagree.
 
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 

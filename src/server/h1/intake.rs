@@ -25,6 +25,8 @@ struct Flow {
     next: Option<Next>,
     /// Nothing comes after it.
     ended: bool,
+    /// It ended before its end.
+    broken: bool,
     /// The reader waits for a frame.
     wanted: bool,
     /// The reader reads no more.
@@ -76,6 +78,7 @@ impl Intake {
     pub(super) fn give(&self, next: Option<Next>, cx: &Context<'_>) -> bool {
         let mut flow = lock(&self.flow);
         flow.ended = self.decoder.is_done() || !matches!(next, Some(Ok(_)));
+        flow.broken = matches!(next, Some(Err(_)));
         flow.next = next;
         flow.wanted = false;
         match flow.reader.take() {
@@ -95,7 +98,7 @@ impl Drop for Intake {
     fn drop(&mut self) {
         let mut flow = lock(&self.flow);
         if !flow.ended {
-            flow.ended = true;
+            (flow.ended, flow.broken) = (true, true);
             flow.next = Some(Err(BodyError::Cut("the connection ended".into())));
             if let Some(reader) = flow.reader.take() {
                 drop(flow);
@@ -152,7 +155,7 @@ impl Drop for Received {
     fn drop(&mut self) {
         let mut flow = lock(&self.flow);
         flow.left = true;
-        let is_whole = flow.ended && !matches!(flow.next, Some(Ok(_)));
+        let is_whole = flow.ended && !flow.broken && flow.next.is_none();
         flow.next = None;
         drop(flow);
         if !is_whole {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use callgate_core::BodyError;
 use callgate_http::wire::{Decoded, Decoder, Delimited, Names, Outgoing, WireError};
 use http::HeaderMap;
@@ -22,7 +22,10 @@ use crate::server::{activity::Activity, socket::Socket};
 /// What a client says first that speaks HTTP/2 without asking (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How much is read at once: as much as comes, within these bounds.
+/// How much of a body that nobody reads is passed over, so that another request may follow on the connection.
+const MOST_PASSED: u64 = 64 << 10;
+
+/// How much is read at once: as much as comes, within these bounds. No more is read ahead either.
 const LEAST_READ: usize = 8 << 10;
 const MOST_READ: usize = 64 << 10;
 
@@ -68,7 +71,9 @@ pub(super) struct Link {
     intake: Option<Intake>,
     /// The client waits to be asked for the body.
     to_ask: bool,
-    /// A body broke: nothing behind it is believed.
+    /// How much was passed over of a body that nobody reads.
+    passed: u64,
+    /// A body broke, or is too long to be passed over: nothing behind it is believed.
     pub(super) is_broken: bool,
 }
 
@@ -84,6 +89,7 @@ impl Link {
             out: Outgoing::over(false),
             intake: None,
             to_ask: false,
+            passed: 0,
             is_broken: false,
         }
     }
@@ -102,6 +108,9 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Opening, Unread>> {
         loop {
+            if self.seen == 0 {
+                self.skip_empty_lines();
+            }
             if self.read.len() > self.seen {
                 if is_first && self.read.starts_with(PREFACE) {
                     return Poll::Ready(Ok(Opening::Preface));
@@ -126,6 +135,12 @@ impl Link {
         }
     }
 
+    /// Some clients send an empty line behind a body (RFC 9112, 2.2). It begins no head.
+    fn skip_empty_lines(&mut self) {
+        let empty = self.read.iter().take_while(|byte| matches!(**byte, b'\r' | b'\n')).count();
+        self.read.advance(empty);
+    }
+
     /// The body of the request whose head was read.
     pub(super) fn body(
         &mut self,
@@ -134,7 +149,7 @@ impl Link {
         activity: &Arc<Activity>,
     ) -> callgate_core::Body {
         self.intake = None;
-        self.to_ask = false;
+        (self.to_ask, self.passed) = (false, 0);
         match delimited {
             Delimited::Length(0) => callgate_core::Body::empty(),
             // It has come with its head.
@@ -167,7 +182,7 @@ impl Link {
                     self.intake = None;
                     continue;
                 }
-                Reader::Left => return Ok(Moved::Over),
+                Reader::Left => return self.pass_body(cx),
                 Reader::Waits => {}
             }
             let next = match self.next_frame(cx) {
@@ -205,12 +220,21 @@ impl Link {
     /// The answer begins: a body that was not asked for by now will not be, and whether it comes is not known.
     pub(super) fn stop_asking(&mut self) {
         self.is_broken |= std::mem::take(&mut self.to_ask);
+        self.is_broken |= self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| intake.reader() == Reader::Left && intake.decoder.size_hint().lower() > MOST_PASSED);
     }
 
-    /// Notices that the client goes away while its request is being answered. What it sends meanwhile is read once, for the
-    /// request after this one.
+    /// Whether somebody still reads a request's body.
+    pub(super) fn is_read(&self) -> bool {
+        self.intake.as_ref().is_some_and(|intake| matches!(intake.reader(), Reader::Waits | Reader::Busy))
+    }
+
+    /// Notices that the client goes away while its request is being answered. What it sends meanwhile is kept for the
+    /// request after this one, up to a bound.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
-        if self.read.is_empty() {
+        if self.read.len() < MOST_READ {
             match self.poll_read(cx) {
                 Poll::Ready(Ok(0)) => return Err(WireError::Cut),
                 Poll::Ready(Err(error)) => return Err(error.into()),
@@ -220,24 +244,29 @@ impl Link {
         Ok(Moved::Over)
     }
 
-    /// After an answer: reads past what is left of the request's body, if that is there already. False where it is not, so
-    /// that no other request can follow.
-    pub(super) fn pass_body(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut may_read = true;
-        let Some(mut intake) = self.intake.take() else { return true };
-        loop {
+    /// Reads past what nobody wants of a request's body, so that another request may follow; where that is too much, none
+    /// does.
+    fn pass_body(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
+        while let (Some(intake), false) = (&mut self.intake, self.is_broken) {
             match intake.decoder.next(&mut self.read) {
-                Ok(Decoded::End) => return true,
-                Ok(Decoded::Frame(_)) if intake.decoder.is_done() => return true,
-                Ok(Decoded::Frame(_)) => {}
-                Ok(Decoded::More) if std::mem::take(&mut may_read) => {
-                    if !matches!(self.poll_read(cx), Poll::Ready(Ok(1..))) {
-                        return false;
+                Ok(Decoded::Frame(frame)) => {
+                    self.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    if intake.decoder.is_done() {
+                        self.intake = None;
+                    } else {
+                        self.is_broken = self.passed > MOST_PASSED;
                     }
                 }
-                Ok(Decoded::More) | Err(_) => return false,
+                Ok(Decoded::End) => self.intake = None,
+                Ok(Decoded::More) => match self.poll_read(cx) {
+                    Poll::Pending => return Ok(Moved::Waits),
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(_) => return Err(WireError::Cut),
+                },
+                Err(_) => self.is_broken = true,
             }
         }
+        Ok(Moved::Over)
     }
 
     /// Gives back memory that a usual request does not need.

@@ -17,7 +17,12 @@ use super::{
     answer::{self, Asked, Begun},
     link::{Link, Moved, Opening, Unread},
 };
-use crate::server::{activity::Activity, answer::Answer, message::Running, socket::Socket};
+use crate::server::{
+    activity::{Activity, Order},
+    answer::Answer,
+    message::Running,
+    socket::Socket,
+};
 
 /// How HTTP/1.1 ended on a connection.
 pub(in crate::server) enum Ended {
@@ -92,11 +97,14 @@ pub(in crate::server) async fn serve<A: Answer>(
             drop(upgrade.send(Upgraded::new(early, socket)));
             return Ok(Ended::Closed);
         }
-        let passed = poll_fn(|cx| Poll::Ready(link.pass_body(cx))).await;
-        if begun.is_last || link.is_broken || !passed {
+        if begun.is_last || link.is_broken {
+            if link.has_more() {
+                activity.leaves_body();
+            }
             break;
         }
         space = begun.space;
+        activity.awaits_head();
         if link.has_more() {
             activity.has_read();
         } else {
@@ -119,6 +127,8 @@ fn poll_opening(
     // A head that has come, or has begun to, is still answered.
     let polled = link.poll_head(most_of_a_head, is_first, space, cx);
     if polled.is_pending() && !link.has_more() {
+        // An empty line is nothing.
+        activity.awaits_head();
         if activity.is_last() {
             return Poll::Ready(Ok(Opening::End));
         }
@@ -152,7 +162,7 @@ fn poll_answer(
     }
 }
 
-/// Writes the answer, and reads of the request's body what is still asked for. Ready when nothing of the exchange is left.
+/// Writes the answer, and reads what is left of the request's body. Ready when nothing of the exchange is left.
 fn poll_written(
     link: &mut Link,
     begun: &Begun,
@@ -162,17 +172,23 @@ fn poll_written(
 ) -> Poll<Result<(), WireError>> {
     loop {
         let is_sent = link.out.is_done() || link.out.poll(&mut link.socket, cx)?.is_ready();
-        if is_sent && running.take().is_some() && begun.until_close {
-            activity.has_sent_all();
+        if is_sent && running.take().is_some() {
+            if begun.until_close {
+                activity.has_sent_all();
+            }
+            if link.is_read() {
+                activity.awaits_body();
+            }
         }
-        if is_sent && !link.has_body() {
+        // Nothing follows an answer that is the last one, unless somebody reads it.
+        if is_sent && (!link.has_body() || ((begun.is_last || link.is_broken) && !link.is_read())) {
             return Poll::Ready(Ok(()));
         }
         match link.poll_body(cx)? {
             Moved::Fed => {}
             Moved::Over if is_sent => return Poll::Ready(Ok(())),
-            // Who still reads the body has no longer than a connection may rest.
-            Moved::Waits if is_sent && activity.is_last() => {
+            // Nothing has come of it for as long as a connection may rest.
+            Moved::Waits if is_sent && activity.order() >= Order::Finish => {
                 link.is_broken = true;
                 return Poll::Ready(Ok(()));
             }

@@ -65,6 +65,16 @@ pub(crate) struct Said {
     pub(crate) coding: bool,
 }
 
+impl Said {
+    /// Whether nobody could read the reply's end in another way: behind one with two framings, or with a body where there
+    /// must be none, may come what is no reply.
+    pub(crate) fn is_certain(self, status: StatusCode) -> bool {
+        let states_body = self.coding || !matches!(self.length, Stated::Nothing | Stated::Once(0));
+        let twice = self.coding && self.length != Stated::Nothing;
+        !(twice || (status == StatusCode::NO_CONTENT && states_body))
+    }
+}
+
 /// How the body of a reply to this method ends (RFC 9112, 6.3). What must not be passed on is refused, and what is the
 /// connection's own is removed.
 pub(crate) fn of_reply(

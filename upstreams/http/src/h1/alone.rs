@@ -112,7 +112,7 @@ impl HttpBody for Passed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended || self.left == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -158,7 +158,7 @@ impl Link {
                 if head.status == StatusCode::SWITCHING_PROTOCOLS && !self.upload.is_done() {
                     return Poll::Ready(Err(Malformed::Upgrade.into()));
                 }
-                self.keeps_open = keeps_open;
+                self.keeps_open = keeps_open && said.is_certain(head.status);
                 self.decoder = Decoder::new(framing::of_reply(&mut head, said, request.method(), upgrade)?);
                 return Poll::Ready(Ok(head));
             }

@@ -133,6 +133,21 @@ async fn replies_without_a_body_give_their_connection_back() {
 }
 
 #[tokio::test]
+async fn a_reply_that_may_have_another_end_is_the_last_of_its_connection() {
+    for reply in [
+        "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let (server, client) = (Raw::replying(reply), client());
+        for _ in 0..2 {
+            assert_eq!(fetch(&client, &server.endpoint, get("/")).await.unwrap().body(), "");
+        }
+        assert_eq!(server.accepted(), 2, "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn connections_that_the_server_ends_are_not_used_again() {
     for reply in [
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
