@@ -1,16 +1,14 @@
 //! A connection's socket, with what was read of it and what is to be written.
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use callgate_core::BodyError;
-use callgate_http::wire::{Decoded, Decoder, Delimited, Names, Outgoing, WireError};
+use callgate_http::wire::{Arrived, Decoded, Decoder, Delimited, Names, Outgoing, WireError};
 use http::HeaderMap;
-use tokio_util::io::poll_read_buf;
 
 use super::{
     answer,
@@ -24,10 +22,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How much of a body that nobody reads is passed over, so that another request may follow on the connection.
 const MOST_PASSED: u64 = 64 << 10;
-
-/// How much is read at once: as much as comes, within these bounds. No more is read ahead either.
-const LEAST_READ: usize = 8 << 10;
-const MOST_READ: usize = 64 << 10;
 
 /// What is read where a head is due.
 #[allow(clippy::large_enum_variant, reason = "nearly all are heads, and to box each would cost more")]
@@ -60,11 +54,8 @@ pub(super) enum Moved {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) socket: Socket,
-    read: BytesMut,
+    read: Arrived,
     names: Names,
-    read_size: usize,
-    /// What was read may lie in a large buffer.
-    has_grown: bool,
     /// How much of what was read is no whole head.
     seen: usize,
     pub(super) out: Outgoing,
@@ -81,10 +72,8 @@ impl Link {
     pub(super) fn new(socket: Socket) -> Self {
         Self {
             socket,
-            read: BytesMut::new(),
+            read: Arrived::default(),
             names: Names::default(),
-            read_size: LEAST_READ,
-            has_grown: false,
             seen: 0,
             out: Outgoing::over(false),
             intake: None,
@@ -96,7 +85,7 @@ impl Link {
 
     /// Whether something has come of a next request.
     pub(super) fn has_more(&self) -> bool {
-        !self.read.is_empty()
+        !self.read.bytes.is_empty()
     }
 
     /// Reads the next head of at most `most` bytes. `is_first` where HTTP/2 may be what comes.
@@ -111,22 +100,22 @@ impl Link {
             if self.seen == 0 {
                 self.skip_empty_lines();
             }
-            if self.read.len() > self.seen {
-                if is_first && self.read.starts_with(PREFACE) {
+            if self.read.bytes.len() > self.seen {
+                if is_first && self.read.bytes.starts_with(PREFACE) {
                     return Poll::Ready(Ok(Opening::Preface));
                 }
-                if !(is_first && PREFACE.starts_with(&self.read)) {
-                    let read =
-                        head::read(&mut self.read, self.seen, most, space, &mut self.names).map_err(Unread::Refused)?;
+                if !(is_first && PREFACE.starts_with(&self.read.bytes)) {
+                    let read = head::read(&mut self.read.bytes, self.seen, most, space, &mut self.names)
+                        .map_err(Unread::Refused)?;
                     if let Some(head) = read {
                         self.seen = 0;
                         return Poll::Ready(Ok(Opening::Head(head)));
                     }
-                    self.seen = self.read.len();
+                    self.seen = self.read.bytes.len();
                 }
             }
             if ready!(self.poll_read(cx)).map_err(|error| Unread::Broken(error.into()))? == 0 {
-                return Poll::Ready(if self.read.is_empty() {
+                return Poll::Ready(if self.read.bytes.is_empty() {
                     Ok(Opening::End)
                 } else {
                     Err(Unread::Broken(WireError::Cut))
@@ -137,8 +126,8 @@ impl Link {
 
     /// Some clients send an empty line behind a body (RFC 9112, 2.2). It begins no head.
     fn skip_empty_lines(&mut self) {
-        let empty = self.read.iter().take_while(|byte| matches!(**byte, b'\r' | b'\n')).count();
-        self.read.advance(empty);
+        let empty = self.read.bytes.iter().take_while(|byte| matches!(**byte, b'\r' | b'\n')).count();
+        self.read.bytes.advance(empty);
     }
 
     /// The body of the request whose head was read.
@@ -153,9 +142,9 @@ impl Link {
         match delimited {
             Delimited::Length(0) => callgate_core::Body::empty(),
             // It has come with its head.
-            Delimited::Length(length) if length <= self.read.len() as u64 => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.read.len());
-                self.read.split_to(length).freeze().into()
+            Delimited::Length(length) if length <= self.read.bytes.len() as u64 => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.read.bytes.len());
+                self.read.bytes.split_to(length).freeze().into()
             }
             delimited => {
                 let (intake, body) = Intake::new(Decoder::new(delimited), activity);
@@ -200,7 +189,7 @@ impl Link {
         let cut = |error: WireError| Poll::Ready(Some(Err(BodyError::Cut(error.into()))));
         loop {
             let Some(intake) = &mut self.intake else { return Poll::Ready(None) };
-            match intake.decoder.next(&mut self.read) {
+            match intake.decoder.next(&mut self.read.bytes) {
                 Ok(Decoded::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(Decoded::End) => return Poll::Ready(None),
                 Ok(Decoded::More) => {}
@@ -234,7 +223,7 @@ impl Link {
     /// Notices that the client goes away while its request is being answered. What it sends meanwhile is kept for the
     /// request after this one, up to a bound.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
-        if self.read.len() < MOST_READ {
+        if self.read.bytes.len() < Arrived::MOST {
             match self.poll_read(cx) {
                 Poll::Ready(Ok(0)) => return Err(WireError::Cut),
                 Poll::Ready(Err(error)) => return Err(error.into()),
@@ -248,7 +237,7 @@ impl Link {
     /// does.
     fn pass_body(&mut self, cx: &mut Context<'_>) -> Result<Moved, WireError> {
         while let (Some(intake), false) = (&mut self.intake, self.is_broken) {
-            match intake.decoder.next(&mut self.read) {
+            match intake.decoder.next(&mut self.read.bytes) {
                 Ok(Decoded::Frame(frame)) => {
                     self.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
                     if intake.decoder.is_done() {
@@ -272,38 +261,23 @@ impl Link {
     /// Gives back memory that a usual request does not need.
     pub(super) fn shrink(&mut self) {
         self.out.rest();
-        if self.has_grown {
-            self.read = BytesMut::new();
-            (self.read_size, self.has_grown) = (LEAST_READ, false);
-        }
+        self.read.shrink();
     }
 
     /// Gives back all memory that a connection without a request does not need.
     pub(super) fn give_back(&mut self) {
-        self.read = BytesMut::new();
-        (self.read_size, self.has_grown) = (LEAST_READ, false);
+        self.read = Arrived::default();
         self.out = Outgoing::over(false);
         self.names = Names::default();
     }
 
     /// The connection after 101, with what was read beyond the request.
     pub(super) fn into_parts(self) -> (Bytes, Socket) {
-        (self.read.freeze(), self.socket)
+        (self.read.bytes.freeze(), self.socket)
     }
 
     /// Reads what has come; 0 when the client sends nothing more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < self.read_size / 4 {
-            self.read.reserve(self.read_size);
-            self.has_grown |= self.read_size > LEAST_READ;
-        }
-        let space = self.read.capacity() - self.read.len();
-        let count = ready!(poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.read))?;
-        if count == space {
-            self.read_size = (self.read_size * 2).min(MOST_READ);
-        } else if count < self.read_size / 4 {
-            self.read_size = (self.read_size / 2).max(LEAST_READ);
-        }
-        Poll::Ready(Ok(count))
+        self.read.poll_more(&mut self.socket, cx)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use callgate_core::{Body, fairness::moved};
 use http::{Request, StatusCode, response};
 use http_body::{Frame, SizeHint};
@@ -14,34 +14,24 @@ use tokio::{
     io::{AsyncRead, ReadBuf},
     task::unconstrained,
 };
-use tokio_util::io::poll_read_buf;
 
 use super::{broken::Broken, head};
 use crate::{
     error::Malformed,
     framing,
     io::Stream,
-    wire::{Content, Decoded, Decoder, Names, Outgoing, WireError, announced_trailers},
+    wire::{Arrived, Content, Decoded, Decoder, Names, Outgoing, WireError, announced_trailers},
 };
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
 const MAX_READ_FOR_HEAD: usize = 1 << 20;
 
-/// How much is read at once: as much as comes, within these bounds. What a fast service has sent waits in the system rather
-/// than here, where it would be memory of every client that reads slowly.
-const LEAST_READ: usize = 8 << 10;
-const MOST_READ: usize = 64 << 10;
-
 /// A connection, with what was read of a reply and what is to be written of a request.
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: Stream,
-    read: BytesMut,
+    read: Arrived,
     names: Names,
-    /// How much is read at once.
-    read_size: usize,
-    /// What was read may lie in a large buffer.
-    has_grown: bool,
     decoder: Decoder,
     upload: Outgoing,
     /// Another request may follow, as far as the last reply's head says.
@@ -75,10 +65,8 @@ impl Link {
         Self {
             upload: Outgoing::over(matches!(stream, Stream::Tls(_))),
             stream,
-            read: BytesMut::new(),
+            read: Arrived::default(),
             names: Names::default(),
-            read_size: LEAST_READ,
-            has_grown: false,
             decoder: Decoder::nothing(),
             keeps_open: true,
         }
@@ -144,10 +132,11 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Poll<Result<response::Parts, Broken>> {
         loop {
-            while self.read.len() > reading.seen {
-                let Some(head) = head::read(&mut self.read, reading.seen, request.headers_mut(), &mut self.names)?
+            while self.read.bytes.len() > reading.seen {
+                let Some(head) =
+                    head::read(&mut self.read.bytes, reading.seen, request.headers_mut(), &mut self.names)?
                 else {
-                    reading.seen = self.read.len();
+                    reading.seen = self.read.bytes.len();
                     break;
                 };
                 let head::Head { parts: mut head, said, keeps_open } = head;
@@ -162,7 +151,7 @@ impl Link {
                 self.decoder = Decoder::new(framing::of_reply(&mut head, said, request.method(), upgrade)?);
                 return Poll::Ready(Ok(head));
             }
-            if self.read.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {
+            if self.read.bytes.len() > head::MAX || reading.bytes > MAX_READ_FOR_HEAD {
                 return Poll::Ready(Err(WireError::HeadTooLong.into()));
             }
             match ready!(self.poll_read(cx))? {
@@ -174,24 +163,14 @@ impl Link {
 
     /// Reads what has come; 0 when the peer sends nothing more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        if self.read.capacity() - self.read.len() < self.read_size / 4 {
-            self.read.reserve(self.read_size);
-            self.has_grown |= self.read_size > LEAST_READ;
-        }
-        let space = self.read.capacity() - self.read.len();
-        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read))?;
+        let count = ready!(self.read.poll_more(&mut self.stream, cx))?;
         moved(cx, count);
-        if count == space {
-            self.read_size = (self.read_size * 2).min(MOST_READ);
-        } else if count < self.read_size / 4 {
-            self.read_size = (self.read_size / 2).max(LEAST_READ);
-        }
         Poll::Ready(Ok(count))
     }
 
     /// The next frame of the reply as far as it is there already; nothing is awaited.
     pub(super) fn next_frame_now(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match self.decoder.next(&mut self.read) {
+        match self.decoder.next(&mut self.read.bytes) {
             Ok(Decoded::More) => Poll::Pending,
             Ok(Decoded::End) => Poll::Ready(None),
             Ok(Decoded::Frame(frame)) => Poll::Ready(Some(Ok(frame))),
@@ -237,16 +216,13 @@ impl Link {
 
     /// Whether the last exchange is complete in both directions, and another one may follow.
     pub(super) fn is_complete(&self) -> bool {
-        self.keeps_open && self.is_received() && !self.is_uploading() && self.read.is_empty()
+        self.keeps_open && self.is_received() && !self.is_uploading() && self.read.bytes.is_empty()
     }
 
     /// Gives back memory that an unused connection does not need.
     pub(super) fn rest(&mut self) {
         self.upload.rest();
-        if self.has_grown {
-            self.read = BytesMut::new();
-            (self.read_size, self.has_grown) = (LEAST_READ, false);
-        }
+        self.read.shrink();
     }
 
     /// Whether an unused connection takes a request now: the peer has neither closed it nor sent anything that nobody
@@ -261,6 +237,6 @@ impl Link {
 
     /// After 101: the stream, with what was read beyond the head.
     pub(crate) fn into_stream(self) -> (Stream, Bytes) {
-        (self.stream, self.read.freeze())
+        (self.stream, self.read.bytes.freeze())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Strict where two readers of a message could disagree, and bounded in all that a peer can make it keep.
 
+mod arrived;
 mod chunked;
 mod decoder;
 mod error;
@@ -10,6 +11,7 @@ mod length;
 mod names;
 mod outgoing;
 
+pub use arrived::Arrived;
 pub use decoder::{Decoded, Decoder, Delimited};
 pub use error::WireError;
 pub use fields::{Fields, MAX_HEADERS, announced_trailers, has_option, is_keep_alive, may_be_complete, write_header};
