@@ -3,17 +3,18 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::BytesMut;
 use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
-/// How much is read at once: as much as comes, within these bounds. What a fast peer has sent waits in the system rather than
-/// here, where it would be memory of every peer at the other side that reads slowly.
+/// How much is read at once: as much as this connection's messages have, within these bounds, as a message that comes in one
+/// read goes out in one write. What a fast peer has sent beyond that waits in the system rather than here, where it would be
+/// memory of every peer at the other side that reads slowly.
 const LEAST: usize = 8 << 10;
-const MOST: usize = 64 << 10;
+const MOST: usize = 128 << 10;
 
 /// What was read of a connection and is not taken yet.
 #[derive(Debug)]
@@ -22,13 +23,13 @@ pub struct Arrived {
     pub bytes: BytesMut,
     /// How much is read at once.
     size: usize,
-    /// The bytes may lie in a large buffer.
-    has_grown: bool,
+    /// The last read had little. One does not say that the next one has: it may be the end of a message.
+    had_little: bool,
 }
 
 impl Default for Arrived {
     fn default() -> Self {
-        Self { bytes: BytesMut::new(), size: LEAST, has_grown: false }
+        Self { bytes: BytesMut::new(), size: LEAST, had_little: false }
     }
 }
 
@@ -45,24 +46,97 @@ impl Arrived {
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.bytes.capacity() - self.bytes.len() < self.size / 4 {
-            self.bytes.reserve(self.size);
-            self.has_grown |= self.size > LEAST;
-        }
+        self.make_room();
         let space = self.bytes.capacity() - self.bytes.len();
-        let count = ready!(poll_read_buf(Pin::new(stream), cx, &mut self.bytes))?;
+        let polled = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
+        match polled {
+            Poll::Ready(Ok(count)) => self.learn(count, space),
+            Poll::Pending if self.bytes.is_empty() => self.shrink(),
+            _ => {}
+        }
+        polled
+    }
+
+    /// Most of a read's space is there: a message is not split where its head has left less. Memory that nobody else has any
+    /// more is used again.
+    fn make_room(&mut self) {
+        let space = self.bytes.capacity() - self.bytes.len();
+        if space < self.size / 4 * 3 && !self.bytes.try_reclaim(self.size) && space < self.size / 4 {
+            // `reserve` would take more than is asked for.
+            let mut anew = BytesMut::with_capacity(self.bytes.len() + self.size);
+            anew.extend_from_slice(&self.bytes);
+            self.bytes = anew;
+        }
+    }
+
+    fn learn(&mut self, count: usize, space: usize) {
+        let has_little = count < self.size / 4;
         if count == space {
             self.size = (self.size * 2).min(MOST);
-        } else if count < self.size / 4 {
+        } else if has_little && self.had_little {
             self.size = (self.size / 2).max(LEAST);
         }
-        Poll::Ready(Ok(count))
+        self.had_little = has_little;
     }
 
     /// With nothing left to take: gives back memory that an unused connection does not need.
     pub fn shrink(&mut self) {
-        if self.has_grown {
-            *self = Self::default();
+        if self.bytes.capacity() > LEAST {
+            self.bytes = BytesMut::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        task::{Context, Poll, Waker},
+    };
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::{Arrived, LEAST, MOST};
+
+    /// Of how many bytes the reads are of a message of so many, all of which has come.
+    async fn reads(arrived: &mut Arrived, length: usize) -> Vec<usize> {
+        let (mut near, mut far) = tokio::io::duplex(length);
+        far.write_all(&vec![b'x'; length]).await.unwrap();
+        let mut reads = Vec::new();
+        while reads.iter().sum::<usize>() < length {
+            reads.push(poll_fn(|cx| arrived.poll_more(&mut near, cx)).await.unwrap());
+            drop(arrived.bytes.split());
+        }
+        reads
+    }
+
+    #[tokio::test]
+    async fn messages_of_one_size_come_to_be_read_at_once() {
+        for length in [200, 10_400, 20_000, 65_700] {
+            let mut arrived = Arrived::default();
+            let learnt = reads(&mut arrived, length).await;
+            assert!(learnt.len() <= 4, "{learnt:?}");
+            for _ in 0..5 {
+                reads(&mut arrived, length).await;
+            }
+            assert_eq!(reads(&mut arrived, length).await, [length]);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_read_is_bounded() {
+        let mut arrived = Arrived::default();
+        let reads = reads(&mut arrived, 1 << 20).await;
+        assert_eq!(reads.iter().max(), Some(&MOST), "{reads:?}");
+    }
+
+    #[tokio::test]
+    async fn who_waits_holds_no_large_memory() {
+        let mut arrived = Arrived::default();
+        reads(&mut arrived, 100_000).await;
+        let (mut near, _far) = tokio::io::duplex(64);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(arrived.poll_more(&mut near, &mut cx), Poll::Pending));
+        assert!(arrived.bytes.capacity() <= LEAST, "{}", arrived.bytes.capacity());
     }
 }

@@ -20,6 +20,12 @@ use super::{
 /// How much memory for heads stays with an unused connection.
 const USUAL: usize = 4 << 10;
 
+/// A frame of up to so many bytes is copied behind what is to be written already: that costs less than to write it by itself.
+const SMALL: usize = 4 << 10;
+
+/// How much is gathered so.
+const GATHERED: usize = 16 << 10;
+
 /// What is to be written of a message: the head, then its body's frames.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -34,6 +40,10 @@ pub struct Outgoing {
     /// The names of the trailers that the head announces.
     trailers: Vec<HeaderName>,
     has_begun: bool,
+    /// A frame of the body was taken.
+    has_taken: bool,
+    /// The body failed behind what is still to be written.
+    failure: Option<WireError>,
     /// A write that fails may have sent some of it.
     is_buffered: bool,
     /// What was written may lie in TLS's buffer.
@@ -71,7 +81,7 @@ impl Outgoing {
 
     /// A message begins. Its head, or an interim one, is to be written to the end of what this gives.
     pub fn begin(&mut self, content: Content) -> &mut Vec<u8> {
-        (self.tail, self.has_begun, self.unflushed) = (b"", false, true);
+        (self.tail, self.has_begun, self.has_taken, self.unflushed) = (b"", false, false, true);
         match content {
             Content::Whole(data) => self.data = data,
             Content::Length(body, length) => self.body = Rest::Length(body, length),
@@ -101,7 +111,7 @@ impl Outgoing {
     /// The body, if nothing was taken of it.
     pub fn into_body(self) -> Option<Body> {
         match self.body {
-            Rest::Length(body, _) | Rest::Chunked(body) if !self.has_begun && self.data.is_empty() => Some(body),
+            Rest::Length(body, _) | Rest::Chunked(body) if !self.has_begun && !self.has_taken => Some(body),
             _ => None,
         }
     }
@@ -120,9 +130,12 @@ impl Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WireError>> {
         loop {
-            let waits = self.data.is_empty() && self.tail.is_empty() && self.fill(cx)?;
+            let waits = self.data.is_empty() && self.tail.is_empty() && self.fill_or_fail(cx)?;
             if self.is_written() {
                 ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+                if let Some(failure) = self.failure.take() {
+                    return Poll::Ready(Err(failure));
+                }
                 self.unflushed = false;
                 return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
@@ -130,46 +143,76 @@ impl Outgoing {
         }
     }
 
-    /// Takes the next frame of the body; true where it has to be waited for.
+    /// What came before a failure is still written.
+    fn fill_or_fail(&mut self, cx: &mut Context<'_>) -> Result<bool, WireError> {
+        let filled = self.fill(cx);
+        if filled.is_err() && self.has_taken {
+            self.body = Rest::Nothing;
+            self.failure = filled.err();
+            return Ok(false);
+        }
+        filled
+    }
+
+    /// Takes of the body what is there and can be written at once; true where more has to be waited for.
     fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, WireError> {
-        loop {
+        while self.data.is_empty() && self.head.len() - self.at < GATHERED {
             let frame = match &mut self.body {
                 Rest::Nothing => return Ok(false),
                 Rest::Length(body, _) | Rest::Chunked(body) | Rest::UntilClose(body) => Pin::new(body).poll_frame(cx),
             };
             let frame = match frame {
+                // It has said all that it may, and only its end is left.
+                Poll::Pending | Poll::Ready(Some(Err(_))) if matches!(self.body, Rest::Length(_, 0)) => None,
                 Poll::Pending => return Ok(true),
-                Poll::Ready(None) => return self.end(None).map(|()| false),
-                Poll::Ready(Some(frame)) => frame.map_err(WireError::Body)?,
+                Poll::Ready(frame) => frame,
             };
+            let Some(frame) = frame else {
+                self.end(None)?;
+                break;
+            };
+            let frame = frame.map_err(WireError::Body)?;
+            self.has_taken = true;
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {}
-                Ok(data) => return self.data(data).map(|()| false),
+                Ok(data) => self.take(data)?,
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        return self.end(Some(&trailers)).map(|()| false);
+                        self.end(Some(&trailers))?;
+                        break;
                     }
                 }
             }
         }
+        Ok(false)
     }
 
-    fn data(&mut self, data: Bytes) -> Result<(), WireError> {
+    /// Takes a frame of the body.
+    fn take(&mut self, data: Bytes) -> Result<(), WireError> {
+        self.make_room();
         match &mut self.body {
             Rest::Nothing | Rest::UntilClose(_) => {}
-            Rest::Length(_, left) => {
+            Rest::Length(body, left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or_else(|| other_length("more"))?;
-                if *left == 0 {
+                if *left == 0 && body.is_end_stream() {
                     self.body = Rest::Nothing;
                 }
             }
-            Rest::Chunked(_) => {
-                self.make_room();
+            Rest::Chunked(body) => {
                 write_chunk_size(data.len(), &mut self.head);
                 self.tail = b"\r\n";
+                if body.is_end_stream() {
+                    self.body = Rest::Nothing;
+                    self.tail = b"\r\n0\r\n\r\n";
+                }
             }
         }
-        self.data = data;
+        if data.len() > SMALL {
+            self.data = data;
+        } else {
+            self.head.extend_from_slice(&data);
+            self.head.extend_from_slice(std::mem::take(&mut self.tail));
+        }
         Ok(())
     }
 
@@ -231,4 +274,134 @@ impl Outgoing {
 
 fn other_length(which: &str) -> WireError {
     WireError::Body(BodyError::Cut(format!("the body has {which} bytes than it said").into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    /// A stream that remembers what each write had.
+    #[derive(Default)]
+    struct Writes(Vec<Vec<u8>>);
+
+    impl AsyncWrite for Writes {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            parts: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let written: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+            let count = written.len();
+            self.0.push(written);
+            Poll::Ready(Ok(count))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    type Next = Result<Frame<Bytes>, BodyError>;
+
+    fn data(length: usize) -> Next {
+        Ok(Frame::data(vec![b'x'; length].into()))
+    }
+
+    fn failure() -> Next {
+        Err(BodyError::Cut("gone".into()))
+    }
+
+    /// What is written of a message until it has to wait, and how that ends.
+    fn written(content: Content) -> (Vec<Vec<u8>>, Option<Result<(), WireError>>) {
+        let (mut out, mut stream) = (Outgoing::over(false), Writes::default());
+        out.begin(content).extend_from_slice(b"HEAD\r\n");
+        let ended = poll_fn(|cx| out.poll(&mut stream, cx)).now_or_never();
+        assert_eq!(out.is_done(), matches!(ended, Some(Ok(()))));
+        (stream.0, ended)
+    }
+
+    fn there(frames: Vec<Next>) -> Body {
+        Body::new(StreamBody::new(stream::iter(frames)))
+    }
+
+    fn then_waits(frames: Vec<Next>) -> Body {
+        Body::new(StreamBody::new(stream::iter(frames).chain(stream::pending())))
+    }
+
+    #[test]
+    fn small_frames_that_are_there_go_out_in_one_write() {
+        let body = there(vec![data(3), data(2), data(1)]);
+        let (writes, ended) = written(Content::Chunked(body, Vec::new()));
+        assert!(matches!(ended, Some(Ok(()))));
+        assert_eq!(writes, [b"HEAD\r\n3\r\nxxx\r\n2\r\nxx\r\n1\r\nx\r\n0\r\n\r\n".to_vec()]);
+        let (writes, _) = written(Content::Length(there(vec![data(3), data(2)]), 5));
+        assert_eq!(writes, [b"HEAD\r\nxxxxx".to_vec()]);
+    }
+
+    #[test]
+    fn a_frame_waits_for_no_other() {
+        let (writes, ended) = written(Content::Chunked(then_waits(vec![data(3)]), Vec::new()));
+        assert!(ended.is_none());
+        assert_eq!(writes, [b"HEAD\r\n3\r\nxxx\r\n".to_vec()]);
+    }
+
+    #[test]
+    fn what_is_gathered_is_bounded() {
+        let frames: Vec<Next> = (0..1000).map(|_| data(SMALL)).collect();
+        let (writes, ended) = written(Content::Length(there(frames), (1000 * SMALL) as u64));
+        assert!(matches!(ended, Some(Ok(()))));
+        let most = writes.iter().map(Vec::len).max();
+        assert!(most.is_some_and(|most| (GATHERED..=GATHERED + SMALL).contains(&most)), "{most:?}");
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_written() {
+        let (writes, ended) = written(Content::Chunked(there(vec![data(3), failure()]), Vec::new()));
+        assert!(matches!(ended, Some(Err(WireError::Body(_)))));
+        assert_eq!(writes, [b"HEAD\r\n3\r\nxxx\r\n".to_vec()]);
+        let (writes, ended) = written(Content::Chunked(there(vec![failure()]), Vec::new()));
+        assert!(matches!(ended, Some(Err(WireError::Body(_)))));
+        assert!(writes.is_empty(), "a head without anything behind it");
+    }
+
+    #[test]
+    fn a_body_of_a_known_length_is_read_to_its_end() {
+        let (told, mut told_end) = tokio::sync::oneshot::channel();
+        let end = stream::once(async { told.send(()).ok() }).filter_map(|_| async { None::<Next> });
+        let body = Body::new(StreamBody::new(stream::iter(vec![data(3)]).chain(end.boxed())));
+        let (writes, ended) = written(Content::Length(body, 3));
+        assert!(matches!(ended, Some(Ok(()))));
+        assert_eq!(writes, [b"HEAD\r\nxxx".to_vec()]);
+        assert_eq!(told_end.try_recv(), Ok(()));
+        // But nobody waits for an end that is known.
+        let (_, ended) = written(Content::Length(then_waits(vec![data(3)]), 3));
+        assert!(matches!(ended, Some(Ok(()))));
+    }
+
+    #[test]
+    fn a_request_of_which_something_was_taken_is_not_whole() {
+        let mut out = Outgoing::over(false);
+        out.begin(Content::Length(then_waits(vec![data(3)]), 9));
+        let taken = poll_fn(|cx| Poll::Ready(out.fill(cx))).now_or_never();
+        assert!(matches!(taken, Some(Ok(true))));
+        assert!(out.into_body().is_none());
+    }
 }
