@@ -67,6 +67,7 @@ mod one_or_many;
 mod parse;
 mod payload;
 mod pipeline;
+mod plain;
 mod position;
 mod query;
 mod record;

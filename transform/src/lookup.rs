@@ -8,6 +8,7 @@ use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
 use crate::{
     engine,
+    plain::Plain,
     scope::{Context, is_missing},
 };
 
@@ -16,6 +17,8 @@ use crate::{
 pub(crate) struct Lookup {
     root: Box<str>,
     keys: Box<[Key]>,
+    /// What it is, where its text can be had without a value.
+    plain: Option<Plain>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +43,24 @@ impl Lookup {
             keys.push(key);
             rest = after;
         }
-        Some(Self { root: root.into(), keys: keys.into() })
+        let plain = match &keys[..] {
+            [] => Plain::of(root, None),
+            [Key::Name(name)] => Plain::of(root, Some(name)),
+            _ => None,
+        };
+        Some(Self { root: root.into(), keys: keys.into(), plain })
+    }
+
+    /// Writes the value's text.
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval), and a value that is undefined or has no text.
+    pub(crate) fn write(&self, context: &Arc<Context>, out: &mut String) -> Result<(), Error> {
+        if self.plain.as_ref().is_some_and(|plain| plain.write(context, out)) {
+            return Ok(());
+        }
+        out.push_str(&engine::text_of(&self.eval(context)?)?);
+        Ok(())
     }
 
     /// The value, which may be undefined.

@@ -163,11 +163,10 @@ impl Template {
     pub(crate) fn render_cow(&self, scope: &Scope) -> Result<Cow<'_, str>, TransformError> {
         let (rendered, source): (Result<String, Error>, &Source) = match &self.form {
             Form::Constant(text) => return Ok(Cow::Borrowed(text)),
-            Form::Lone(expression) => {
-                let value = expression.evaluate(scope);
-                (value.and_then(|value| engine::text_of(&value).map(Cow::into_owned)), &expression.source)
+            Form::Lone(_) | Form::Lookups(_) => {
+                let mut text = String::with_capacity(64);
+                return self.render_into(scope, &mut text).map(|()| Cow::Owned(text));
             }
-            Form::Lookups(pieces) => return self.look_up(pieces, scope).map(Cow::Owned),
             Form::Program(program) => {
                 let root = match self.escaping {
                     Escaping::None | Escaping::Xml => scope.root(),
@@ -185,19 +184,27 @@ impl Template {
         Ok(Cow::Owned(rendered))
     }
 
-    fn look_up(&self, pieces: &[Piece], scope: &Scope) -> Result<String, TransformError> {
-        let mut text = String::with_capacity(64);
-        for piece in pieces {
-            match piece {
-                Piece::Literal(literal) => text.push_str(literal),
-                Piece::Lookup(lookup, source) => {
-                    let fail = |error: &Error| failure(error, source, scope.side());
-                    let value = lookup.eval(&scope.context).map_err(|error| fail(&error))?;
-                    text.push_str(&engine::text_of(&value).map_err(|error| fail(&error))?);
+    /// Renders the text behind what is in `out`; after a failure some of it may be there.
+    pub(crate) fn render_into(&self, scope: &Scope, out: &mut String) -> Result<(), TransformError> {
+        match &self.form {
+            Form::Constant(_) | Form::Program(_) => out.push_str(&self.render_cow(scope)?),
+            Form::Lone(expression) => {
+                let written = expression.write(scope, out);
+                written.map_err(|error| failure(&error, &expression.source, scope.side()))?;
+            }
+            Form::Lookups(pieces) => {
+                for piece in &**pieces {
+                    match piece {
+                        Piece::Literal(literal) => out.push_str(literal),
+                        Piece::Lookup(lookup, source) => {
+                            let written = lookup.write(&scope.context, out);
+                            written.map_err(|error| failure(&error, source, scope.side()))?;
+                        }
+                    }
                 }
             }
         }
-        Ok(text)
+        Ok(())
     }
 
     /// The text that is rendered for every message, when it is always the same.
@@ -309,6 +316,17 @@ impl Expression {
         match &*self.evaluator {
             Evaluator::Lookup(lookup) => lookup.eval(&scope.context),
             Evaluator::Engine(expression) => expression.eval(scope.root()),
+        }
+    }
+
+    /// Writes the value's text.
+    fn write(&self, scope: &Scope, out: &mut String) -> Result<(), Error> {
+        match &*self.evaluator {
+            Evaluator::Lookup(lookup) => lookup.write(&scope.context, out),
+            Evaluator::Engine(expression) => {
+                out.push_str(&engine::text_of(&expression.eval(scope.root())?)?);
+                Ok(())
+            }
         }
     }
 

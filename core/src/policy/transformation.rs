@@ -107,6 +107,10 @@ where
     fn call(&mut self, mut invocation: Invocation) -> Self::Future {
         let (inner, pipelines) = (self.inner.clone(), Arc::clone(&self.pipelines));
         Box::pin(async move {
+            if pipelines.response.is_empty() {
+                shape_request(&pipelines, &mut invocation).await?;
+                return inner.oneshot(invocation).await;
+            }
             let speech = Speech::of(invocation.request.headers());
             let shaped = shape_request(&pipelines, &mut invocation).await;
             let context = Arc::clone(&invocation.context);
@@ -114,9 +118,6 @@ where
                 Ok(()) => inner.oneshot(invocation).await,
                 Err(failure) => Err(failure),
             };
-            if pipelines.response.is_empty() {
-                return reply;
-            }
             shape_reply(&pipelines, reply, Arc::unwrap_or_clone(context), speech).await
         })
     }
@@ -149,8 +150,10 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
         parts.headers.remove(header::RANGE);
         parts.headers.remove(header::IF_RANGE);
     }
-    let applied = pipelines.request.apply(&mut parts, &mut payload, exchange);
-    applied.map_err(|error| Failure::transformation(error, &pipelines.sources))?;
+    if !pipelines.request.is_empty() {
+        let applied = pipelines.request.apply(&mut parts, &mut payload, exchange);
+        applied.map_err(|error| Failure::transformation(error, &pipelines.sources))?;
+    }
     invocation.request = http::Request::from_parts(parts, put_back(payload, rest));
     Ok(())
 }

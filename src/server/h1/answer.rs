@@ -127,21 +127,7 @@ impl Said {
 
 fn write_length(length: u64, to: &mut Vec<u8>) {
     to.extend_from_slice(b"content-length: ");
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), length);
-    loop {
-        at -= 1;
-        #[allow(clippy::cast_possible_truncation, reason = "it is one digit")]
-        let digit = (left % 10) as u8;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + digit;
-        }
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    to.extend_from_slice(digits.get(at..).unwrap_or_default());
+    to.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
     to.extend_from_slice(b"\r\n");
 }
 

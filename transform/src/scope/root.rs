@@ -112,7 +112,7 @@ impl Context {
     }
 
     /// The request that is, or was, asked.
-    fn asked(&self) -> Option<&crate::message::Message> {
+    pub(crate) fn asked(&self) -> Option<&crate::message::Message> {
         match self.side {
             Side::Request => Some(&self.message),
             Side::Response => self.request.as_deref(),

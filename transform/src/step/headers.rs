@@ -72,9 +72,10 @@ impl HeaderPlan {
 
     pub(super) fn render(&self, scope: &Scope) -> Result<RenderedHeaders, TransformError> {
         let mut rendered = Vec::with_capacity(self.set.len() + self.append.len());
+        let mut space = String::new();
         for (name, values) in self.set.iter().chain(&self.append) {
             for value in values {
-                rendered.push(value.render(name, scope)?);
+                rendered.push(value.render(name, scope, &mut space)?);
             }
         }
         Ok(RenderedHeaders(rendered))
@@ -164,12 +165,20 @@ impl HeaderTemplate {
         }
     }
 
-    fn render(&self, name: &HeaderName, scope: &Scope) -> Result<HeaderValue, TransformError> {
+    /// The value for a message; `text` is memory for it.
+    fn render(&self, name: &HeaderName, scope: &Scope, text: &mut String) -> Result<HeaderValue, TransformError> {
         let failed = |error: TransformError| error.of(&format!("header `{name}`"));
-        let (text, at) = match self {
+        text.clear();
+        let at = match self {
             Self::Constant(value) => return Ok(value.clone()),
-            Self::Template(template) => (template.render_cow(scope).map_err(failed)?, template.at()),
-            Self::Host(host) => (host.render_cow(scope).map_err(failed)?, host.at()),
+            Self::Template(template) => {
+                template.render_into(scope, text).map_err(failed)?;
+                template.at()
+            }
+            Self::Host(host) => {
+                text.push_str(&host.render_cow(scope).map_err(failed)?);
+                host.at()
+            }
         };
         HeaderValue::from_bytes(text.trim_matches([' ', '\t']).as_bytes()).map_err(|_| {
             let message = "the rendered value has characters that no header can hold";
