@@ -15,7 +15,7 @@ pub fn run(pipeline: &RequestPipeline, headers: &[(&str, &str)], body: &[u8]) ->
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let (mut parts, ()) = request.body(()).expect("a valid request").into_parts();
+    let mut request = request.body(()).expect("a valid request");
     let mut payload = Payload::Buffered(Content::new(bytes::Bytes::copy_from_slice(body), 1 << 20));
     let mut exchange = Exchange::new(Facts {
         route: "fuzz".into(),
@@ -24,6 +24,6 @@ pub fn run(pipeline: &RequestPipeline, headers: &[(&str, &str)], body: &[u8]) ->
         params: Params::new(vec![("id".into(), "7".to_owned())], None),
         claims: None,
     });
-    pipeline.apply(&mut parts, &mut payload, &mut exchange)?;
+    pipeline.apply(&mut request, &mut payload, &mut exchange)?;
     Ok(payload.content().map(|content| content.bytes().to_vec()).unwrap_or_default())
 }

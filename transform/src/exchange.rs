@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use http::Request;
 use minijinja::Value;
 
 use crate::{message::Message, payload::Payload};
@@ -135,7 +136,8 @@ impl Exchange {
     }
 
     /// Keeps the client's request for response steps that read it (`ResponsePipeline::reads_request`).
-    pub fn keep_request(&mut self, parts: &http::request::Parts, payload: &Payload) {
-        self.request = Some(Arc::new(Message::of_request(parts, payload.clone())));
+    pub fn keep_request<B>(&mut self, request: &Request<B>, payload: &Payload) {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        self.request = Some(Arc::new(Message::of_request(method, uri, headers, payload.clone())));
     }
 }

@@ -20,12 +20,11 @@
 //! let pipeline = RequestPipeline::new([steps.compile().map_err(|flaws| format!("{flaws:?}"))?]);
 //! assert!(pipeline.reads_body());
 //!
-//! let (mut parts, body) = http::Request::post("/orders/7")
+//! let mut request = http::Request::post("/orders/7")
 //!     .header("x-tenant", "t-acme")
 //!     .header("content-type", "application/json")
-//!     .body(r#"{"price": 3, "quantity": 2}"#)?
-//!     .into_parts();
-//! let mut payload = Payload::from(bytes::Bytes::from(body));
+//!     .body(())?;
+//! let mut payload = Payload::from(bytes::Bytes::from(r#"{"price": 3, "quantity": 2}"#));
 //! let mut exchange = Exchange::new(Facts {
 //!     route: "orders".into(),
 //!     request_id: "1".into(),
@@ -33,10 +32,10 @@
 //!     params: Params::new(vec![("id".into(), "a b".to_owned())], None),
 //!     claims: None,
 //! });
-//! pipeline.apply(&mut parts, &mut payload, &mut exchange)?;
+//! pipeline.apply(&mut request, &mut payload, &mut exchange)?;
 //!
-//! assert_eq!(parts.uri.path(), "/v2/tenants/acme/orders/a%20b");
-//! assert_eq!(parts.headers["x-user"], "nobody");
+//! assert_eq!(request.uri().path(), "/v2/tenants/acme/orders/a%20b");
+//! assert_eq!(request.headers()["x-user"], "nobody");
 //! assert_eq!(payload.content().unwrap().bytes(), r#"{"total":6,"note":"for acme"}"#);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```

@@ -1,6 +1,6 @@
 //! A message as templates and edits see it: head and body, of a request or a response.
 
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use crate::payload::Payload;
 
@@ -16,47 +16,41 @@ pub(crate) struct Message {
 
 impl Message {
     /// A copy of a request.
-    pub(crate) fn of_request(parts: &http::request::Parts, payload: Payload) -> Self {
-        Self {
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            headers: parts.headers.clone(),
-            payload,
-            ..Self::default()
-        }
+    pub(crate) fn of_request(method: &Method, uri: &Uri, headers: &HeaderMap, payload: Payload) -> Self {
+        Self { method: method.clone(), uri: uri.clone(), headers: headers.clone(), payload, ..Self::default() }
     }
 
-    /// Moves a request out of its parts; [`Self::give_back_request`] returns it.
-    pub(crate) fn take_request(parts: &mut http::request::Parts, payload: &mut Payload) -> Self {
+    /// Moves a request out of where it is; [`Self::give_back_request`] returns it.
+    pub(crate) fn take_request<B>(request: &mut Request<B>, payload: &mut Payload) -> Self {
         Self {
-            method: std::mem::take(&mut parts.method),
-            uri: std::mem::take(&mut parts.uri),
-            headers: std::mem::take(&mut parts.headers),
+            method: std::mem::take(request.method_mut()),
+            uri: std::mem::take(request.uri_mut()),
+            headers: std::mem::take(request.headers_mut()),
             payload: std::mem::take(payload),
             ..Self::default()
         }
     }
 
-    pub(crate) fn give_back_request(self, parts: &mut http::request::Parts, payload: &mut Payload) {
-        parts.method = self.method;
-        parts.uri = self.uri;
-        parts.headers = self.headers;
+    pub(crate) fn give_back_request<B>(self, request: &mut Request<B>, payload: &mut Payload) {
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
         *payload = self.payload;
     }
 
-    /// Moves a response out of its parts; [`Self::give_back_response`] returns it.
-    pub(crate) fn take_response(parts: &mut http::response::Parts, payload: &mut Payload) -> Self {
+    /// Moves a response out of where it is; [`Self::give_back_response`] returns it.
+    pub(crate) fn take_response<B>(response: &mut Response<B>, payload: &mut Payload) -> Self {
         Self {
-            status: parts.status,
-            headers: std::mem::take(&mut parts.headers),
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
             payload: std::mem::take(payload),
             ..Self::default()
         }
     }
 
-    pub(crate) fn give_back_response(self, parts: &mut http::response::Parts, payload: &mut Payload) {
-        parts.status = self.status;
-        parts.headers = self.headers;
+    pub(crate) fn give_back_response<B>(self, response: &mut Response<B>, payload: &mut Payload) {
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
         *payload = self.payload;
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{request, response};
+use http::{Request, Response};
 
 use crate::{
     engine::Reads,
@@ -138,19 +138,19 @@ impl RequestPipeline {
         self.0.writes_body
     }
 
-    /// Carries out all steps on a request. Afterwards `body` is `Buffered` when a step wrote it.
+    /// Carries out all steps on a request, whose body is `body`. Afterwards that is `Buffered` when a step wrote it.
     ///
     /// # Errors
     /// The first step that fails; the request is then as the steps before left it.
-    pub fn apply(
+    pub fn apply<B>(
         &self,
-        parts: &mut request::Parts,
+        request: &mut Request<B>,
         body: &mut Payload,
         exchange: &mut Exchange,
     ) -> Result<(), TransformError> {
         let mut scope = Scope::new(Context {
             side: Side::Request,
-            message: Message::take_request(parts, body),
+            message: Message::take_request(request, body),
             known: Arc::clone(&exchange.known),
             vars: std::mem::take(&mut exchange.vars),
             request: None,
@@ -159,7 +159,7 @@ impl RequestPipeline {
         let result = within_limit(self.0.run(&mut scope), &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
-        context.message.give_back_request(parts, body);
+        context.message.give_back_request(request, body);
         result
     }
 }
@@ -212,39 +212,39 @@ impl ResponsePipeline {
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
-    pub fn apply_without_body(
+    pub fn apply_without_body<B>(
         &self,
-        parts: &mut response::Parts,
+        response: &mut Response<B>,
         bodyless: Bodyless,
         exchange: &mut Exchange,
     ) -> Result<(), TransformError> {
         let meant =
             |step: &&Step| step.only_edits_headers() || (bodyless == Bodyless::Reply && step.asks_for_outcome());
-        self.run_on(parts, &mut Payload::Streaming, exchange, None, |scope| {
+        self.run_on(response, &mut Payload::Streaming, exchange, None, |scope| {
             self.0.steps().filter(meant).try_for_each(|step| step.run(scope))
         })
     }
 
-    /// Carries out all steps on a response. `error` is the code of the failure that the gateway answers, if it does.
+    /// Carries out all steps on a response, whose body is `body`. `error` is the code of the failure that the gateway answers, if it does.
     ///
     /// # Errors
     /// The first step that fails; the response is then as the steps before left it.
-    pub fn apply(
+    pub fn apply<B>(
         &self,
-        parts: &mut response::Parts,
+        response: &mut Response<B>,
         body: &mut Payload,
         exchange: &mut Exchange,
         error: Option<&str>,
     ) -> Result<(), TransformError> {
-        self.run_on(parts, body, exchange, error, |scope| {
+        self.run_on(response, body, exchange, error, |scope| {
             if error.is_some() { self.0.run_on_failure(scope) } else { self.0.run(scope) }
         })
     }
 
     /// Lends the response to a scope for as long as the steps run.
-    fn run_on(
+    fn run_on<B>(
         &self,
-        parts: &mut response::Parts,
+        response: &mut Response<B>,
         body: &mut Payload,
         exchange: &mut Exchange,
         error: Option<&str>,
@@ -252,7 +252,7 @@ impl ResponsePipeline {
     ) -> Result<(), TransformError> {
         let mut scope = Scope::new(Context {
             side: Side::Response,
-            message: Message::take_response(parts, body),
+            message: Message::take_response(response, body),
             known: Arc::clone(&exchange.known),
             vars: std::mem::take(&mut exchange.vars),
             request: exchange.request.clone(),
@@ -261,7 +261,7 @@ impl ResponsePipeline {
         let result = within_limit(steps(&mut scope), &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
-        context.message.give_back_response(parts, body);
+        context.message.give_back_response(response, body);
         result
     }
 }

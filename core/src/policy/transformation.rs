@@ -78,8 +78,7 @@ impl Pipelines {
         }
         let mut context = Arc::unwrap_or_clone(invocation.context);
         if self.response.reads_request() {
-            let (parts, _) = invocation.request.into_parts();
-            context.exchange.keep_request(&parts, &Payload::Streaming);
+            context.exchange.keep_request(&invocation.request, &Payload::Streaming);
         }
         shape_reply(self, Err(failure), context, speech).await
     }
@@ -126,13 +125,14 @@ where
 async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Result<(), Failure> {
     let deadline = invocation.context.deadline;
     let limit = invocation.context.max_body;
-    let (mut parts, body) = std::mem::take(&mut invocation.request).into_parts();
+    let request = &mut invocation.request;
     let exchange = &mut Arc::make_mut(&mut invocation.context).exchange;
     let kept = pipelines.response.reads_request();
     if kept {
         // A failure to read the body is reshaped by steps that may look at the head.
-        exchange.keep_request(&parts, &Payload::Streaming);
+        exchange.keep_request(request, &Payload::Streaming);
     }
+    let body = std::mem::take(request.body_mut());
     let wanted = pipelines.request.reads_body() || pipelines.response.reads_request_body();
     let (mut payload, rest) = if wanted {
         // The upstream was not asked yet: a body that takes too long is the client's.
@@ -143,18 +143,18 @@ async fn shape_request(pipelines: &Pipelines, invocation: &mut Invocation) -> Re
         (Payload::Streaming, Rest::Stream(body))
     };
     if kept && wanted {
-        exchange.keep_request(&parts, &payload);
+        exchange.keep_request(request, &payload);
     }
     if pipelines.response.reads_body() || pipelines.response.writes_body() {
         // The steps are written for whole bodies.
-        parts.headers.remove(header::RANGE);
-        parts.headers.remove(header::IF_RANGE);
+        request.headers_mut().remove(header::RANGE);
+        request.headers_mut().remove(header::IF_RANGE);
     }
     if !pipelines.request.is_empty() {
-        let applied = pipelines.request.apply(&mut parts, &mut payload, exchange);
+        let applied = pipelines.request.apply(request, &mut payload, exchange);
         applied.map_err(|error| Failure::transformation(error, &pipelines.sources))?;
     }
-    invocation.request = http::Request::from_parts(parts, put_back(payload, rest));
+    *request.body_mut() = put_back(payload, rest);
     Ok(())
 }
 
@@ -194,17 +194,18 @@ async fn shape_reply(
 
 async fn run(
     pipelines: &Pipelines,
-    response: Response,
+    mut response: Response,
     context: &mut CallContext,
     error: Option<&str>,
 ) -> Result<Response, Failure> {
     let steps = &pipelines.response;
     let failed = |error| Failure::transformation(error, &pipelines.sources);
-    let (mut parts, body) = response.into_parts();
-    if let Some(bodyless) = bodyless(parts.status, steps.reads_body() && body.is_end_stream(), &context.origin.method) {
-        steps.apply_without_body(&mut parts, bodyless, &mut context.exchange).map_err(failed)?;
-        return Ok(Response::from_parts(parts, body));
+    let (status, body) = (response.status(), response.body());
+    if let Some(bodyless) = bodyless(status, steps.reads_body() && body.is_end_stream(), &context.origin.method) {
+        steps.apply_without_body(&mut response, bodyless, &mut context.exchange).map_err(failed)?;
+        return Ok(response);
     }
+    let body = std::mem::take(response.body_mut());
     let limit = context.max_body;
     let (mut payload, rest) = if steps.reads_body() {
         let whole = in_time(context.deadline, body.collect_whole(limit)).await?;
@@ -212,8 +213,9 @@ async fn run(
     } else {
         (Payload::Streaming, Rest::Stream(body))
     };
-    steps.apply(&mut parts, &mut payload, &mut context.exchange, error).map_err(failed)?;
-    Ok(Response::from_parts(parts, put_back(payload, rest)))
+    steps.apply(&mut response, &mut payload, &mut context.exchange, error).map_err(failed)?;
+    *response.body_mut() = put_back(payload, rest);
+    Ok(response)
 }
 
 /// Why the reply has no body that steps could read or replace, if it has none by its nature.

@@ -47,7 +47,7 @@ impl Scope {
     pub fn of_request(parts: &Parts, payload: &Payload, exchange: &Exchange) -> Self {
         Self::new(Context {
             side: Side::Request,
-            message: Message::of_request(parts, payload.clone()),
+            message: Message::of_request(&parts.method, &parts.uri, &parts.headers, payload.clone()),
             known: Arc::clone(&exchange.known),
             vars: exchange.vars.clone(),
             request: None,

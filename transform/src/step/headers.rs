@@ -72,7 +72,7 @@ impl HeaderPlan {
 
     pub(super) fn render(&self, scope: &Scope) -> Result<RenderedHeaders, TransformError> {
         let mut rendered = Vec::with_capacity(self.set.len() + self.append.len());
-        let mut space = String::new();
+        let mut space = String::with_capacity(64);
         for (name, values) in self.set.iter().chain(&self.append) {
             for value in values {
                 rendered.push(value.render(name, scope, &mut space)?);

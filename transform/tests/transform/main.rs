@@ -73,11 +73,11 @@ fn run(
     pipeline: &RequestPipeline,
     request: Request<impl Into<Bytes>>,
 ) -> Result<Shaped<http::request::Parts>, TransformError> {
-    let (mut parts, body) = request.into_parts();
-    let mut payload = Payload::from(body.into());
+    let (parts, body) = request.into_parts();
+    let (mut request, mut payload) = (Request::from_parts(parts, ()), Payload::from(body.into()));
     let mut exchange = exchange();
-    pipeline.apply(&mut parts, &mut payload, &mut exchange)?;
-    Ok(Shaped { parts, payload, exchange })
+    pipeline.apply(&mut request, &mut payload, &mut exchange)?;
+    Ok(Shaped { parts: request.into_parts().0, payload, exchange })
 }
 
 fn run_response(
@@ -86,8 +86,8 @@ fn run_response(
     mut exchange: Exchange,
     error: Option<&str>,
 ) -> Result<Shaped<http::response::Parts>, TransformError> {
-    let (mut parts, body) = response.into_parts();
-    let mut payload = Payload::from(body.into());
-    pipeline.apply(&mut parts, &mut payload, &mut exchange, error)?;
-    Ok(Shaped { parts, payload, exchange })
+    let (parts, body) = response.into_parts();
+    let (mut response, mut payload) = (Response::from_parts(parts, ()), Payload::from(body.into()));
+    pipeline.apply(&mut response, &mut payload, &mut exchange, error)?;
+    Ok(Shaped { parts: response.into_parts().0, payload, exchange })
 }
