@@ -6,7 +6,6 @@ use std::{
 };
 
 use callgate_core::{Dropped, LoadError, Reloaded as Ready, Snapshot, plan::Plan};
-use tokio::task::JoinError;
 use tracing::{error, info, warn};
 
 use super::{Cause, InForce, Outcome, Reload, Shared, outcome::Reloaded, read::read};
@@ -19,7 +18,7 @@ use crate::{
 type NotReloaded = Outcome;
 
 impl Shared {
-    /// Reloads, tells the log, and remembers it.
+    /// Reloads, tells the log, and remembers it. Blocks its thread where it reads files.
     pub(super) async fn attempt(self: Arc<Self>, at: SystemTime, started: Instant, cause: Cause) -> Arc<Reload> {
         let mut in_force = self.in_force.lock().await;
         // What is asked for from now on may be about what is not read any more.
@@ -49,7 +48,7 @@ impl Shared {
         }
         let fetched = self.source.fetch().await.map_err(|error| Outcome::Impossible(error.to_string()))?;
         *revision = fetched.revision();
-        let (plan, prepared) = self.prepare(fetched).await?;
+        let (plan, prepared) = self.prepare(&fetched)?;
         let named = Arc::clone(plan.sources().named());
         let next = InForce::of(&plan);
         let warnings = plan.warnings().clone();
@@ -90,29 +89,20 @@ impl Shared {
     }
 
     /// Reads all that there is to read, and binds the listeners that are new.
-    async fn prepare(self: &Arc<Self>, fetched: Fetched) -> Result<(Plan, Prepared), NotReloaded> {
-        let this = Arc::clone(self);
-        let reading = self.background.spawn_blocking(move || {
-            let plan = read(&fetched, &this.registry).map_err(|report| {
-                let named = report.sources().named();
-                // What was named before may be what is wrong now.
-                named.note_all(&this.named.borrow());
-                this.named.send_replace(Arc::clone(named));
-                Outcome::Invalid(report)
-            })?;
-            let prepared = this.listeners.prepare(plan.listeners()).map_err(|error: ServerError| {
-                this.named.send_replace(Arc::clone(plan.sources().named()));
-                Outcome::Impossible(error.to_string())
-            })?;
-            Ok((plan, prepared))
-        });
-        reading.await.unwrap_or_else(|error| Err(unread(&error)))
+    fn prepare(&self, fetched: &Fetched) -> Result<(Plan, Prepared), NotReloaded> {
+        let plan = read(fetched, &self.registry).map_err(|report| {
+            let named = report.sources().named();
+            // What was named before may be what is wrong now.
+            named.note_all(&self.named.borrow());
+            self.named.send_replace(Arc::clone(named));
+            Outcome::Invalid(report)
+        })?;
+        let prepared = self.listeners.prepare(plan.listeners()).map_err(|error: ServerError| {
+            self.named.send_replace(Arc::clone(plan.sources().named()));
+            Outcome::Impossible(error.to_string())
+        })?;
+        Ok((plan, prepared))
     }
-}
-
-/// What it means that reading did not come to an end.
-pub(super) fn unread(error: &JoinError) -> Outcome {
-    if error.is_panic() { Outcome::Broken } else { shutting_down() }
 }
 
 fn shutting_down() -> Outcome {

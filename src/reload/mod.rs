@@ -8,6 +8,7 @@ mod attempt;
 mod history;
 mod outcome;
 mod read;
+mod thread;
 mod watch;
 
 use std::{
@@ -159,10 +160,14 @@ impl Reloads {
         let (at, started) = (SystemTime::now(), Instant::now());
         let supervised = async move {
             let (shared, why) = (Arc::clone(&this), cause.clone());
-            let attempt = this.background.spawn(async move { shared.attempt(at, started, why).await });
-            let reload = match attempt.await {
-                Ok(reload) => reload,
-                Err(_) => this.remember(Reload::broken(at, started.elapsed(), cause)),
+            let attempt = Box::pin(async move { shared.attempt(at, started, why).await });
+            let reload = match thread::apart(&this.background, attempt).await {
+                Ok(Some(reload)) => reload,
+                Ok(None) => this.remember(Reload::broken(at, started.elapsed(), cause)),
+                Err(error) => {
+                    this.waiting().take();
+                    this.remember(Reload::impossible(at, started.elapsed(), cause, &error))
+                }
             };
             tell.send_replace(Some(reload));
         };
@@ -304,15 +309,9 @@ mod tests {
         assert_eq!(reloads.history().last().len(), 2, "one that is asked for later is another one");
     }
 
-    #[tokio::test]
-    async fn one_that_panics_is_a_defect_and_not_the_end_of_the_gateway() {
-        let reloads = of_nothing().await;
-        let panicked = reloads.0.background.spawn_blocking(|| panic!("a defect")).await.unwrap_err();
-        assert!(matches!(attempt::unread(&panicked), Outcome::Broken));
+    #[test]
+    fn one_that_panics_is_a_defect_and_not_the_end_of_the_gateway() {
         let reload = Reload::broken(SystemTime::now(), Duration::ZERO, Cause::Signal);
         assert_eq!((&reload.to_json()["outcome"], &reload.to_json()["cause"]), (&"broken".into(), &"signal".into()));
-        let task = reloads.0.background.spawn(std::future::pending::<()>());
-        task.abort();
-        assert!(matches!(attempt::unread(&task.await.unwrap_err()), Outcome::Impossible(_)));
     }
 }

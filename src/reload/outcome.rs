@@ -1,7 +1,7 @@
 //! What caused a reload, and what came of it.
 
 use std::{
-    fmt,
+    fmt, io,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -70,6 +70,12 @@ impl Reload {
     /// One that ended by a defect.
     pub(super) fn broken(at: SystemTime, took: Duration, cause: Cause) -> Self {
         Self { at, took, cause, revision: None, outcome: Outcome::Broken }
+    }
+
+    /// One that the system had no thread for.
+    pub(super) fn impossible(at: SystemTime, took: Duration, cause: Cause, error: &io::Error) -> Self {
+        let outcome = Outcome::Impossible(format!("the system gives no thread to reload on: {error}"));
+        Self { at, took, cause, revision: None, outcome }
     }
 
     /// For programs: `outcome`, `at`, `took_ms`, `cause`, `revision` where there is one, and what changed or what is wrong.
