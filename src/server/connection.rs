@@ -5,7 +5,6 @@ use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll}
 use bytes::Bytes;
 use callgate_core::{BoxError, Connection, Upgraded};
 use hyper::server::conn::http2;
-use hyper_util::rt::TokioExecutor;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -25,7 +24,7 @@ pub(super) struct Shared<A> {
     pub(super) answer: A,
     /// Bytes of a request's head.
     pub(super) head_size: usize,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) http2: http2::Builder<h2::Streams>,
     pub(super) connections: Arc<Connections>,
 }
 

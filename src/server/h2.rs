@@ -3,8 +3,9 @@
 use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc};
 
 use callgate_core::{BoxError, Connection, Upgraded};
+use callgate_http::keep_unindexed;
 use http::Request;
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::{
@@ -15,17 +16,31 @@ use super::{
     message::{Running, Sent, received},
 };
 
+/// Starts the task of a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Streams;
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        // It is large, and moved often on its way into a task.
+        TokioExecutor::new().execute(Box::pin(stream));
+    }
+}
+
 /// HTTP/2 as this server speaks it.
 ///
 /// It has no timer for idle connections: [`Connections`](super::connections::Connections) looks after them.
-pub(super) fn protocol(limits: &Limits) -> http2::Builder<TokioExecutor> {
+pub(super) fn protocol(limits: &Limits) -> http2::Builder<Streams> {
     /// Streams that a client may have reset before they were taken up (CVE-2023-44487, rapid reset).
     const RESET_STREAMS: usize = 20;
     const BUFFERED_PER_STREAM: usize = 128 * 1024;
     const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
     const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 
-    let mut protocol = http2::Builder::new(TokioExecutor::new());
+    let mut protocol = http2::Builder::new(Streams);
     protocol
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
@@ -48,7 +63,11 @@ pub(super) async fn serve<A: Answer>(
         let running = Running::new(activity);
         let request = request.map(|body| received(body, activity));
         let answered = shared.answer.answer(request, &connection);
-        async move { Ok::<_, Infallible>(answered.await.map(|body| Sent::new(body, running))) }
+        async move {
+            let mut answer = answered.await;
+            keep_unindexed(answer.headers_mut());
+            Ok::<_, Infallible>(answer.map(|body| Sent::new(body, running)))
+        }
     });
     let mut served = pin!(shared.http2.serve_connection(TokioIo::new(socket), service));
     let mut finishing = false;

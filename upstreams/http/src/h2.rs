@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::{
     endpoint::Endpoint,
     error::{HttpError, Malformed},
+    hpack::keep_unindexed,
     io::Stream,
     noted::noted,
     pool::Shared,
@@ -129,6 +130,7 @@ fn convert(endpoint: &Endpoint, request: &mut Request<Body>) -> Result<(), HttpE
     for name in [header::CONNECTION, header::UPGRADE, header::TRANSFER_ENCODING] {
         headers.remove(name);
     }
+    keep_unindexed(headers);
     let authority = match headers.remove(header::HOST) {
         None => endpoint.authority().clone(),
         Some(host) if host == *endpoint.host_header() => endpoint.authority().clone(),

@@ -207,13 +207,17 @@ impl Outgoing {
                 }
             }
         }
-        if data.len() > SMALL {
-            self.data = data;
-        } else {
-            self.head.extend_from_slice(&data);
+        self.data = data;
+        self.gather();
+        Ok(())
+    }
+
+    /// Puts small data behind what is in front of it.
+    fn gather(&mut self) {
+        if self.data.len() <= SMALL {
+            self.head.extend_from_slice(&std::mem::take(&mut self.data));
             self.head.extend_from_slice(std::mem::take(&mut self.tail));
         }
-        Ok(())
     }
 
     fn end(&mut self, trailers: Option<&http::HeaderMap>) -> Result<(), WireError> {
@@ -244,6 +248,9 @@ impl Outgoing {
     }
 
     fn poll_write(&mut self, stream: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.data.is_empty() {
+            self.gather();
+        }
         let head = self.head.get(self.at..).unwrap_or_default();
         let stream = Pin::new(stream);
         let written = ready!(if self.data.is_empty() && self.tail.is_empty() {
