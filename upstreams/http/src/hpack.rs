@@ -8,8 +8,8 @@ const UNIQUE: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), Header
 /// Keeps values that do not come again out of the table of what was sent (RFC 7541, 6.2.3): each would put out one that does,
 /// and the encoder would hold it against all of its name that came before.
 pub fn keep_unindexed(headers: &mut HeaderMap) {
-    for name in UNIQUE {
-        if let Some(value) = headers.get_mut(name) {
+    for (name, value) in headers {
+        if UNIQUE.contains(name) {
             value.set_sensitive(true);
         }
     }
