@@ -6,11 +6,17 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Problem, Work};
+use crate::{ACCEPTED, Problem, Work};
 
 const SUBJECT: &str = "measured";
 /// What the stream takes, and keeps the latest of.
 const STORED: &str = "stored";
+
+/// A stream's acknowledgement; what else it says is passed over.
+#[derive(serde::Deserialize)]
+struct Stored {
+    seq: u64,
+}
 
 /// Publishes and flushes.
 pub(crate) struct Publish(Client);
@@ -38,20 +44,21 @@ impl Ask {
 }
 
 impl Work for Publish {
-    async fn send(&self, _: usize, payload: Bytes) -> Result<(), Problem> {
+    async fn send(&self, payload: Bytes) -> Result<Bytes, Problem> {
         self.0.publish(SUBJECT, payload).await?;
-        Ok(self.0.flush().await?)
+        self.0.flush().await?;
+        Ok(ACCEPTED)
     }
 }
 
 impl Work for Ask {
-    async fn send(&self, _: usize, payload: Bytes) -> Result<(), Problem> {
+    async fn send(&self, payload: Bytes) -> Result<Bytes, Problem> {
         let reply = self.client.request(self.subject, payload).await?;
-        if self.subject == STORED {
-            let told: Value = serde_json::from_slice(&reply.payload)?;
-            told.get("seq").ok_or_else(|| format!("no acknowledgement: {told}"))?;
+        if self.subject != STORED {
+            return Ok(reply.payload);
         }
-        Ok(())
+        let told: Stored = serde_json::from_slice(&reply.payload)?;
+        if told.seq == 0 { Err("the stream acknowledged nothing".into()) } else { Ok(ACCEPTED) }
     }
 }
 
