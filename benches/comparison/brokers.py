@@ -1,11 +1,10 @@
-"""Brokers: what the rows of messages send to, and the raw client that sends without a gateway.
+"""Brokers: what the rows of messages send to, and the minimal handler that sends without a gateway.
 
 The programs are target/dist/raw-client, or what $RAW_CLIENT names (benches/raw-clients).
 """
 import socket
 import sys
 
-from .load import Counted
 from .processes import built, free_port
 
 
@@ -13,14 +12,12 @@ def program():
     return built("raw-client", "RAW_CLIENT", "cargo build --profile dist -p callgate-raw-clients")
 
 
-def ask(port, line, seconds):
-    """One line for one line."""
-    with socket.create_connection(("127.0.0.1", port), seconds + 60) as connection:
-        if line:
-            connection.sendall(line.encode())
+def url(port):
+    """Where the broker is: one line for who connects."""
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
         answer = connection.makefile().readline().strip()
     if not answer:
-        sys.exit("the raw client ended; its log is in the folder that it ran in")
+        sys.exit("the broker ended; its log is in the folder that it ran in")
     return answer
 
 
@@ -28,18 +25,14 @@ def start(site, row):
     """Starts the row's broker, and what answers there, on CPU 1; gives the broker's URL."""
     port = free_port()
     # RabbitMQ takes a while, and the port is open once it serves.
-    site.start("broker", [program(), "broker", row.broker, port], port, 1, patience=180)
-    url = ask(port, "", 10)
+    site.start("broker", [program(), "broker", row.broker, port], port, row.load_cpus(), patience=180)
+    told = url(port)
     if row.work == "nats-request":
         port = free_port()
-        site.start("responder", [program(), "respond", url, port], port, 1)
-    return url
+        site.start("responder", [program(), "respond", told, port], port, row.load_cpus())
+    return told
 
 
-def raw(site, port, backend, row):
+def minimal(site, port, backend, row):
+    """hyper's server and the broker's client, and nothing else."""
     return [program(), row.work, backend, port] if row.work else None
-
-
-def load(port, in_flight, seconds):
-    count = int(ask(port, f"{seconds} {in_flight}\n", seconds))
-    return Counted(answers=count, rate=count / seconds, p99=None)

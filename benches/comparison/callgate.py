@@ -47,6 +47,6 @@ def document(site, port, backend, row):
 
 
 def proxy(site, port, backend, row):
-    path = site.folder / "callgate.yaml"
+    path = site.folder / f"callgate-{port}.yaml"
     path.write_text(json.dumps(document(site, port, backend, row)))
-    return [binary(), "run", path, "--workers", "1"]
+    return [binary(), "run", path, "--workers", row.workers]

@@ -68,6 +68,6 @@ def proxy(site, port, backend, row):
     }
     if row.functions:
         cluster["metadata"] = {"filter_metadata": {"com.amazonaws.lambda": {"egress_gateway": True}}}
-    path = site.folder / "envoy.json"
+    path = site.folder / f"envoy-{port}.json"
     path.write_text(json.dumps({"static_resources": {"listeners": [listener(site, port, row)], "clusters": [cluster]}}))
-    return [binary, "-c", path, "--concurrency", "1", "--base-id", str(port), "--log-level", "error"]
+    return [binary, "-c", path, "--concurrency", row.workers, "--base-id", str(port), "--log-level", "error"]

@@ -7,7 +7,6 @@ import socket
 import statistics
 import subprocess
 import time
-from pathlib import Path
 
 from . import callgate, load, nginx
 from .processes import free_port, resident_kib
@@ -21,18 +20,6 @@ def origin(site):
     port = free_port()
     site.start("origin", nginx.origin(site, port, PROXY.body), port, 1)
     return port
-
-
-def tree(pid):
-    """A process with its children."""
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [pid, *(found for child in children for found in tree(child))]
-
-
-def resident(pid):
-    return sum(resident_kib(process) for process in tree(pid))
 
 
 def ask(connection):
@@ -85,7 +72,7 @@ def memory(site, name, connections):
     process = site.start(name, command, port, 0)
     with socket.create_connection(("127.0.0.1", port)) as first:
         ask(first)
-        rest = resident(process.pid)
+        rest = resident_kib(process.pid)
         held = []
         try:
             for _ in range(connections):
@@ -93,7 +80,7 @@ def memory(site, name, connections):
                 ask(held[-1])
             # What rests may take a moment to give back what it does not need.
             time.sleep(3)
-            each = (resident(process.pid) - rest) / connections
+            each = (resident_kib(process.pid) - rest) / connections
         finally:
             for connection in held:
                 connection.close()

@@ -1,9 +1,9 @@
-"""HAProxy, with one thread."""
+"""HAProxy, with one thread for each worker."""
 import shutil
 
 FRAME = """
 global
-  nbthread 1
+  nbthread {workers}
   maxconn 8000
 defaults
   mode http
@@ -41,9 +41,9 @@ def proxy(site, port, backend, row):
             "http-request set-header X-Client %[src]",
         ]
     if row.routes > 1:
-        table = site.folder / "routes.map"
+        table = site.folder / f"routes-{port}.map"
         table.write_text("".join(f"{path} origin\n" for path in row.paths()))
         rules.append(f"use_backend %[path,map({table})]")
-    path = site.folder / "haproxy.cfg"
-    path.write_text(FRAME.format(port=port, backend=backend, bind=bind, rules="\n  ".join(rules)))
+    path = site.folder / f"haproxy-{port}.cfg"
+    path.write_text(FRAME.format(workers=row.workers, port=port, backend=backend, bind=bind, rules="\n  ".join(rules)))
     return [binary, "-f", path, "-db"]

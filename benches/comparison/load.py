@@ -1,10 +1,12 @@
-"""Load: wrk for HTTP/1.1, h2load for HTTP/2. Both run on CPU 1 and end by themselves."""
+"""Load: wrk for HTTP/1.1, h2load for HTTP/2 and for a number of requests. Both end by themselves."""
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6}
+# Where generator and backend run beside gateways of one worker on CPU 0.
+CPU = "1"
 
 
 @dataclass(frozen=True)
@@ -16,18 +18,18 @@ class Counted:
     p99: float | None
 
 
-def run(command, seconds):
+def run(command, seconds, cpu=CPU):
     done = subprocess.run(
-        ["taskset", "-c", "1", *map(str, command)], capture_output=True, text=True, timeout=seconds + 60, check=False
+        ["taskset", "-c", cpu, *map(str, command)], capture_output=True, text=True, timeout=seconds + 60, check=False
     )
     if done.returncode:
         sys.exit(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def wrk(url, connections, seconds, script=None):
+def wrk(url, connections, seconds, script=None, cpu=CPU):
     scripted = ["-s", script] if script else []
-    out = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *scripted, url], seconds)
+    out = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *scripted, url], seconds, cpu)
     if "Non-2xx" in out or "Socket errors" in out:
         sys.exit(f"the load met errors:\n{out}")
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
@@ -38,10 +40,31 @@ def wrk(url, connections, seconds, script=None):
     )
 
 
-def h2load(url, connections, seconds):
-    """HTTP/2 with eight streams on each connection; `connections` counts the requests in flight, as for wrk."""
-    out = run(["h2load", "-t1", f"-c{max(1, connections // 8)}", "-m8", f"-D{seconds}", url], seconds)
+def successes(out):
+    """How many answers h2load counted, all of which have to be successes."""
     statuses = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", out)
     if not statuses or any(int(count) for count in statuses.groups()[1:]):
         sys.exit(f"the load met errors:\n{out}")
-    return Counted(answers=int(statuses[1]), rate=int(statuses[1]) / seconds, p99=None)
+    return int(statuses[1])
+
+
+def h2load(url, connections, seconds, cpu=CPU):
+    """HTTP/2 with eight streams on each connection; `connections` counts the requests in flight, as for wrk."""
+    answers = successes(run(["h2load", "-t1", f"-c{max(1, connections // 8)}", "-m8", f"-D{seconds}", url], seconds, cpu))
+    return Counted(answers=answers, rate=answers / seconds, p99=None)
+
+
+def so_many(row, site, port, connections, requests):
+    """A row's requests by h2load, so many of them and no more."""
+    protocol = [f"-c{max(1, connections // 8)}", "-m8"] if row.http2 else ["--h1", f"-c{connections}"]
+    base = f"{'https' if row.tls else 'http'}://127.0.0.1:{port}"
+    paths = site.folder / "load.paths"
+    paths.write_text("".join(f"{path}\n" for path in row.asked_paths() or ["/data"]))
+    sent = [f"-H{name}: {value}" for name, value in row.sent_headers().items()]
+    if row.sent():
+        (site.folder / "load.body").write_text(row.sent())
+        sent += ["-d", site.folder / "load.body"]
+    # An account of instructions is kept fifty times as slowly as the gateway runs.
+    out = run(["h2load", "-t1", f"-n{requests}", *protocol, *sent, "-B", base, "-i", paths], 600)
+    if successes(out) != requests:
+        sys.exit(f"not all of {requests} requests were answered:\n{out}")

@@ -1,8 +1,9 @@
 """nginx: the backend of all rows, and a contender."""
+import os
 import shutil
 
 FRAME = """
-daemon off; master_process off; worker_processes 1; pid {folder}/{name}.pid; error_log stderr crit;
+daemon off; {processes} pid {folder}/{name}.pid; error_log stderr crit;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 16384; }}
 http {{
@@ -15,10 +16,15 @@ http {{
 """
 
 
-def command(site, name, port, server, outside="", listen=""):
+def command(site, name, port, server, outside="", listen="", workers=1):
+    processes = "master_process off; worker_processes 1;"
+    if workers > 1:
+        # Its workers become nobody, unless they are told not to.
+        processes = f"worker_processes {workers};{' user root;' if os.getuid() == 0 else ''}"
+        listen += " reuseport"
     path = site.folder / f"{name}.conf"
     path.write_text(
-        FRAME.format(folder=site.folder, name=name, port=port, server=server, outside=outside, listen=listen)
+        FRAME.format(processes=processes, folder=site.folder, name=name, port=port, server=server, outside=outside, listen=listen)
     )
     return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", site.folder, "-c", path]
 
@@ -62,4 +68,4 @@ def proxy(site, port, backend, row):
     paths = row.paths() or ["/"]
     exact = "= " if row.routes > 1 else ""
     server = "\n".join(f"location {exact}{path} {{ {passed} }}" for path in paths)
-    return command(site, "nginx", port, server, outside, listen)
+    return command(site, f"nginx-{port}", port, server, outside, listen, row.workers)

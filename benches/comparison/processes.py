@@ -70,22 +70,43 @@ class Site:
         self.running.remove(process)
 
 
+def tree(pid):
+    """A process with its children."""
+    children = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            children += (task / "children").read_text().split()
+        except FileNotFoundError:
+            pass
+    return [pid, *(found for child in children for found in tree(int(child)))]
+
+
 def cpu_ns(pid):
     """The run time of the process and its children, in nanoseconds, by the scheduler's own account."""
     total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-            for child in (task / "children").read_text().split():
-                total += cpu_ns(int(child))
-        except FileNotFoundError:
-            pass
+    for process in tree(pid):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            try:
+                total += int((task / "schedstat").read_text().split()[0])
+            except FileNotFoundError:
+                pass
     return total
 
 
+def ticks(pid):
+    """The run time of the process and its children outside and inside of the kernel, in ticks: sampled, so good for a share."""
+    outside = inside = 0
+    for process in tree(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        outside, inside = outside + int(fields[11]), inside + int(fields[12])
+    return outside, inside
+
+
 def resident_kib(pid):
-    """The resident size of the process, in KiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
+    """The resident size of the process and its children, in KiB."""
+    total = 0
+    for process in tree(pid):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                total += int(line.split()[1])
+    return total

@@ -1,5 +1,7 @@
 """Figures as Markdown."""
+import re
 import statistics
+import sys
 
 
 def median(figures, name):
@@ -7,25 +9,55 @@ def median(figures, name):
     return None if None in values else statistics.median(values)
 
 
-def table(row, measured, options):
-    """`measured`: the figures of each gateway, round by round."""
-    base = "raw client" if "raw client" in measured else "nginx" if "nginx" in measured else "envoy" if "envoy" in measured else next(iter(measured))
-    unit = median(measured[base], "cpu")
+def cell(value, form=".0f"):
+    return "" if value is None else format(value, form)
+
+
+def table(row, measured, calls, options):
+    """`measured`: the figures of each contender, round by round; `calls`: its system calls per request where counted."""
+    gateways = {label: name for label, name, _ in row.contenders()}
+    bases = {label: row.base(gateways[label], label, measured) for label in measured}
+    against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(bases.values()))
+    workers = "one worker" if row.workers == 1 else f"{row.workers} workers"
+    shared = ", on all CPUs of the machine together with the generator and the backend" if row.shared() else ""
     lines = [
         f"### {row.title}",
         "",
-        f"{options.connections} in flight, one worker, {options.rounds} interleaved rounds of {options.seconds} s, "
-        "median (least to most):",
+        f"{options.connections or row.connections} in flight, {workers}{shared}; {options.rounds} interleaved rounds of "
+        f"{options.seconds} s, median (least to most):",
         "",
-        f"| gateway | CPU us/request | x {base} | requests/s | p99 us |",
-        "|---|---|---|---|---|",
+        f"| gateway | CPU us/request | x {against} | in the kernel | system calls | requests/s | p99 us |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, figures in measured.items():
+    for label, figures in measured.items():
         cpu = [figure.cpu for figure in figures]
-        p99 = median(figures, "p99")
+        unit = median(measured[bases[label]], "cpu") if bases[label] in measured else None
+        ratio = None if unit is None else median(figures, "cpu") / unit
         lines.append(
-            f"| {name} | {median(figures, 'cpu'):.1f} ({min(cpu):.1f} to {max(cpu):.1f}) | "
-            f"{median(figures, 'cpu') / unit:.2f} | {median(figures, 'rate'):.0f} | "
-            f"{'' if p99 is None else format(p99, '.0f')} |"
+            f"| {label} | {median(figures, 'cpu'):.1f} ({min(cpu):.1f} to {max(cpu):.1f}) | {cell(ratio, '.2f')} | "
+            f"{cell(median(figures, 'kernel'), '.0%')} | {cell(calls.get(label), '.2f')} | {median(figures, 'rate'):.0f} | "
+            f"{cell(median(figures, 'p99'))} |"
         )
     return "\n".join(lines)
+
+
+def marks(subject):
+    return f"<!-- measured: written by {subject} -->", f"<!-- end of {subject} -->"
+
+
+def put(path, subject, text):
+    """Puts text into a file, between the marks of what has measured it."""
+    begin, end = marks(subject)
+    document = path.read_text()
+    if begin not in document or end not in document:
+        sys.exit(f"{path} has no lines {begin} and {end}")
+    before, after = document.split(begin)[0], document.split(end)[1]
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def standing(path, subject):
+    """The sections that a file has between the marks, by title."""
+    begin, end = marks(subject)
+    between = path.read_text().partition(begin)[2].partition(end)[0]
+    sections = re.split(r"^### ", between, flags=re.MULTILINE)[1:]
+    return {section.partition("\n")[0]: f"### {section.strip()}" for section in sections}
