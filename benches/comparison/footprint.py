@@ -1,18 +1,14 @@
-"""What a gateway takes beside CPU time: time to start, memory, latency at a fixed rate, and what a reload costs others."""
-import http.client
-import json
+"""What a gateway takes beside CPU time: time to start, memory, latency at a fixed rate."""
 import math
-import os
 import socket
 import statistics
 import subprocess
 import time
 
-from . import callgate, load, nginx
+from . import load, nginx
 from .processes import free_port, resident_kib
-from .rows import GATEWAYS, ROWS
+from .rows import GATEWAYS, PROXY
 
-PROXY = ROWS["proxy"]
 REQUEST = b"GET /data HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -88,14 +84,18 @@ def memory(site, name, connections):
 
 
 def at_rate(site, port, rate, seconds, connections=64):
-    """Latencies in microseconds, sorted, of requests that come at a fixed rate however long answers take."""
+    """Latencies in microseconds, sorted, of requests that come at a fixed rate however long answers take.
+
+    Each connection has its own rhythm. They begin one after the other, within the time that lies between two requests of one,
+    as all of them would send at the same moments otherwise, and most of a latency would be the wait for each other.
+    """
     log = site.folder / "latencies.tsv"
     log.unlink(missing_ok=True)
     each = max(1, math.ceil(rate / connections))
+    begin = max(1, math.ceil(connections * each / 1000))
     url = f"http://127.0.0.1:{port}/data"
-    load.run(
-        ["h2load", "--h1", "-t1", f"-c{connections}", f"--rps={each}", f"-D{seconds}", f"--log-file={log}", url], seconds
-    )
+    paced = [f"--rps={each}", f"-n{each * seconds * connections}", f"-r{begin}", "--rate-period=1ms"]
+    load.run(["h2load", "--h1", "-t1", f"-c{connections}", *paced, f"--log-file={log}", url], seconds)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     wrong = [row for row in rows if row[1] != "200"]
     if wrong or not rows:
@@ -123,46 +123,3 @@ def fixed_rate(site, names, part, seconds, rounds):
             latencies = at_rate(site, port, rate, seconds)
             found[name].append([percentile(latencies, part) for part in (0.5, 0.99, 0.999)])
     return rate, {name: [statistics.median(column) for column in zip(*rows)] for name, rows in found.items()}
-
-
-def reload(site, routes, rate, seconds):
-    """Milliseconds of reloading so many routes, and the latencies of others with and without reloads."""
-    row = ROWS["routes"]
-    backend, port, admin = origin(site), free_port(), free_port()
-    document = callgate.document(site, port, backend, row)
-    paths = [f"/r{number}/data" for number in range(routes - 1)] + ["/data"]
-    document["routes"] = [{"match": path, "to": "origin"} for path in paths]
-    document["admin"] = {"address": f"127.0.0.1:{admin}"}
-    path = site.folder / "callgate.yaml"
-    path.write_text(json.dumps(document))
-    site.start("callgate", [callgate.binary(), "run", path, "--workers", "1"], port, 0)
-    calm = at_rate(site, port, rate, seconds)
-    taken = []
-    command = ["taskset", "-c", "1", "h2load", "--h1", "-t1", "-c16", f"--rps={max(1, rate // 16)}", f"-D{seconds}"]
-    log = site.folder / "reloading.tsv"
-    others = subprocess.Popen(
-        [*command, f"--log-file={log}", f"http://127.0.0.1:{port}/data"], stdout=subprocess.DEVNULL
-    )
-    end = time.monotonic() + seconds - 1
-    while time.monotonic() < end:
-        document["routes"][0]["match"] = f"/reload{len(taken)}"
-        path.write_text(json.dumps(document))
-        began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=30)
-        connection.request("POST", "/reload")
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"the reload is answered {answer.status}: {text[:500]!r}")
-        taken.append((time.monotonic() - began) * 1e3)
-        time.sleep(0.5)
-    others.wait()
-    rows = [line.split("\t") for line in log.read_text().splitlines()]
-    if any(row[1] != "200" for row in rows):
-        raise SystemExit("a request failed during a reload")
-    return statistics.median(taken), calm, sorted(int(row[2]) for row in rows)
-
-
-def size():
-    return os.stat(callgate.binary()).st_size
-

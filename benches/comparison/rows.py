@@ -181,3 +181,4 @@ ROWS = {
                 work="amqp", to=(("routing_key", "measured"),), only=MESSAGES),
     "lambda": Row("Lambda function, API Gateway event and reply", body=REPLY, functions=True),
 }
+PROXY = ROWS["proxy"]
