@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
 
-use crate::{edge::is_no_trailer, metrics::Meter, snapshot::Snapshot};
+use crate::{edge::is_no_trailer, metrics::Meter, observe::Streaming};
 
 /// Any error behind a failure, for the log.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -73,7 +72,8 @@ pub struct Body(Inner);
 struct Stream {
     body: Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>,
     meter: Option<Meter>,
-    snapshot: Option<Arc<Snapshot>>,
+    /// The request that it answers.
+    answers: Option<Box<Streaming>>,
 }
 
 #[derive(Default)]
@@ -177,13 +177,14 @@ impl Body {
     }
 
     fn streaming(body: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
-        Self(Inner::Streaming(Stream { body: Box::pin(body), meter: None, snapshot: None }))
+        Self(Inner::Streaming(Stream { body: Box::pin(body), meter: None, answers: None }))
     }
 
-    /// Keeps a snapshot until the body has ended: what streams may come from one of its upstreams.
-    pub(crate) fn keep(&mut self, kept: Arc<Snapshot>) {
+    /// Says which request it answers: whose configuration stays until the body has ended, as what streams may come from one
+    /// of its upstreams, and who is told where it breaks off.
+    pub(crate) fn answer(&mut self, request: Box<Streaming>) {
         if let Inner::Streaming(stream) = &mut self.0 {
-            stream.snapshot = Some(kept);
+            stream.answers = Some(request);
         }
     }
 
@@ -280,8 +281,10 @@ impl HttpBody for Body {
             }
             Inner::Streaming(stream) => {
                 let frame = ready!(stream.body.as_mut().poll_frame(cx));
-                if frame.is_none() {
-                    self.0 = Inner::Empty;
+                match &frame {
+                    None => self.0 = Inner::Empty,
+                    Some(Err(error)) => drop(stream.answers.take().inspect(|request| request.is_cut(error))),
+                    Some(Ok(_)) => {}
                 }
                 Poll::Ready(frame)
             }

@@ -35,6 +35,7 @@ fn measured(measured: &Measured) -> Value {
         "statuses": statuses.collect::<Map<_, _>>(),
         "errors": codes(&totals.errors),
         "replies": totals.replies, "given_up": totals.given_up, "failed_calls": codes(&totals.failed_calls),
+        "cut": codes(&totals.cut),
         "whole": totals.whole.buckets(), "gateway": totals.gateway.buckets(), "upstream_time": totals.upstream.buckets(),
     })
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 mod access_log;
+mod cut;
 mod dashboard;
 mod endpoints;
 mod exposition;

@@ -108,8 +108,11 @@ impl Gateway {
             if head_only {
                 drop_body(&mut response);
             }
+            let streaming = observation.streaming(&response, &snapshot);
             let mut response = observation.finish(response, spent);
-            response.body_mut().keep(snapshot);
+            if let Some(streaming) = streaming {
+                response.body_mut().answer(streaming);
+            }
             response
         }
     }

@@ -31,6 +31,14 @@ pub(super) fn requests(to: &mut Exposition, measured: &[Measured]) {
         |totals| codes(&totals.errors),
         "error",
     );
+    counts(
+        to,
+        measured,
+        "callgate_replies_cut_total",
+        "Replies that broke off when their head was with the client.",
+        |totals| codes(&totals.cut),
+        "error",
+    );
     let family = to.family("callgate_requests_in_flight", Type::Gauge, "Requests whose reply has not ended.");
     for Measured { labels, totals } in measured {
         family.value(&row(labels), totals.in_flight());

@@ -16,6 +16,7 @@ mod spent;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::SystemTime,
 };
 
 pub use exposition::{Exposition, Family, Number, Sample, Type};
@@ -30,7 +31,7 @@ pub(crate) use spent::{spend, spending};
 
 use recent::Recent;
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, request_id::RequestId, respond::Code};
 
 /// What was counted of a route's requests to an upstream, all workers together.
 #[derive(Debug, Clone)]
@@ -75,8 +76,9 @@ impl Metrics {
         &self.unmatched
     }
 
-    pub(crate) fn keep(&self, failure: RecentFailure) {
-        self.recent.keep(failure);
+    /// Keeps a failure for operators. The reason outlives the configuration, which alone knows what must not be shown of it.
+    pub(crate) fn failed(&self, request_id: RequestId, labels: Option<Labels>, code: Code, reason: String) {
+        self.recent.keep(RecentFailure { at: SystemTime::now(), request_id, labels, code, reason });
     }
 
     fn measured(&self) -> Vec<Measured> {

@@ -47,6 +47,7 @@ struct Cells {
     replies: AtomicU64,
     failed_calls: [AtomicU64; CODES],
     given_up: AtomicU64,
+    cut: [AtomicU64; CODES],
     whole: Histogram,
     gateway: Histogram,
     upstream_head: Histogram,
@@ -104,6 +105,11 @@ impl Series {
         cells.upstream_head.record(after);
     }
 
+    /// A reply broke off when its head was with the client.
+    pub(crate) fn cut(&self, error: Code) {
+        count(&self.cells.mine().cut[error as usize]);
+    }
+
     /// The last byte of the upstream's reply came, or nobody wants it any more.
     pub(crate) fn reply_ended(&self, whole: Duration) {
         self.cells.mine().upstream.record(whole);
@@ -139,6 +145,8 @@ pub struct Totals {
     pub failed_calls: [u64; CODES],
     /// Calls that were given up before the upstream replied.
     pub given_up: u64,
+    /// Replies that broke off when their head was with the client, in the order of [`Code::ALL`].
+    pub cut: [u64; CODES],
     /// From the request's head to the end of its reply.
     pub whole: Durations,
     /// From the request's head to its reply's, less what the upstream took.
@@ -168,6 +176,7 @@ impl Totals {
         add(&mut self.statuses, &cells.statuses);
         add(&mut self.errors, &cells.errors);
         add(&mut self.failed_calls, &cells.failed_calls);
+        add(&mut self.cut, &cells.cut);
         self.replies += cells.replies.load(Relaxed);
         self.given_up += cells.given_up.load(Relaxed);
         self.begun += cells.begun.load(Relaxed);

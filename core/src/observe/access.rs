@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use http::{StatusCode, request::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::{Level, enabled, info};
 
-use super::{AccessLine, AccessSink, Observers, Traced, log_failure};
+use super::{AccessLine, AccessSink, Observers, Streaming, Traced, cut, log_failure};
 use crate::{
     body::{Body, BodyError},
     document::Masks,
@@ -21,7 +21,7 @@ use crate::{
     failure::Failure,
     gateway::{Destination, Recorder, Route},
     invocation::{Origin, Response, RouteInfo, Who},
-    metrics::{Meter, Metrics, RecentFailure, Series},
+    metrics::{Meter, Metrics, Series},
     policy::{Asked, End},
     request_id::RequestId,
     respond::Code,
@@ -153,19 +153,21 @@ impl<'s> Observation<'s> {
         }
     }
 
+    /// What is to be told of the reply if it breaks off, where it streams.
+    pub(crate) fn streaming(&self, response: &Response, snapshot: &Arc<Snapshot>) -> Option<Box<Streaming>> {
+        response.body().as_bytes().is_none().then(|| {
+            let series = self.open.series.unwrap_or_else(|| self.metrics.unmatched());
+            Box::new(Streaming { snapshot: Arc::clone(snapshot), id: self.id, series: Arc::clone(series) })
+        })
+    }
+
     fn masked(&self, reason: String) -> String {
         self.masks.text(&reason).unwrap_or(reason)
     }
 
     /// What is kept outlives the configuration, which alone knows what must not be shown of it.
     fn keep(&self, code: Code, reason: String) {
-        self.metrics.keep(RecentFailure {
-            at: SystemTime::now(),
-            request_id: self.id,
-            labels: self.open.series.map(|series| series.labels().clone()),
-            code,
-            reason,
-        });
+        self.metrics.failed(self.id, self.open.series.map(|series| series.labels().clone()), code, reason);
     }
 
     /// The head is on its way, and calls took so much of the time. The access line is written when the body has ended
@@ -225,7 +227,10 @@ impl HttpBody for Watched {
         match &frame {
             None => self.ended = true,
             Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(_)) => self.broken = true,
+            Some(Err(error)) => {
+                self.broken = true;
+                self.logged.line.error = cut::code(error).as_str();
+            }
         }
         Poll::Ready(frame)
     }

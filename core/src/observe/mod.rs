@@ -1,11 +1,13 @@
 //! What is seen of a request: its span, the access line when its body ends, and the log of a failure.
 
 mod access;
+mod cut;
 mod failure;
 mod line;
 mod span;
 
 pub(crate) use access::{Observation, Reshaped};
+pub(crate) use cut::Streaming;
 pub(crate) use failure::log_failure;
 pub use line::{AccessLine, AccessSink};
 pub use span::{Attribute, Span, SpanSide, TraceSink};

@@ -75,7 +75,7 @@ impl Link {
             read: Arrived::default(),
             names: Names::default(),
             seen: 0,
-            out: Outgoing::over(false),
+            out: Outgoing::of_answers(),
             intake: None,
             to_ask: false,
             passed: 0,
@@ -267,7 +267,7 @@ impl Link {
     /// Gives back all memory that a connection without a request does not need.
     pub(super) fn give_back(&mut self) {
         self.read = Arrived::default();
-        self.out = Outgoing::over(false);
+        self.out = Outgoing::of_answers();
         self.names = Names::default();
     }
 

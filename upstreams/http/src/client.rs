@@ -150,7 +150,7 @@ impl HttpClient {
             } else if let Some(mut connection) = pool::take(&key) {
                 let may_repeat = is_idempotent(request.method());
                 match connection.link.exchange(&mut request, upgrade.is_some()).await {
-                    Ok(head) => return Ok(self.receive(connection, head, &mut upgrade)),
+                    Ok(head) => return self.receive(endpoint, connection, head, &mut upgrade),
                     Err(lost) => {
                         if let Err(error) = failed(endpoint, lost, may_repeat) {
                             return Err(error.into());
@@ -198,7 +198,7 @@ impl HttpClient {
                         (HttpError::broken(endpoint.authority(), Broken::Closed, true), Some(request))
                     } else {
                         match connection.link.exchange(&mut request, upgrade.is_some()).await {
-                            Ok(head) => return Ok(self.receive(connection, head, upgrade)),
+                            Ok(head) => return self.receive(endpoint, connection, head, upgrade),
                             Err(lost) => match failed(endpoint, lost, false) {
                                 Ok(error) => (error, Some(request)),
                                 Err(error) => (error, None),
@@ -323,18 +323,20 @@ impl HttpClient {
     /// The reply, whose head has come.
     fn receive(
         &self,
+        endpoint: &Endpoint,
         connection: Box<Connection>,
         mut head: response::Parts,
         upgrade: &mut Option<Upgrade>,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Failure> {
         // Over HTTP/1.0 a streamed body could not be sent on.
         head.version = Version::HTTP_11;
         if let Some(client) = upgrade.take_if(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
             let (stream, early) = connection.link.into_stream();
             client.join(&self.0.shared.context, stream, early);
-            return Response::from_parts(head, Body::empty());
+            return Ok(Response::from_parts(head, Body::empty()));
         }
-        Response::from_parts(head, h1::receive(connection))
+        let body = h1::receive(connection).map_err(|error| HttpError::broken(endpoint.authority(), error, false))?;
+        Ok(Response::from_parts(head, body))
     }
 }
 

@@ -21,13 +21,16 @@ struct ReplyBody {
 type Early = Result<Frame<Bytes>, BodyError>;
 
 /// Takes the body of a reply off a connection. A body that has come whole with its head is done with at once.
-pub(crate) fn receive(connection: Box<Connection>) -> Body {
+///
+/// # Errors
+/// It is broken before any of it, so that the reply is none.
+pub(crate) fn receive(connection: Box<Connection>) -> Result<Body, Broken> {
     if connection.link.is_uploading() {
-        return drive_alone(connection);
+        return Ok(drive_alone(connection));
     }
     let mut early = [None, None];
     let mut connection = Some(connection);
-    for place in &mut early {
+    for (index, place) in early.iter_mut().enumerate() {
         let Some(link) = connection.as_mut().map(|connection| &mut connection.link) else {
             break;
         };
@@ -40,6 +43,7 @@ pub(crate) fn receive(connection: Box<Connection>) -> Body {
                     end(&mut connection);
                 }
             }
+            Poll::Ready(Some(Err(error))) if index == 0 => return Err(error),
             Poll::Ready(Some(Err(error))) => {
                 *place = Some(Err(cut(error)));
                 connection = None;
@@ -47,13 +51,13 @@ pub(crate) fn receive(connection: Box<Connection>) -> Body {
             Poll::Ready(None) => end(&mut connection),
         }
     }
-    match early {
+    Ok(match early {
         [None, None] if connection.is_none() => Body::empty(),
         [Some(Ok(frame)), None] if connection.is_none() && frame.is_data() => {
             frame.into_data().map_or_else(|_| Body::empty(), Body::from)
         }
         early => Body::new(ReplyBody { early, connection }),
-    }
+    })
 }
 
 /// The reply is complete.

@@ -46,6 +46,8 @@ pub struct Outgoing {
     failure: Option<WireError>,
     /// A write that fails may have sent some of it.
     is_buffered: bool,
+    /// The head goes out whatever becomes of the body.
+    is_answer: bool,
     /// What was written may lie in TLS's buffer.
     unflushed: bool,
 }
@@ -74,9 +76,14 @@ enum Rest {
 }
 
 impl Outgoing {
-    /// For a stream that keeps what is written for a while, as TLS does, if `is_buffered`.
+    /// For requests, over a stream that keeps what is written for a while, as TLS does, if `is_buffered`.
     pub fn over(is_buffered: bool) -> Self {
         Self { is_buffered, ..Self::default() }
+    }
+
+    /// For answers. Who waits for one is not left without a word where its body fails.
+    pub fn of_answers() -> Self {
+        Self { is_answer: true, ..Self::default() }
     }
 
     /// A message begins. Its head, or an interim one, is to be written to the end of what this gives.
@@ -146,7 +153,7 @@ impl Outgoing {
     /// What came before a failure is still written.
     fn fill_or_fail(&mut self, cx: &mut Context<'_>) -> Result<bool, WireError> {
         let filled = self.fill(cx);
-        if filled.is_err() && self.has_taken {
+        if filled.is_err() && (self.has_taken || self.is_answer) {
             self.body = Rest::Nothing;
             self.failure = filled.err();
             return Ok(false);
@@ -386,7 +393,12 @@ mod tests {
         assert_eq!(writes, [b"HEAD\r\n3\r\nxxx\r\n".to_vec()]);
         let (writes, ended) = written(Content::Chunked(there(vec![failure()]), Vec::new()));
         assert!(matches!(ended, Some(Err(WireError::Body(_)))));
-        assert!(writes.is_empty(), "a head without anything behind it");
+        assert!(writes.is_empty(), "a request of which nothing can be sent");
+        let (mut out, mut stream) = (Outgoing::of_answers(), Writes::default());
+        out.begin(Content::Chunked(there(vec![failure()]), Vec::new())).extend_from_slice(b"HEAD\r\n");
+        let ended = poll_fn(|cx| out.poll(&mut stream, cx)).now_or_never();
+        assert!(matches!(ended, Some(Err(WireError::Body(_)))));
+        assert_eq!(stream.0, [b"HEAD\r\n".to_vec()]);
     }
 
     #[test]
