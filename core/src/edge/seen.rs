@@ -24,6 +24,12 @@ fn is_ours(name: &str) -> bool {
     name.strip_prefix("callgate").is_some_and(|rest| rest.starts_with(['-', '_']))
 }
 
+/// What frames a message under a name that CGI-like servers take for it: they would read another message than the gateway
+/// sends.
+fn is_framing_in_disguise(name: &str) -> bool {
+    matches!(name, "content_length" | "transfer_encoding")
+}
+
 impl Seen {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut seen = Self::default();
@@ -40,8 +46,13 @@ impl Seen {
                     let name = name.as_str();
                     match name.as_bytes() {
                         [b'x', ..] => seen.claims |= is_claim(name),
-                        [b't', ..] => seen.trace |= is_trace(name),
-                        [b'c' | b'k' | b'p', ..] => seen.own |= is_of_connection(name) || is_ours(name),
+                        [b't', ..] => {
+                            seen.trace |= is_trace(name);
+                            seen.own |= is_framing_in_disguise(name);
+                        }
+                        [b'c' | b'k' | b'p', ..] => {
+                            seen.own |= is_of_connection(name) || is_ours(name) || is_framing_in_disguise(name);
+                        }
                         _ => {}
                     }
                 }
@@ -53,7 +64,10 @@ impl Seen {
 
 /// Whether a request's header is taken off by [`Seen::own`].
 pub(super) fn is_own(name: &HeaderName) -> bool {
-    matches!(*name, header::TE | header::EXPECT) || is_of_one_connection(name) || is_ours(name.as_str())
+    matches!(*name, header::TE | header::EXPECT)
+        || is_of_one_connection(name)
+        || is_ours(name.as_str())
+        || is_framing_in_disguise(name.as_str())
 }
 
 /// Whether a header always belongs to one connection (RFC 9110, 7.6.1).
@@ -126,6 +140,8 @@ mod tests {
             "expect",
             "callgate-reason",
             "callgate_reason",
+            "content_length",
+            "transfer_encoding",
         ] {
             assert!(seen(name).own && is_own(&name.parse().unwrap()), "{name}");
         }
