@@ -213,6 +213,141 @@ fn what_is_closed_says_so_where_somebody_has_to_write() {
     assert!(!left.contains("EVERYONE"), "{left}");
 }
 
+/// The document that is made of a text, and what is left; it is valid.
+fn made(from: &str, text: &str) -> (Value, String) {
+    let folder = configured(text);
+    let done = ran(callgate(&["import", from, "callgate.yaml", "--output", "json"]).current_dir(folder.path()));
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
+    let told: Value = serde_json::from_str(&done.out).expect("JSON");
+    (told["configuration"].clone(), left(&told))
+}
+
+#[test]
+fn options_of_what_is_taken_over_are_told_where_they_are_not() {
+    for (from, text, expected) in [
+        (
+            "kong",
+            r#"
+_format_version: "3.0"
+services:
+  - name: a
+    url: http://a.example.com
+    routes: [{name: a, paths: [/a]}]
+    plugins:
+      - {name: rate-limiting, config: {minute: 6, month: 90, policy: redis, redis_host: r.example.com, error_code: 429}}
+      - {name: cors, config: {origins: ["*"], preflight_continue: true, private_network: false}}
+      - {name: request-size-limiting, config: {allowed_payload_size: 2, require_content_length: true}}
+"#,
+            "the plugin `rate-limiting`: `month`|the plugin `cors`: `preflight_continue`|: `require_content_length`",
+        ),
+        (
+            "krakend",
+            r#"{"version": 3, "timeout": "1.5s", "host": ["http://a.example.com"], "endpoints": [
+                {"endpoint": "/a", "backend": [{"url_pattern": "/a"}], "concurrent_calls": 3, "extra_config":
+                    {"qos/ratelimit/router": {"max_rate": 0.5, "client_max_rate": 5, "strategy": "header", "key": "x-id"}}},
+                {"endpoint": "/b/{name}", "backend": [{"host": ["http://dummy"], "url_pattern": "/",
+                    "extra_config": {"backend/lambda": {"function_param_name": "Name", "region": "eu-west-1"}}}]}],
+                "extra_config": {"security/cors": {"allow_origins": ["*"], "allow_private_network": true, "debug": false}}}"#,
+            "the timeout \"1.5s\"|GET /a: `concurrent_calls`|`max_rate`|`strategy`|`key`|`output_encoding` other than|GET /b/{name} is left out: a client names|`allow_private_network`",
+        ),
+        (
+            "gloo",
+            r"
+kind: Upstream
+metadata: {name: a}
+spec: {static: {hosts: [{addr: a.example.com, port: 80, healthCheckConfig: {path: /up}}], autoSniRewrite: true}}
+---
+kind: Upstream
+metadata: {name: b}
+spec: {kube: {serviceName: b, serviceNamespace: shop, servicePort: 80, selector: {version: v2}}}
+---
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  virtualHost:
+    domains: ['*']
+    routes:
+      - matchers: [{prefix: /a}]
+        routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: a}}, options: {headerManipulation: {}, x: 1}}]}}
+        options: {retries: {numRetries: 2, retryOn: 5xx, perTryTimeout: 1s}}
+      - {matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: b}}}}
+",
+            "`healthCheckConfig`|its `static`: `autoSniRewrite`|its `kube`: `selector`|one of its destinations: `options`|its `retries`: `perTryTimeout`",
+        ),
+        (
+            "api-gateway",
+            r"
+openapi: 3.0.1
+paths:
+  /a:
+    post:
+      x-amazon-apigateway-request-validator: all
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        uri: arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:a/invocations
+        requestParameters: {integration.request.header.tenant: method.request.header.origin}
+",
+            "POST /a: `x-amazon-apigateway-request-validator`|POST /a: its parameter: `integration.request.header.tenant`",
+        ),
+    ] {
+        let (_, left) = made(from, text);
+        for expected in expected.split('|') {
+            assert!(left.contains(expected), "{from}: {expected} is lost: {left}");
+        }
+        for usual in ["`error_code`", "`private_network`", "`debug`", "`redis_host`"] {
+            assert!(!left.contains(usual), "{from}: {usual} is no news: {left}");
+        }
+    }
+}
+
+#[test]
+fn functions_get_the_event_that_they_got_there() {
+    let (kong, _) = made(
+        "kong",
+        r#"
+_format_version: "3.0"
+routes:
+  - name: a
+    paths: [/a]
+    plugins: [{name: aws-lambda, config: {function_name: a, aws_region: eu-west-1, awsgateway_compatible: true,
+      awsgateway_compatible_payload_version: "2.0", is_proxy_integration: true}}]
+"#,
+    );
+    assert_eq!(kong["routes"][0]["to"]["payload"], "apigateway_v2");
+    assert!(kong["routes"][0]["to"]["reply"].is_null(), "as it is for that payload");
+    let (krakend, left) = made(
+        "krakend",
+        r#"{"version": 3, "endpoints": [{"endpoint": "/a", "backend": [
+            {"extra_config": {"backend/lambda": {"function_name": "a", "region": "eu-west-1", "max_retries": 2}}}]}]}"#,
+    );
+    assert_eq!(krakend["routes"][0]["to"]["payload"], "raw");
+    assert!(left.contains("GET /a: the event of its function was its parameters"), "{left}");
+    assert!(left.contains("GET /a: its `backend/lambda`: `max_retries`"), "{left}");
+    let (gloo, _) = made(
+        "gloo",
+        r"
+kind: Upstream
+metadata: {name: f}
+spec: {aws: {region: eu-west-1, lambdaFunctions: [{logicalName: a, lambdaFunctionName: a-prod}]}}
+---
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  virtualHost:
+    routes:
+      - {matchers: [{exact: /a}], routeAction: {single: {upstream: {name: f}, destinationSpec: {aws: {logicalName: a}}}}}
+      - matchers: [{exact: /b}]
+        routeAction: {single: {upstream: {name: f}, destinationSpec: {aws: {logicalName: a, wrapAsApiGateway: true, unwrapAsApiGateway: true}}}}
+      - matchers: [{exact: /c}]
+        routeAction: {single: {upstream: {name: f}, destinationSpec: {aws: {logicalName: a, unwrapAsAlb: true}}}}
+",
+    );
+    let to = |index: usize| &gloo["routes"][index]["to"];
+    assert_eq!(*to(0), json!({"upstream": "f", "function": "a", "payload": "raw"}));
+    assert_eq!(*to(1), json!({"upstream": "f", "function": "a", "payload": "apigateway_v1"}));
+    assert_eq!(*to(2), json!({"upstream": "f", "function": "a", "payload": "raw", "reply": "http"}));
+}
+
 #[test]
 fn a_route_that_is_left_out_no_longer_stands_before_broader_ones_and_that_is_told() {
     let (yaml, _) = imported("kong", "kong-export.yaml");

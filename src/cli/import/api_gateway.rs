@@ -66,6 +66,10 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
         "contentHandling",
     ];
     draft.left_fields(&format!("{of}, its integration"), integration, &taken);
+    let extensions = operation.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let others = extensions.filter(|name| !name.starts_with("x-amazon-apigateway-"));
+    let taken: Vec<_> = others.chain([INTEGRATION, "x-amazon-apigateway-auth"]).collect();
+    draft.left_fields(of, operation, &taken);
     let (matching, path) = match path {
         "/$default" | "$default" => (Matching::Prefix, "/".to_owned()),
         path => (Matching::Exact, path.to_owned()),
@@ -84,6 +88,7 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
             let payload = if first { "apigateway_v1" } else { "apigateway_v2" };
             let upstream = draft.upstream("functions", json!({"lambda": region}));
             route.insert("to".to_owned(), json!({"upstream": upstream, "function": name, "payload": payload}));
+            draft.left_fields(&format!("{of}: its parameter"), &integration["requestParameters"], &[]);
         }
         ("http_proxy", _) if uri.contains("://") => http(of, &uri, integration, methods, &mut route, draft),
         ("mock", _) if methods == ["OPTIONS"] => {

@@ -55,6 +55,14 @@ impl Draft {
         }
     }
 
+    /// Notes the fields of what was taken over that were not, but for those with the value that they have where nobody chose one.
+    pub(super) fn left_unusual(&mut self, of: &str, object: &Value, taken: &[&str], usual: &[(&str, Value)]) {
+        let is_usual = |(field, value): &&(&str, Value)| object[*field] == *value;
+        let usual = usual.iter().filter(is_usual).map(|(field, _)| *field);
+        let taken: Vec<_> = taken.iter().copied().chain(usual).collect();
+        self.left_fields(of, object, &taken);
+    }
+
     /// Closes what the policies belong to, because of what decides there who is let in: everyone is answered 401 until somebody
     /// writes an `auth`. Open it would serve those whom it never served.
     pub(super) fn close(&mut self, of: &str, because: &str, policies: &mut Map<String, Value>) {

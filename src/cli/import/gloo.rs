@@ -35,9 +35,12 @@ fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
     }
     let mut functions = BTreeMap::new();
     let upstream = if let Some(region) = spec["aws"]["region"].as_str() {
-        draft.left(format!(
-            "{of}: its `secretRef`; credentials are found as AWS's own tools find them, or written as references"
-        ));
+        if spec["aws"]["secretRef"].is_object() {
+            draft.left(format!(
+                "{of}: its `secretRef`; credentials are found as AWS's own tools find them, or written as references"
+            ));
+        }
+        draft.left_fields(&format!("{of}: its `aws`"), &spec["aws"], &["region", "secretRef", "lambdaFunctions"]);
         for function in spec["aws"]["lambdaFunctions"].as_array().into_iter().flatten() {
             let at = function["lambdaFunctionName"].as_str().unwrap_or_default();
             let mut target = Map::from_iter([("name".to_owned(), at.into())]);
@@ -46,7 +49,11 @@ fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
         }
         json!({"lambda": {"region": region}, "functions": functions})
     } else if spec["static"].is_object() {
+        draft.left_fields(&format!("{of}: its `static`"), &spec["static"], &["hosts", "useTls"]);
         let hosts = spec["static"]["hosts"].as_array().into_iter().flatten();
+        for host in hosts.clone() {
+            draft.left_fields(&format!("{of}: its host {}", host["addr"]), host, &["addr", "port"]);
+        }
         // Where nothing is said of TLS, the port says it there too.
         let secure = hosts.clone().any(|host| host["port"] == 443) && spec["static"]["useTls"] != false;
         let scheme = if spec["static"]["useTls"] == true || secure || ssl { "https" } else { "http" };
@@ -55,6 +62,8 @@ fn upstream(name: &str, spec: &Value, known: &mut Known, draft: &mut Draft) {
             .collect();
         json!({"rest": with_http2(json!({"endpoints": urls}), spec)})
     } else if let Some(service) = spec["kube"]["serviceName"].as_str() {
+        let taken = ["serviceName", "serviceNamespace", "servicePort"];
+        draft.left_fields(&format!("{of}: its `kube`"), &spec["kube"], &taken);
         let namespace = spec["kube"]["serviceNamespace"].as_str().unwrap_or("default");
         let port = spec["kube"]["servicePort"].as_u64().unwrap_or(80);
         let scheme = if ssl { "https" } else { "http" };
@@ -188,18 +197,16 @@ fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Op
             return None;
         };
         let spec = &destination["destinationSpec"];
-        let function = spec["aws"]["logicalName"].as_str();
         draft.left_fields(&format!("{of}, its destination"), spec, &["aws"]);
-        draft.left_fields(&format!("{of}, its function"), &spec["aws"], &["logicalName"]);
         draft.left_fields(&format!("{of}, its destination"), destination, &["upstream", "destinationSpec"]);
-        if let Some(function) = function.filter(|function| !functions.contains_key(*function)) {
-            draft.left(format!("{of}: the function {function}, which its upstream does not have"));
-            return None;
+        match spec["aws"]["logicalName"].as_str() {
+            Some(function) if !functions.contains_key(function) => {
+                draft.left(format!("{of}: the function {function}, which its upstream does not have"));
+                None
+            }
+            Some(_) => Some(called(of, here, &spec["aws"], draft)),
+            None => Some(here.as_str().into()),
         }
-        Some(match function.filter(|function| functions.contains_key(*function)) {
-            Some(function) => format!("{here}/{function}").into(),
-            None => here.as_str().into(),
-        })
     };
     if action["single"].is_object() {
         return one(&action["single"]);
@@ -208,15 +215,45 @@ fn destination(of: &str, action: &Value, known: &Known, draft: &mut Draft) -> Op
     let weighted: Option<Vec<_>> = destinations
         .iter()
         .map(|entry| {
-            let to = one(&entry["destination"])?;
-            let (upstream, function) = to.as_str()?.split_once('/').map_or((to.as_str()?, None), |(u, f)| (u, Some(f)));
-            let mut made = Map::from_iter([("upstream".to_owned(), Value::from(upstream))]);
-            made.extend(function.map(|function| ("function".to_owned(), function.into())));
+            let mut made = match one(&entry["destination"])? {
+                Value::Object(made) => made,
+                upstream => Map::from_iter([("upstream".to_owned(), upstream)]),
+            };
             made.insert("weight".to_owned(), entry["weight"].clone());
             Some(Value::Object(made))
         })
         .collect();
+    for entry in destinations {
+        draft.left_fields(&format!("{of}, one of its destinations"), entry, &["destination", "weight"]);
+    }
     weighted.map(Value::Array)
+}
+
+/// A function of Lambda with what it gets and gives there: the body alone, unless something is wrapped around it.
+fn called(of: &str, upstream: &str, aws: &Value, draft: &mut Draft) -> Value {
+    let taken = [
+        "logicalName",
+        "wrapAsApiGateway",
+        "unwrapAsApiGateway",
+        "unwrapAsAlb",
+        "responseTransformation",
+        "invocationStyle",
+    ];
+    draft.left_fields(&format!("{of}, its function"), aws, &taken);
+    let wrapped = aws["wrapAsApiGateway"] == true;
+    let unwrapped =
+        ["unwrapAsApiGateway", "unwrapAsAlb", "responseTransformation"].into_iter().any(|field| aws[field] == true);
+    let mut called = Map::new();
+    called.insert("upstream".to_owned(), upstream.into());
+    called.insert("function".to_owned(), aws["logicalName"].clone());
+    called.insert("payload".to_owned(), if wrapped { "apigateway_v1" } else { "raw" }.into());
+    if wrapped != unwrapped {
+        called.insert("reply".to_owned(), if unwrapped { "http" } else { "raw" }.into());
+    }
+    if aws["invocationStyle"] == "ASYNC" {
+        called.insert("invocation".to_owned(), "event".into());
+    }
+    Value::Object(called)
 }
 
 fn options(of: &str, options: &Value, matching: Matching, made: &mut Map<String, Value>, draft: &mut Draft) {
@@ -226,6 +263,7 @@ fn options(of: &str, options: &Value, matching: Matching, made: &mut Map<String,
         draft.left(format!("{of}: the timeout {}", options["timeout"]));
     }
     made.extend(duration(&options["timeout"]).map(|timeout| ("timeout".to_owned(), timeout.into())));
+    draft.left_fields(&format!("{of}, its `retries`"), &options["retries"], &["numRetries", "retryOn"]);
     if let Some(retries) = options["retries"]["numRetries"].as_u64() {
         made.insert("retry".to_owned(), json!({"attempts": retries + 1}));
         draft.left(format!(

@@ -7,11 +7,27 @@ use serde_json::{Map, Value, json};
 use super::draft::{CorsNames, Draft, Matching, cors, duration, first_label, matches, templated, texts};
 
 pub(super) fn import(document: &Value, draft: &mut Draft) {
-    let taken = ["$schema", "$id", "version", "name", "endpoints", "timeout", "host", "port", "extra_config"];
+    let taken = [
+        "$schema",
+        "$id",
+        "version",
+        "name",
+        "endpoints",
+        "timeout",
+        "host",
+        "port",
+        "extra_config",
+        "output_encoding",
+    ];
     draft.left_fields("the document", document, &taken);
     for (name, config) in extra(document) {
         match cors(config, CORS).filter(|_| name == "security/cors") {
-            Some(cors) => draft.policy("cors", cors),
+            Some(cors) => {
+                draft.policy("cors", cors);
+                let ([origins, methods, headers, expose], credentials, age) = CORS;
+                let taken = [origins, methods, headers, expose, credentials, age];
+                draft.left_unusual(&format!("the document: `{name}`"), config, &taken, &[("debug", json!(false))]);
+            }
             None if guard::document_may_refuse(name) => {
                 draft.close_all(&format!("the document's `{name}`, which may decide who is let in"));
             }
@@ -20,6 +36,9 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
     }
     if let Some(port) = document["port"].as_u64() {
         draft.left(format!("the port {port}: `listeners: {{public: {{address: \"0.0.0.0:{port}\"}}}}`"));
+    }
+    if document["timeout"].is_string() && duration(&document["timeout"]).is_none() {
+        draft.left(format!("the document: the timeout {}", document["timeout"]));
     }
     draft.left("`input_headers` and `input_query_strings`: everything passes here; take out what must not by `request: {headers: {remove: [...]}}`");
     for endpoint in document["endpoints"].as_array().into_iter().flatten() {
@@ -43,6 +62,14 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
         "extra_config",
     ];
     draft.left_fields(&of, endpoint, &taken);
+    if endpoint["output_encoding"].as_str().or(document["output_encoding"].as_str()) != Some("no-op") {
+        draft.left(
+            "`output_encoding` other than `no-op`: replies pass as they are, with the status and the headers that the backend gives them",
+        );
+    }
+    if endpoint["concurrent_calls"].as_u64().is_some_and(|calls| calls > 1) {
+        draft.left(format!("{of}: `concurrent_calls`; one call is made of a request"));
+    }
     let backends = endpoint["backend"].as_array().map(Vec::as_slice).unwrap_or_default();
     let [backend] = backends else {
         return draft.left(format!("{of}: {} backends whose replies are merged", backends.len()));
@@ -58,6 +85,13 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
     if pattern(backend, path).contains("{JWT.") {
         return draft.left(format!("{of} is left out: its backend's path has a claim; write `{{{{ claims.NAME }}}}`"));
     }
+    let called = &backend["extra_config"]["backend/lambda"];
+    if called["function_param_name"].is_string() {
+        // The host beside it is a dummy.
+        return draft.left(format!(
+            "{of} is left out: a client names its function; write `function` as a template with what it may be"
+        ));
+    }
     let own = Some(texts(&backend["host"])).filter(|hosts| !hosts.is_empty());
     let hosts = own.unwrap_or_else(|| texts(&document["host"]));
     let hosts: Vec<_> = hosts.iter().map(|host| with_scheme(host.trim_end_matches('/'))).collect();
@@ -68,8 +102,22 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
         several => json!({"endpoints": several}),
     };
     let to = match lambda(backend) {
-        Some((upstream, function)) => format!("{}/{function}", draft.upstream("functions", upstream)),
-        None => draft.upstream(first_label(&hosts[0]), json!({"rest": rest})),
+        Some((upstream, function)) => {
+            let called_of = format!("{of}: its `backend/lambda`");
+            draft.left_unusual(
+                &called_of,
+                called,
+                &["function_name", "region", "endpoint"],
+                &[("max_retries", json!(0))],
+            );
+            if method == "GET" {
+                draft.left(format!(
+                    "{of}: the event of its function was its parameters; write them with `request: {{body: {{json: ...}}}}`"
+                ));
+            }
+            json!({"upstream": draft.upstream("functions", upstream), "function": function, "payload": "raw"})
+        }
+        None => draft.upstream(first_label(&hosts[0]), json!({"rest": rest})).into(),
     };
     let mut route = Map::new();
     let (matching, matched) = match path.strip_suffix("/*") {
@@ -77,7 +125,7 @@ fn endpoint(endpoint: &Value, document: &Value, draft: &mut Draft) {
         None => (Matching::Exact, path),
     };
     route.insert("match".to_owned(), matches(matching, matched, &[method.to_owned()], Map::new()));
-    route.insert("to".to_owned(), to.into());
+    route.insert("to".to_owned(), to);
     policies(&of, endpoint, &mut route, draft);
     let called = extra(backend).filter(|(name, _)| *name != "backend/lambda");
     for (name, _) in called {
@@ -160,6 +208,12 @@ fn policies(of: &str, endpoint: &Value, route: &mut Map<String, Value>, draft: &
                 };
                 let limits: Vec<_> =
                     [limit("max_rate", "route"), limit("client_max_rate", "client")].into_iter().flatten().collect();
+                let named: Vec<_> = ["max_rate", "client_max_rate"]
+                    .into_iter()
+                    .filter(|field| config[*field].as_u64().is_some() || config[*field] == 0.0)
+                    .collect();
+                let taken: Vec<_> = named.into_iter().chain(["every"]).collect();
+                draft.left_unusual(&format!("{of}: `{name}`"), config, &taken, &[("strategy", json!("ip"))]);
                 if !limits.is_empty() {
                     route.insert("rate_limit".to_owned(), json!({"limits": limits}));
                 }

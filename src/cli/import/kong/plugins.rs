@@ -58,15 +58,22 @@ pub(super) fn take(of: &str, plugins: &[&Value], policies: &mut Map<String, Valu
                     draft.left(format!(
                         "{of}: `rate-limiting` counts by the client's address here, in each gateway; see `by` and `shared`"
                     ));
+                    unusual(of, plugin, draft);
                 }
                 None => draft.left(format!("{of}: the plugin `{kind}`")),
             },
             "request-size-limiting" => match size(config) {
-                Some(size) => drop(policies.insert("limits".to_owned(), json!({"max_body": size}))),
+                Some(size) => {
+                    policies.insert("limits".to_owned(), json!({"max_body": size}));
+                    unusual(of, plugin, draft);
+                }
                 None => draft.left(format!("{of}: the plugin `{kind}`")),
             },
             "cors" => match cors(config, CORS) {
-                Some(cors) => drop(policies.insert("cors".to_owned(), cors)),
+                Some(cors) => {
+                    policies.insert("cors".to_owned(), cors);
+                    unusual(of, plugin, draft);
+                }
                 None => draft.left(format!("{of}: the plugin `{kind}`")),
             },
             "aws-lambda" => {}
@@ -76,6 +83,61 @@ pub(super) fn take(of: &str, plugins: &[&Value], policies: &mut Map<String, Valu
             _ => draft.left(format!("{of}: the plugin `{kind}`")),
         }
     }
+}
+
+/// Notes what of a plugin that was taken over was not.
+fn unusual(of: &str, plugin: &Value, draft: &mut Draft) {
+    let kind = plugin["name"].as_str().unwrap_or_default();
+    let taken: &[&str] = match kind {
+        // How it is counted and shared is told of every one.
+        "rate-limiting" => {
+            &["second", "minute", "hour", "day", "policy", "limit_by", "header_name", "path", "sync_rate"]
+        }
+        "request-size-limiting" => &["allowed_payload_size", "size_unit"],
+        "cors" => &["origins", "methods", "headers", "exposed_headers", "credentials", "max_age"],
+        // What is forwarded is told of every one.
+        _ => &[
+            "function_name",
+            "aws_region",
+            "aws_key",
+            "aws_secret",
+            "qualifier",
+            "awsgateway_compatible",
+            "awsgateway_compatible_payload_version",
+            "is_proxy_integration",
+            "invocation_type",
+            "forward_request_body",
+            "forward_request_headers",
+            "forward_request_method",
+            "forward_request_uri",
+        ],
+    };
+    let redis = plugin["config"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let redis = redis.filter(|name| kind == "rate-limiting" && name.starts_with("redis"));
+    let taken: Vec<_> = taken.iter().copied().chain(redis).collect();
+    let usual = [
+        ("fault_tolerant", json!(true)),
+        ("hide_client_headers", json!(false)),
+        ("error_code", json!(429)),
+        ("error_message", json!("API rate limit exceeded")),
+        ("require_content_length", json!(false)),
+        ("preflight_continue", json!(false)),
+        ("private_network", json!(false)),
+        ("allow_origin_absent", json!(true)),
+        ("log_type", json!("Tail")),
+        ("timeout", json!(60000)),
+        ("port", json!(443)),
+        ("keepalive", json!(60000)),
+        ("skip_large_bodies", json!(true)),
+        ("base64_encode_body", json!(true)),
+        ("disable_https", json!(false)),
+        ("aws_imds_protocol_version", json!("v1")),
+        ("aws_sts_endpoint_url", Value::Null),
+        ("aws_role_session_name", json!("kong")),
+        ("empty_arrays_mode", json!("legacy")),
+        ("proxy_url", Value::Null),
+    ];
+    draft.left_unusual(&format!("{of}: the plugin `{kind}`"), &plugin["config"], &taken, &usual);
 }
 
 /// Whether a plugin may decide who is let in.
@@ -98,11 +160,19 @@ pub(super) fn lambda(of: &str, plugins: &[&Value], draft: &mut Draft) -> Option<
     let mut to = Map::from_iter([("upstream".to_owned(), upstream.into()), ("function".to_owned(), function.into())]);
     to.extend(config["qualifier"].as_str().map(|qualifier| ("qualifier".to_owned(), qualifier.into())));
     if config["awsgateway_compatible"] == true {
-        to.insert("payload".to_owned(), "apigateway_v1".into());
+        let second = config["awsgateway_compatible_payload_version"] == "2.0";
+        to.insert("payload".to_owned(), if second { "apigateway_v2" } else { "apigateway_v1" }.into());
+        if config["is_proxy_integration"] != true {
+            to.insert("reply".to_owned(), "raw".into());
+        }
     } else {
         to.insert("payload".to_owned(), "raw".into());
+        if config["is_proxy_integration"] == true {
+            to.insert("reply".to_owned(), "http".into());
+        }
         draft.left(format!("{of}: the event of its function is the request's body alone here; see `payload`"));
     }
+    unusual(of, plugin, draft);
     if config["invocation_type"] == "Event" {
         to.insert("invocation".to_owned(), "event".into());
     }
