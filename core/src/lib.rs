@@ -27,7 +27,7 @@ mod upgrade;
 pub mod upstream;
 
 pub use body::{Body, BodyError, BoxError};
-pub use builtin::Echo;
+pub use builtin::{Echo, EchoConfig, EchoFailure, EchoTarget};
 pub use callgate_document::excerpt;
 pub use document::{Period, Secret, Size};
 pub use edge::{AlternativeNames, ClientCertificate, Connection, InvalidIpRange, IpRange};

@@ -5,7 +5,7 @@ mod openapi;
 mod redirect;
 mod respond;
 
-pub use echo::Echo;
+pub use echo::{Echo, EchoConfig, EchoFailure, EchoTarget};
 pub(crate) use openapi::{OpenapiSettings, Publication, Published, compose, response};
 pub(crate) use redirect::Redirect;
 pub(crate) use respond::Respond;

@@ -39,7 +39,9 @@ use std::{
 pub use access_log::AccessLog;
 pub use at_start::AtStart;
 pub use explain::{Explanation, Passed};
-pub use listener::{Address, CertificateFiles, ClientAuth, InvalidTlsVersion, Listener, ListenerTls, TlsVersion};
+pub use listener::{
+    Address, CertificateFiles, ClientAuth, InvalidAddress, InvalidTlsVersion, Listener, ListenerTls, TlsVersion,
+};
 pub use outcome::Outcome;
 pub use render::{Attempt, AttemptError, Rendered};
 pub use schema::schema;

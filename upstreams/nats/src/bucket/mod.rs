@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use tokio::{sync::watch, time::timeout};
 
 pub use connection::Connection;
-pub use error::BucketError;
+pub use error::{BucketError, SettingsError};
 
 use crate::{config::Config, error::NatsError, link};
 
