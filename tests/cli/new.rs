@@ -71,6 +71,30 @@ fn callgate_is_named_by_version_outside_of_its_repository_and_by_path_within() {
 }
 
 #[test]
+fn beside_the_clone_that_it_is_run_in_a_crate_has_callgate_from_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clone = folder.path().join("callgate");
+    std::fs::create_dir_all(clone.join("core/src")).expect("a folder");
+    std::fs::write(clone.join("core/Cargo.toml"), "name = \"callgate-core\"\n").expect("written");
+    std::fs::write(clone.join("Cargo.lock"), "version = 4\n").expect("written");
+    std::fs::write(clone.join("rust-toolchain.toml"), "[toolchain]\n").expect("written");
+    // From a folder of the clone as from its root.
+    let written = new(&clone.join("core/src"), &["mine", "--path", "../../../mine"]);
+    assert_eq!(written.code, Some(0), "{}", written.err);
+    assert!(written.out.contains("from the clone in"), "{}", written.out);
+    let made = folder.path().join("mine");
+    let manifest = read(made.join("Cargo.toml"));
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, path) in [("callgate", "../callgate"), ("callgate-testkit", "../callgate/tests/testkit")] {
+        let line = format!("\n{name} = {{ path = \"{path}\", version = \"{version}\" }}\n");
+        assert!(manifest.contains(&line), "{manifest}");
+    }
+    assert!(!manifest.contains("[workspace]"), "{manifest}");
+    assert_eq!(read(made.join("Cargo.lock")), "version = 4\n", "what Callgate is tested with");
+    assert_eq!(read(made.join("rust-toolchain.toml")), "[toolchain]\n");
+}
+
+#[test]
 fn who_writes_it_outside_of_the_repository_is_told_what_that_means() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(new(folder.path(), &["mine"]).out.contains("asks crates.io for the crates of Callgate"));

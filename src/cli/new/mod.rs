@@ -1,16 +1,15 @@
 //! `callgate new`: the beginning of an upstream kind in a crate of its own, which compiles and passes the conformance suite.
 
 mod name;
+mod repository;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use callgate_core::Registry;
 use clap::{Args, Subcommand};
 
 use super::{answer::Failed, files::write_all};
+use repository::Repository;
 
 /// What is written, by its place. `tests/skeleton` builds and tests the same files.
 const FILES: [(&str, &str); 9] = [
@@ -24,6 +23,9 @@ const FILES: [(&str, &str); 9] = [
     ("src/shape.rs", include_str!("skeleton/src/shape.rs")),
     ("tests/conformance.rs", include_str!("skeleton/tests/conformance.rs")),
 ];
+
+/// The versions that Callgate is tested with, in its repository. Cargo leaves out what is not needed.
+const VERSIONS: [&str; 2] = ["Cargo.lock", "rust-toolchain.toml"];
 
 /// Where the crates of Callgate are in its repository, and how the skeleton's manifest names them.
 const CRATES: [(&str, &str, &str); 3] = [
@@ -53,25 +55,30 @@ pub(super) fn new(asked: &Beginning, registry: &Registry) -> Result<String, Fail
     let Beginning::Upstream(Arguments { name, path }) = asked;
     name::check(name, registry)?;
     let folder = path.clone().unwrap_or_else(|| format!("callgate-{name}").into());
-    let root = repository(&folder);
+    let clone = Repository::seen_from(&folder);
     let files = FILES.map(|(file, text)| {
-        let text =
-            if file == "Cargo.toml" { manifest(text, root.as_ref().map(|(_, up)| &**up)) } else { text.to_owned() };
+        let text = if file == "Cargo.toml" { manifest(text, clone.as_ref()) } else { text.to_owned() };
         (folder.join(file), named(&text, name))
     });
-    // The versions that Callgate is tested with. Cargo leaves out what is not needed.
-    let lock = root.as_ref().and_then(|(root, _)| fs::read_to_string(root.join("Cargo.lock")).ok());
-    let lock = lock.map(|lock| (folder.join("Cargo.lock"), lock));
-    write_all(&files.into_iter().chain(lock).collect::<Vec<_>>())?;
+    let copied = clone.iter().flat_map(|clone| {
+        VERSIONS.iter().filter_map(|file| Some((folder.join(file), fs::read_to_string(clone.root.join(file)).ok()?)))
+    });
+    write_all(&files.into_iter().chain(copied).collect::<Vec<_>>())?;
     let folder = folder.display();
     let begin = format!(
         "The kind `{name}` is in {folder}. It works as it is, against a stand-in that its tests have:\n\n  cd {folder}\n  cargo test\n  cargo run -- check callgate.yaml\n\nThen make it yours: src/shape.rs, src/config.rs, src/lib.rs. docs/custom-upstreams.md says how.\n"
     );
-    let elsewhere = format!(
-        "\nIt is not in a clone of Callgate's repository: it asks crates.io for the crates of Callgate {}. Where they are not there,\nwrite it into a clone with `--path`, or give its Cargo.toml the `path` of each.\n",
-        env!("CARGO_PKG_VERSION")
-    );
-    Ok(if root.is_some() { begin } else { begin + &elsewhere })
+    let whence = match clone {
+        Some(Repository { around: true, .. }) => return Ok(begin),
+        Some(Repository { root, .. }) => {
+            format!("\nIt has the crates of Callgate from the clone in {}.\n", root.display())
+        }
+        None => format!(
+            "\nThere is no clone of Callgate's repository around it or around here: it asks crates.io for the crates of Callgate {}.\nWhere they are not there, run this in a clone, or give its Cargo.toml the `path` of each.\n",
+            env!("CARGO_PKG_VERSION")
+        ),
+    };
+    Ok(begin + &whence)
 }
 
 /// Puts the kind's name in place of the skeleton's.
@@ -81,29 +88,18 @@ fn named(text: &str, name: &str) -> String {
         .replace("skeleton", name)
 }
 
-/// Callgate's own repository around the folder, and how far above it is, as a path; `None` outside of it.
-fn repository(folder: &Path) -> Option<(PathBuf, String)> {
-    let absolute = std::path::absolute(folder).ok()?;
-    let is_root = |folder: &Path| {
-        let manifest = fs::read_to_string(folder.join("core/Cargo.toml"));
-        manifest.is_ok_and(|text| text.contains("name = \"callgate-core\""))
-    };
-    let (above, root) = absolute.ancestors().enumerate().skip(1).find(|(_, folder)| is_root(folder))?;
-    Some((root.to_owned(), vec![".."; above].join("/")))
-}
-
-/// The manifest with Callgate's crates by path, in its repository, or by version.
-fn manifest(text: &str, root: Option<&str>) -> String {
+/// The manifest with Callgate's crates by path, where there is a clone of them, or by version.
+fn manifest(text: &str, clone: Option<&Repository>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = text.to_owned();
     for (name, written, place) in CRATES {
-        let found = match root {
-            Some(root) => format!("{{ path = \"{root}{place}\", version = \"{version}\" }}"),
+        let found = match clone {
+            Some(Repository { path, .. }) => format!("{{ path = \"{path}{place}\", version = \"{version}\" }}"),
             None => format!("\"{version}\""),
         };
         text = text.replace(&format!("{name} = {{ path = \"{written}\" }}"), &format!("{name} = {found}"));
     }
-    if root.is_some() {
+    if clone.is_some_and(|clone| clone.around) {
         text.push_str("\n# A workspace of its own, beside that of the repository around it.\n[workspace]\n");
     }
     text
