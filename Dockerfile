@@ -14,7 +14,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /zig \
     && /zig/bin/pip install --no-cache-dir cargo-zigbuild==0.24.1 ziglang==0.17.1
-ENV PATH=$PATH:/zig/bin
+ENV PATH=/zig/bin:$PATH
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
