@@ -1,4 +1,8 @@
-"""System calls of a gateway: counted by perf where the kernel lets it, under full load, as batching is what saves them."""
+"""System calls of a gateway: counted by perf where the kernel lets it, under full load, as batching is what saves them.
+
+perf only counts here. What traces each call, as `perf trace` and `strace -c` do, slows the gateway so much that there is no
+batch any more.
+"""
 import contextlib
 import shutil
 import signal
@@ -8,13 +12,22 @@ import time
 
 from .processes import tree
 
-EVENT = "raw_syscalls:sys_enter"
+ALL = "raw_syscalls:sys_enter"
+# What a proxy calls most, to tell what the sum is made of.
+NAMED = ("epoll_wait", "recvfrom", "read", "readv", "recvmsg", "sendto", "write", "writev", "sendmsg", "futex", "splice")
 
 
 class Count:
-    """How many there were; nothing where they can't be counted."""
+    """How many there were, and how many of some; nothing where they can't be counted."""
 
     calls: int | None = None
+    named: dict[str, int] = {}
+
+    def per(self, answers):
+        """Calls for each answer, and a text of what they are."""
+        most = sorted(self.named.items(), key=lambda named: -named[1])
+        told = ", ".join(f"{count / answers:.2f} {name}" for name, count in most if count >= 0.02 * answers)
+        return (None if self.calls is None else self.calls / answers), told
 
 
 @contextlib.contextmanager
@@ -25,7 +38,8 @@ def counted(pid):
         print("perf is not installed: system calls are not counted", file=sys.stderr)
         yield count
         return
-    command = ["perf", "stat", "-x,", "-e", EVENT, "-p", ",".join(map(str, tree(pid)))]
+    events = ",".join((ALL, *(f"syscalls:sys_enter_{name}" for name in NAMED)))
+    command = ["perf", "stat", "-x,", "-e", events, "-p", ",".join(map(str, tree(pid)))]
     perf = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         # It does not tell when it has begun.
@@ -34,8 +48,10 @@ def counted(pid):
     finally:
         perf.send_signal(signal.SIGINT)
         told = perf.communicate()[1]
-    number = next((line.split(",")[0] for line in told.splitlines() if EVENT in line), "")
-    if number.isdigit():
-        count.calls = int(number)
-    else:
+    fields = (line.split(",") for line in told.splitlines())
+    found = {event: int(number) for number, _, event, *_ in (line for line in fields if len(line) > 3) if number.isdigit()}
+    if ALL not in found:
         print(f"system calls can't be counted: {told.strip()}", file=sys.stderr)
+        return
+    count.calls = found.pop(ALL)
+    count.named = {event.removeprefix("syscalls:sys_enter_"): number for event, number in found.items()}
