@@ -11,9 +11,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+def program(name, variable):
+    """Where a program of ours is: target/dist/NAME, or what an environment variable names."""
+    return Path(os.environ.get(variable) or ROOT / "target/dist" / name)
+
+
 def built(name, variable, build):
-    """A program of ours: target/dist/NAME, or what an environment variable names."""
-    path = Path(os.environ.get(variable) or ROOT / "target/dist" / name)
+    """A program of ours that has to be there."""
+    path = program(name, variable)
     if not path.exists():
         sys.exit(f"{path} is missing: run `{build}` first")
     return path

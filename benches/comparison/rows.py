@@ -15,7 +15,9 @@ from . import brokers, callgate, envoy, haproxy, load, nginx
 from .processes import free_port
 
 GATEWAYS = {"callgate": callgate.proxy, "nginx": nginx.proxy, "haproxy": haproxy.proxy, "envoy": envoy.proxy}
-CONTENDERS = GATEWAYS | {"minimal handler": brokers.minimal}
+CONTENDERS = GATEWAYS | {"minimal handler": brokers.minimal, "byte copier": brokers.copier}
+# Where the same bytes go to the service as come in, a floor stands beside the gateways.
+COPIED = (*GATEWAYS, "byte copier")
 MESSAGES = ("callgate", "minimal handler")
 SMALL = json.dumps({"items": ["x" * 59] * 16})
 LARGE = json.dumps({"items": ["x" * 60] * 1023})
@@ -45,7 +47,8 @@ class Row:
     """The work: what comes in, how many exact routes there are, what is changed, and what the backend answers.
 
     `sizes` are numbers of routes, each of which a gateway is measured with in the same rounds; `asked` is how many
-    different paths the generator asks for. One route takes all.
+    different paths the generator asks for. One route takes all. Where something is changed, callgate stands there
+    without that too, so that the difference is what it costs.
     """
 
     title: str
@@ -70,6 +73,8 @@ class Row:
 
     def contenders(self):
         """Who does the work: the name in the table, the gateway, and the row as this one has it."""
+        if self.headers or self.reshaped:
+            yield "callgate, unchanged", "callgate", replace(self, headers=False, reshaped=False)
         for name in self.only:
             if not self.sizes:
                 yield name, name, self
@@ -81,7 +86,7 @@ class Row:
     def sized(name, size):
         return f"{name}, {size:,} route{'s' if size > 1 else ''}"
 
-    def base(self, name, label, measured):
+    def base(self, name, measured):
         """Whom a gateway is compared with: itself with the smallest table, the limit, or the best-known peer."""
         if self.sizes:
             return self.sized(name, self.sizes[0])
@@ -152,12 +157,12 @@ class Row:
 
 
 ROWS = {
-    "proxy": Row("HTTP/1.1 proxy, 1 KB"),
-    "proxy-256": Row("HTTP/1.1 proxy, 1 KB, 256 connections", connections=256),
+    "proxy": Row("HTTP/1.1 proxy, 1 KB", only=COPIED),
+    "proxy-256": Row("HTTP/1.1 proxy, 1 KB, 256 connections", connections=256, only=COPIED),
     "proxy-2": Row("HTTP/1.1 proxy, 1 KB, two workers", workers=2),
     "proxy-2-256": Row("HTTP/1.1 proxy, 1 KB, two workers, 256 connections", workers=2, connections=256),
-    "large": Row("HTTP/1.1 proxy, 64 KB", body=LARGE),
-    "post": Row("HTTP/1.1 proxy, POST of 10 KB", post=10240),
+    "large": Row("HTTP/1.1 proxy, 64 KB", body=LARGE, only=COPIED),
+    "post": Row("HTTP/1.1 proxy, POST of 10 KB", post=10240, only=COPIED),
     "http2": Row("HTTP/2 in, 1 KB", http2=True),
     "tls": Row("TLS in, 1 KB", tls=True),
     "routes": Row("exact routes, 1 KB, the same ten paths asked for in each table", routes=10_000, asked=10,
@@ -182,3 +187,7 @@ ROWS = {
     "lambda": Row("Lambda function, API Gateway event and reply", body=REPLY, functions=True),
 }
 PROXY = ROWS["proxy"]
+# The rows whose requests differ in what they cost the gateway's own code; others differ in workers, connections or sizes alone.
+ALONE = tuple(
+    key for key, row in ROWS.items() if (row.workers, row.connections) == (1, Row.connections) and row.routes <= 10_000
+)

@@ -16,7 +16,7 @@ def cell(value, form=".0f"):
 def table(row, measured, calls, options):
     """`measured`: the figures of each contender, round by round; `calls`: its system calls per request where counted."""
     gateways = {label: name for label, name, _ in row.contenders()}
-    bases = {label: row.base(gateways[label], label, measured) for label in measured}
+    bases = {label: row.base(gateways[label], measured) for label in measured}
     against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(bases.values()))
     workers = "one worker" if row.workers == 1 else f"{row.workers} workers"
     shared = ", on all CPUs of the machine together with the generator and the backend" if row.shared() else ""

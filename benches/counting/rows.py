@@ -5,12 +5,7 @@ from . import callgrind
 from .lockstep import connect
 from comparison import callgate, load
 from comparison.processes import Site, free_port
-from comparison.rows import ROWS, Row
-
-# The rows whose requests differ in what they cost: more workers and connections cost the kernel, not the gateway's own code.
-COUNTED = tuple(
-    key for key, row in ROWS.items() if (row.workers, row.connections) == (1, Row.connections) and row.routes <= 10_000
-)
+from comparison.rows import Row
 
 
 class Loaded:

@@ -3,6 +3,7 @@
 
 mod amqp;
 mod broker;
+mod copier;
 mod handler;
 mod nats;
 
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: raw-client broker nats|rabbitmq PORT\n       raw-client respond URL PORT\n       \
+                     raw-client copy SERVICE-PORT PORT\n       \
                      raw-client nats-publish|nats-request|jetstream|amqp URL PORT";
 /// The client's answer where only an acknowledgement came back: as long as the gateway's.
 const ACCEPTED: Bytes = Bytes::from_static(br#"{"id":"0192f0c1-7d1e-7c55-8f0a-3a4c9e0a7b11"}"#);
@@ -41,6 +43,7 @@ async fn run(arguments: &[String]) -> Result<(), Problem> {
     match work.as_str() {
         "broker" => broker::serve(target, port).await,
         "respond" => nats::respond(target, listen(port).await?).await,
+        "copy" => copier::serve(target.parse()?, port).await,
         "nats-publish" => handler::serve(nats::Publish::new(target).await?, port).await,
         "nats-request" => handler::serve(nats::Ask::new(target).await?, port).await,
         "jetstream" => handler::serve(nats::Ask::stream(target).await?, port).await,
