@@ -53,6 +53,8 @@ def part(function: Function) -> str:
         return "copies (memcpy and its like)"
     if ALLOCATION.match(function.name):
         return "allocation"
+    if function.name.startswith("0x"):
+        return "without a name"
     crate, module = place(function)
     if crate.startswith("callgate"):
         return f"{crate}::{module}" if module and crate in LARGE else crate
@@ -77,6 +79,8 @@ def place(function: Function) -> tuple[str, str]:
 
 def aside(symbol: str) -> tuple[str, str]:
     """C that is linked in, by the beginning of its names."""
+    if symbol.startswith("ngx_"):
+        return "nginx", ""
     return ("aws_lc", "") if symbol.startswith(("aws_lc_", "ecp_", "bn_", "sha")) else ("", "")
 
 

@@ -1,25 +1,25 @@
-"""A row of benches/compare under callgrind: its backend, its configuration of the gateway, its requests, and a number of them."""
+"""A row of benches/compare under callgrind: its backend, its configuration of a gateway, its requests, and a number of them."""
 from pathlib import Path
 
 from . import callgrind
 from .lockstep import connect
-from comparison import callgate, load
+from comparison import load
 from comparison.processes import Site, free_port
-from comparison.rows import Row
+from comparison.rows import CONTENDERS, Row
 
 
 class Loaded:
-    """The gateway as a row has it."""
+    """A gateway as a row has it."""
 
-    def __init__(self, row: Row, site: Site, connections: int):
-        self.row, self.site, self.connections = row, site, connections
+    def __init__(self, name: str, row: Row, site: Site, connections: int):
+        self.name, self.row, self.site, self.connections = name, row, site, connections
         row.prepare(site)
         self.backend = row.start_backend(site)
 
     def run(self, requests: int, account: Path) -> None:
         """A gateway that starts, answers so many requests and ends, under callgrind."""
         port = free_port()
-        command = callgate.proxy(self.site, port, self.backend, self.row)
+        command = CONTENDERS[self.name](self.site, port, self.backend, self.row)
 
         def under_load(process):
             connect(port, process).close()
