@@ -1,4 +1,5 @@
 """A row of benches/compare under callgrind: its backend, its configuration of a gateway, its requests, and a number of them."""
+import sys
 from pathlib import Path
 
 from . import callgrind
@@ -20,6 +21,8 @@ class Loaded:
         """A gateway that starts, answers so many requests and ends, under callgrind."""
         port = free_port()
         command = CONTENDERS[self.name](self.site, port, self.backend, self.row)
+        if command is None:
+            sys.exit(f"{self.name} is not installed or can't do this: {self.row.title}")
 
         def under_load(process):
             connect(port, process).close()
