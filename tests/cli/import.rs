@@ -349,6 +349,25 @@ spec:
 }
 
 #[test]
+fn what_cloudformation_fills_in_is_found() {
+    let (document, left) = made(
+        "api-gateway",
+        r#"
+openapi: 3.0.1
+paths:
+  /posts/{id}:
+    get:
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        uri: {"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Posts.Arn}/invocations"}
+"#,
+    );
+    assert_eq!(document["routes"][0]["to"]["function"], "Posts");
+    assert_eq!(document["upstreams"]["functions"]["lambda"]["region"], "${AWS_REGION}");
+    assert!(left.contains("`AWS_REGION` in the environment"), "{left}");
+}
+
+#[test]
 fn a_route_that_is_left_out_no_longer_stands_before_broader_ones_and_that_is_told() {
     let (yaml, _) = imported("kong", "kong-export.yaml");
     assert!(yaml.contains("requests to a route that is left out reach a broader one"), "{yaml}");

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use super::draft::{CorsNames, Draft, Matching, cors, first_label, matches, templated};
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
+/// Where a region is that no integration says.
+const REGION: &str = "${AWS_REGION}";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
 pub(super) fn import(document: &Value, draft: &mut Draft) {
@@ -86,6 +88,9 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
                 draft.left(format!("{of}: the stage variable `{name}`; set it in the environment"));
             }
             let payload = if first { "apigateway_v1" } else { "apigateway_v2" };
+            if region["region"] == REGION {
+                draft.left("the region of functions whose integrations don't say it: `AWS_REGION` in the environment");
+            }
             let upstream = draft.upstream("functions", json!({"lambda": region}));
             route.insert("to".to_owned(), json!({"upstream": upstream, "function": name, "payload": payload}));
             draft.left_fields(&format!("{of}: its parameter"), &integration["requestParameters"], &[]);
@@ -141,10 +146,11 @@ fn http(
     route.insert("request".to_owned(), Value::Object(request));
 }
 
-/// A text, also where CloudFormation fills it in.
+/// A text, also where CloudFormation fills it in. What it knows of itself has colons, as the parts of an ARN are told by.
 fn text(value: &Value) -> String {
     let filled = value["Fn::Sub"].as_str().or_else(|| value["Fn::Sub"][0].as_str());
-    value.as_str().or(filled).unwrap_or_default().to_owned()
+    let text = value.as_str().or(filled).unwrap_or_default();
+    text.replace("${AWS::Partition}", "aws").replace("${AWS::Region}", "").replace("${AWS::AccountId}", "")
 }
 
 /// The region, as the upstream's settings, and the function of an invocation's ARN:
@@ -153,9 +159,10 @@ fn function(uri: &str) -> Option<(Value, String)> {
     let arn = uri.split("/functions/").nth(1)?.strip_suffix("/invocations")?;
     let arn = with_defaults(arn);
     let region = uri.split(':').nth(3).filter(|region| !region.contains('$') && !region.is_empty());
-    let settings = region.map_or_else(|| json!({}), |region| json!({"region": region}));
-    // A reference to a resource has the resource's name.
+    let settings = json!({"region": region.unwrap_or(REGION)});
+    // A reference to a resource has the resource's name, and so has an ARN that CloudFormation completes.
     let name = arn.strip_prefix("${").and_then(|rest| rest.strip_suffix(".Arn}"));
+    let name = name.or_else(|| arn.split_once("::function:").map(|(_, name)| name));
     Some((settings, name.map_or_else(|| arn.clone(), str::to_owned)))
 }
 
@@ -196,6 +203,9 @@ mod tests {
         let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders:live";
         assert_eq!(function(&of(arn)), Some((json!({"region": "eu-west-1"}), arn.to_owned())));
         assert_eq!(function(&of("${Orders.Arn}")).map(|(_, name)| name).as_deref(), Some("Orders"));
+        let filled = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:orders/invocations";
+        let found = function(&text(&json!({"Fn::Sub": filled})));
+        assert_eq!(found, Some((json!({"region": "${AWS_REGION}"}), "orders".to_owned())));
         assert_eq!(function("http://pets.example.com/{id}"), None);
     }
 
