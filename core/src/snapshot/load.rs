@@ -70,7 +70,7 @@ pub(super) struct Built {
 pub(super) async fn build(plan: Plan, former: &Former, background: &Handle) -> Result<Built, LoadError> {
     let mut flaws = Vec::new();
     let (sources, masks) = (plan.sources(), plan.masks.clone());
-    let shown = Shown { routes: plan.route_list(), summary: plan.summary(), effective: plan.effective };
+    let shown = Arc::new(Shown { routes: plan.route_list(), summary: plan.summary(), effective: plan.effective });
     let selected = |(name, plan): (&String, &UpstreamPlan)| Some((name.clone(), plan.discovery.clone()?));
     let selections = plan.upstreams.iter().filter_map(selected).collect();
     let (in_use, ended) = InUse::new();

@@ -62,7 +62,7 @@ pub struct Snapshot {
     discoveries: BTreeMap<String, Discovery>,
     sources: Arc<Sources>,
     pub(crate) masks: Masks,
-    shown: Shown,
+    shown: Arc<Shown>,
 }
 
 /// A connected upstream with the tasks that belong to it, and with what policies remember of it.

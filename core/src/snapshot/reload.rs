@@ -12,8 +12,10 @@ use super::{
     Connected, Snapshot,
     load::{Built, LoadError, build},
     reuse::Former,
+    shown::Shown,
 };
 use crate::{
+    document::Sources,
     gateway::{Gateway, Route},
     plan::Plan,
     routing::RouteTable,
@@ -61,8 +63,27 @@ pub struct Dropped {
     /// What ran for the former snapshot's policies.
     policies: Context,
     ended: CancellationToken,
-    /// Dropped here, rather than by a worker: there may be many.
-    _routes: (Arc<RouteTable<usize>>, Vec<Arc<Route>>),
+    _large: Large,
+}
+
+/// What of the former snapshot grows with its document. It is dropped here, rather than by the worker whose request ends
+/// last: others would wait for that.
+struct Large {
+    _table: Arc<RouteTable<usize>>,
+    _routes: Vec<Arc<Route>>,
+    _shown: Arc<Shown>,
+    _sources: Arc<Sources>,
+}
+
+impl Large {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            _table: Arc::clone(&snapshot.table),
+            _routes: snapshot.routes.clone(),
+            _shown: Arc::clone(&snapshot.shown),
+            _sources: Arc::clone(&snapshot.sources),
+        }
+    }
 }
 
 impl Snapshot {
@@ -149,7 +170,7 @@ impl Reloaded {
             successors,
             policies: former.policies.clone(),
             ended: former.ended.clone(),
-            _routes: (Arc::clone(&former.table), former.routes.clone()),
+            _large: Large::of(&former),
         }
     }
 
