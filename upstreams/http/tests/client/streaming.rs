@@ -118,7 +118,7 @@ async fn trailers_go_both_ways() {
 /// Who knew a length would send it on, and ask for neither the trailers nor the error behind the last byte.
 #[tokio::test]
 async fn a_body_with_more_than_bytes_has_no_known_length() {
-    for rest in ["5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n", "0\r\nx-sum: 1\r\n\r\n", "5\r\nhello\r\nzz\r\n", "zz\r\n"] {
+    for rest in ["5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n", "0\r\nx-sum: 1\r\n\r\n", "5\r\nhello\r\nzz\r\n"] {
         let server = Raw::replying_once(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}"));
         let reply = soon(client().send(&server.endpoint, get("/"))).await.unwrap();
         assert_eq!((reply.body().known_length(), reply.body().is_end_stream()), (None, false), "{rest}");
