@@ -2,6 +2,7 @@
 import http from "node:http";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
@@ -25,6 +26,119 @@ function call(method, path, body) {
 function report(error) {
   const { name = "Error", message = String(error), stack = "" } = error instanceof Error ? error : {};
   return JSON.stringify({ errorType: name, errorMessage: message, stackTrace: stack.split("\n").slice(1) });
+}
+
+// What AWS's own runtime gives to functions that stream their replies.
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const HIGH_WATER_MARK = Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark");
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = "response";
+    if (options?.highWaterMark !== undefined) handler[HIGH_WATER_MARK] = Number(options.highWaterMark);
+    return handler;
+  },
+  HttpResponseStream: class {
+    // The head goes before the first chunk, and ends with eight zero bytes.
+    static from(stream, head) {
+      stream.setContentType("application/vnd.awslambda.http-integration-response");
+      stream._onBeforeFirstWrite = (write) => {
+        write(JSON.stringify(head));
+        write(new Uint8Array(8));
+      };
+      return stream;
+    }
+  },
+};
+
+// The reply of one invocation: its request begins with the first chunk, and goes on as the handler writes.
+class ResponseStream extends Writable {
+  #type = "application/octet-stream";
+  #path;
+  #request;
+  #answered = deferred();
+
+  constructor(id, highWaterMark) {
+    super(highWaterMark === undefined ? {} : { highWaterMark });
+    this.#path = `/2018-06-01/runtime/invocation/${id}/response`;
+    this.on("error", () => {}); // A handler that writes on after a failure is not the process's end.
+  }
+
+  setContentType(type) {
+    this.#type = type;
+  }
+
+  get begun() {
+    return this.#request !== undefined;
+  }
+
+  #begin() {
+    if (this.begun) return;
+    const headers = {
+      "content-type": this.#type,
+      "lambda-runtime-function-response-mode": "streaming",
+      "transfer-encoding": "chunked",
+      trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+    };
+    this.#request = http.request({ host, port, agent, method: "POST", headers, path: this.#path }, (response) => {
+      response.resume();
+      response.on("end", this.#answered.resolve);
+    });
+    this.#request.setNoDelay(true);
+    this.#request.on("error", () => process.exit(1)); // The gateway is gone.
+    this._onBeforeFirstWrite?.((chunk) => this.#request.write(chunk));
+  }
+
+  _write(chunk, _encoding, done) {
+    this.#begin();
+    if (this.#request.write(chunk)) done();
+    else this.#request.once("drain", done);
+  }
+
+  _final(done) {
+    this.#begin();
+    this.#request.end(done);
+  }
+
+  // Tells by trailers that what was sent is not the whole reply.
+  fail(error) {
+    if (this.#request.writableEnded) return;
+    const document = report(error);
+    this.#request.addTrailers({
+      "Lambda-Runtime-Function-Error-Type": JSON.parse(document).errorType,
+      "Lambda-Runtime-Function-Error-Body": Buffer.from(document).toString("base64"),
+    });
+    this.#request.end();
+    this.destroy();
+  }
+
+  answered() {
+    return this.#answered.promise;
+  }
+}
+
+function deferred() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+}
+
+// A handler that streams is done when its promise is, and the stream has ended.
+async function runStreaming(handler, event, context, id) {
+  const stream = new ResponseStream(id, handler[HIGH_WATER_MARK]);
+  const ended = new Promise((resolve, reject) => {
+    stream.once("finish", resolve);
+    stream.once("error", reject);
+    stream.once("close", () => reject(new Error("the stream of the reply was closed before its end")));
+  });
+  ended.catch(() => {});
+  try {
+    await Promise.all([handler(event, stream, context), ended]);
+  } catch (error) {
+    if (!stream.begun) throw error;
+    console.error(error);
+    stream.fail(error);
+  }
+  await stream.answered();
 }
 
 async function load() {
@@ -80,6 +194,10 @@ for (;;) {
   let path = `invocation/${id}/response`;
   let reply;
   try {
+    if (handler[STREAMING] !== undefined) {
+      await runStreaming(handler, JSON.parse(next.body), context(next.headers), id);
+      continue;
+    }
     reply = JSON.stringify(await run(handler, JSON.parse(next.body), context(next.headers))) ?? "null";
   } catch (error) {
     path = `invocation/${id}/error`;
