@@ -1,6 +1,7 @@
 //! What a command found out, for people and for scripts.
 
 use std::{
+    ffi::OsString,
     fmt::{self, Display},
     io::{self, Write},
     process::ExitCode,
@@ -95,7 +96,25 @@ impl Display for Failed {
     }
 }
 
+/// Whether a command line that can't be read asks for JSON, wherever in it.
+pub(super) fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut before = OsString::new();
+    for argument in arguments {
+        if argument == "--" {
+            return false;
+        }
+        if argument == "--output=json" || (before == "--output" && argument == "json") {
+            return true;
+        }
+        before = argument;
+    }
+    false
+}
+
 impl Output {
+    /// For scripts.
+    pub(super) const JSON: Self = Self { format: Format::Json };
+
     /// Prints what came of a command. In JSON it is one document on standard output, whatever came of it.
     pub(super) fn print(self, done: Result<Answer, Failed>) -> ExitCode {
         match (done, self.format) {

@@ -180,6 +180,11 @@ pub(crate) fn main(registry: &Registry) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if usage && answer::asks_for_json(std::env::args_os()) {
+                let told = error.render().to_string();
+                let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
+                return Output::JSON.print(Err(answer::Failed::Usage(told.to_owned())));
+            }
             return match error.print() {
                 Ok(()) if !usage => ExitCode::SUCCESS,
                 _ => ExitCode::from(USAGE),

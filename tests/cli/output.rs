@@ -73,6 +73,24 @@ fn a_wrong_argument_is_told_too() {
 }
 
 #[test]
+fn a_command_line_that_can_not_be_read_is_told_too() {
+    let wrong: [&[&str]; 4] = [
+        &["check", "--output", "json"],
+        &["render", "--output=json", "callgate.yaml", "--request", "r", "--destination", "0"],
+        &["routes", "callgate.yaml", "--no-such-option", "--output", "json"],
+        &["no-such-command", "--output", "json"],
+    ];
+    for arguments in wrong {
+        let told = told(&ran(&mut callgate(arguments)), 2);
+        assert_eq!(told["error"]["code"], "usage", "{told}");
+        let message = told["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("try '--help'") && !message.starts_with("error"), "{told}");
+    }
+    let text = ran(&mut callgate(&["check", "--output", "text"]));
+    assert!(text.code == Some(2) && text.out.is_empty() && text.err.starts_with("error: "), "{}", text.err);
+}
+
+#[test]
 fn config_is_the_document_in_force_without_secrets() {
     let folder = configured("routes: [{match: /a, respond: {headers: {set: {x: '${TOKEN}'}}}}]\n");
     let mut command = callgate(&["config", "--output", "json", "callgate.yaml"]);
