@@ -16,6 +16,10 @@ use crate::source::Place;
 pub(super) fn test(config: &Place, registry: &Registry, filter: Option<&str>) -> Result<Answer, Failed> {
     let plan = load::plan(config, registry)?;
     let report = plan.test(filter);
+    if report.results.is_empty() {
+        // A filter with a typing error must not look like a success.
+        return Err(Failed::Impossible(plan.masked(report.to_string().trim_end())));
+    }
     let answer = Answer::new(plan.masked(&report.to_string()), masked(&plan, to_json(&report)));
     if report.passed() { Ok(answer) } else { Err(Failed::Tests(answer)) }
 }

@@ -117,14 +117,15 @@ fn a_filter_picks_tests_by_their_name_or_their_routes() {
     let done = tested(SHOP, &["--filter", "order: "]);
     assert!(done.out.ends_with("\n4 tests passed\n"), "{}", done.out);
     let done = tested(SHOP, &["--filter", "nope"]);
-    assert_eq!((done.code, &*done.out), (Some(0), "no test has `nope` in its name\n"));
+    let nothing = "error: nothing was tested: no test has `nope` in its name, or in the name of its route\n";
+    assert_eq!((done.code, &*done.out, &*done.err), (Some(1), "", nothing), "a typing error is no success");
 }
 
 #[test]
-fn a_configuration_without_tests_says_so() {
+fn a_configuration_without_tests_fails_them() {
     let done = tested("routes: [{match: /a, respond: {status: 204}}]\n", &[]);
-    assert_eq!(done.code, Some(0));
-    assert!(done.out.starts_with("there are no tests"), "{}", done.out);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.starts_with("error: nothing was tested: there are no tests"), "{}", done.err);
 }
 
 #[test]

@@ -192,13 +192,14 @@ async fn every_command_reads_a_bucket() {
     insta::assert_snapshot!(store.steady(&text), @r#"
     nats://BROKER/config/eu/gate.yaml is valid: 1 listener, 0 upstreams, 1 route
     "#);
-    for arguments in
-        [&["config", &address] as &[_], &["routes", &address], &["explain", &address, "GET", "/a"], &["test", &address]]
-    {
+    for arguments in [&["config", &address] as &[_], &["routes", &address], &["explain", &address, "GET", "/a"]] {
         let (text, code) = command(arguments);
         assert_eq!(code, Some(0), "{text}");
         assert!(!text.contains(PASSWORD), "{text}");
     }
+    let (text, code) = command(&["test", &address]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("there are no tests"), "{text}");
     let (text, code) = command(&["check", &(store.address() + "/wrong.yaml")]);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(store.steady(&text), @r#"

@@ -58,8 +58,13 @@ impl fmt::Display for TestReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.results.is_empty() {
             return match &self.filter {
-                Some(filter) => writeln!(f, "no test has `{filter}` in its name"),
-                None => writeln!(f, "there are no tests: write `tests:` beside a route's `match`, or at the top level"),
+                Some(filter) => {
+                    writeln!(f, "nothing was tested: no test has `{filter}` in its name, or in the name of its route")
+                }
+                None => writeln!(
+                    f,
+                    "nothing was tested: there are no tests (write `tests:` beside a route's `match`, or at the top level)"
+                ),
             };
         }
         for result in &self.results {
