@@ -65,6 +65,17 @@ fn parsed<T>(file: &Path, parse: fn(&[u8]) -> Result<T, message::Malformed>) -> 
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
-    read.map_err(|error| Failed::Usage(format!("{shown} can't be read: {error}")))?;
+    read.map_err(|error| Failed::Usage(format!("{shown} can't be read: {error}{}", hint(file))))?;
     parse(&bytes).map_err(|error| Failed::Usage(format!("{shown}: {error}")))
+}
+
+/// What was meant by a name that is no file but the text of a message.
+fn hint(file: &Path) -> String {
+    let text = file.to_string_lossy();
+    if text.parse::<u16>().is_err() && !text.contains(' ') {
+        return String::new();
+    }
+    format!(
+        " (it is the name of a file; give the message itself by standard input: `echo '{text}' | callgate render ... -`)"
+    )
 }
