@@ -111,7 +111,9 @@ impl<'a> Reader<'a> {
         let before = into.words.len();
         for value in alone.filter(|value| !value.is_null()) {
             let shown = format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            if !description.is_empty() && schema.get("const").is_some_and(Value::is_string) {
+            let is_word = !description.is_empty() && schema.get("const").is_some_and(Value::is_string);
+            // A word of a list, and of its items alone, is told once.
+            if is_word && !into.choices.iter().any(|(known, _)| *known == shown) {
                 into.choices.push((shown.clone(), description));
             }
             into.word(shown);

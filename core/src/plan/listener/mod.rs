@@ -32,7 +32,7 @@ pub(crate) struct ListenerSettings {
     /// TLS with this certificate, or these.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsSettings>,
-    /// The proxies in front whose forwarding headers are believed.
+    /// The proxies in front whose forwarding headers are believed. On a Unix socket any entry stands for all who may connect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trusted_proxies: Vec<IpRange>,
     /// The trusted proxies begin each connection with a PROXY protocol header, version 1 or 2, which says whose it is. A

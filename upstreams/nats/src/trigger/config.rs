@@ -15,13 +15,13 @@ pub struct TriggerConfig {
     /// announces are used too.
     pub servers: OneOrMany<String>,
     /// The subject whose messages are consumed, wildcards included: `orders.*`. Delivered at most once: a message that
-    /// comes while no gateway listens is lost.
+    /// comes while no gateway listens is lost. With `queue`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The queue group of the subject: of all gateways in it one gets a message.
+    /// The queue group, which a `subject` needs: of all gateways in it one gets a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
-    /// The stream whose messages are consumed. Delivered at least once.
+    /// The stream whose messages are consumed, by a `consumer`. Delivered at least once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// The stream's durable consumer: pulled from, and with explicit acknowledgement.
