@@ -67,6 +67,30 @@ fn certificates(folder: &Path) {
     }
 }
 
+/// The other files that examples name.
+fn files(folder: &Path) {
+    let seed = nkeys::KeyPair::new_user().seed().expect("a seed");
+    let part = |name: &str, text: &str| format!("-----BEGIN {name}-----\n{text}\n------END {name}------\n\n");
+    let account = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a@b:generateAccessToken";
+    let federation = serde_json::json!({
+        "type": "external_account", "audience": "//iam.googleapis.com/p", "subject_token_type": "urn:x",
+        "token_url": "https://sts.googleapis.com/v1/token", "credential_source": {"file": "/run/token"},
+        "service_account_impersonation_url": account,
+    });
+    for (name, content) in [
+        ("gateway.creds", part("NATS USER JWT", "e30.e30.e30") + &part("USER NKEY SEED", &seed)),
+        ("gateway.json", federation.to_string()),
+        ("hello.py", String::new()),
+    ] {
+        std::fs::write(folder.join(name), content).expect("written");
+    }
+    let search = folder.join("functions/search");
+    std::fs::create_dir_all(&search).expect("a folder");
+    std::fs::write(folder.join("functions/orders.py"), "").expect("written");
+    // A program of the system stands for one that would be built.
+    std::os::unix::fs::symlink("/bin/sh", search.join("bootstrap")).expect("a link");
+}
+
 #[test]
 fn every_yaml_example_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -76,8 +100,10 @@ fn every_yaml_example_is_valid() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
         for (line, block) in blocks(&text, "yaml") {
-            let folder = configured(&block);
+            // A file of the system stands beside the document here.
+            let folder = configured(&block.replace("/run/secrets/gateway", "gateway"));
             certificates(folder.path());
+            self::files(folder.path());
             for (name, content) in files_of(&text) {
                 std::fs::write(folder.path().join(name), content).expect("written");
             }
@@ -88,6 +114,27 @@ fn every_yaml_example_is_valid() {
         }
     }
     assert!(checked > 2, "the examples were found");
+}
+
+/// What stands between backticks and can be a path of the repository.
+fn paths(text: &str) -> Vec<&str> {
+    let is_path = |code: &&str| {
+        code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
+            && (code.contains('/') || code.ends_with(".rs"))
+    };
+    text.split('`').skip(1).step_by(2).filter(is_path).collect()
+}
+
+#[test]
+fn the_paths_that_the_architecture_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/ARCHITECTURE.md")).expect("readable");
+    let paths = paths(&text.replace("```", ""));
+    assert!(paths.len() > 40, "they were found: {paths:?}");
+    let starts = ["", "src", "core/src"];
+    let gone: Vec<_> =
+        paths.into_iter().filter(|path| !starts.iter().any(|start| root.join(start).join(path).exists())).collect();
+    assert_eq!(gone, [""; 0]);
 }
 
 #[test]

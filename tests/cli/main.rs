@@ -6,6 +6,7 @@ mod commands;
 mod diagnostics;
 mod discover;
 mod documentation;
+mod files;
 mod guide;
 mod health;
 mod import;

@@ -10,7 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{keep, root, steps::placed};
-use crate::{document::Flaw, observe::AccessLine};
+use crate::{
+    document::{Flaw, Node, Span},
+    observe::AccessLine,
+};
 
 /// What a line says without a template.
 const TEMPLATE: &str = "{{ time }} {{ client }} \"{{ method }} {{ path }} {{ protocol }}\" {{ status }} {{ bytes }} \
@@ -53,7 +56,12 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    pub(super) fn read(settings: &AccessLogSettings, directory: &Path, flaws: &mut Vec<Flaw>) -> Option<Self> {
+    pub(super) fn read(
+        settings: &AccessLogSettings,
+        document: &Node,
+        directory: &Path,
+        flaws: &mut Vec<Flaw>,
+    ) -> Option<Self> {
         let path = root().key("access_log");
         let names = &AccessLine::NAMES;
         let mut compiled = |field: &str, found: Result<_, TemplateFlaw>| {
@@ -76,6 +84,11 @@ impl AccessLog {
             keep(compiled.map_err(|flaw| placed(vec![flaw], &path.key("when"))), flaws)
         });
         let file = settings.to.as_deref().filter(|to| *to != "stdout").map(|to| directory.join(to));
+        if let Some(message) = file.as_deref().and_then(unwritable) {
+            let at = document.get("access_log").and_then(|log| log.get("to")).map_or(Span::default(), |to| to.at);
+            let flaw = Flaw::error(at, &path.key("to"), message);
+            flaws.push(flaw.with_hint("name a file: it is made where it is missing, its folder is not"));
+        }
         Some(Self { file, template, when: when.flatten() })
     }
 
@@ -96,4 +109,13 @@ impl AccessLog {
         // A value with a line break in it makes no line of its own.
         Some(text.replace(['\n', '\r'], " "))
     }
+}
+
+/// Why a file can't be begun, as far as that shows before it is opened.
+fn unwritable(file: &Path) -> Option<String> {
+    if file.is_dir() {
+        return Some(format!("{} is a folder", file.display()));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| format!("there is no folder {}", folder.display()))
 }

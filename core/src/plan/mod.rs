@@ -152,7 +152,8 @@ impl Plan {
         if routes.is_empty() && triggers.is_empty() && flaws.is_empty() {
             flaws.push(top::without_routes(document.root()));
         }
-        let access_log = root.access_log.as_ref().and_then(|log| AccessLog::read(log, &directory, &mut flaws));
+        let access_log =
+            root.access_log.as_ref().and_then(|log| AccessLog::read(log, document.root(), &directory, &mut flaws));
         let collector =
             root.telemetry.as_ref().and_then(|settings| Collector::read(settings, document.root(), &mut flaws));
         let at_start = AtStart::of(&root, collector.as_ref());

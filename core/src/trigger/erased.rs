@@ -8,7 +8,7 @@ use super::{Delivery, Receipt, Redelivery, Reply, Trigger};
 use crate::{
     document::{DocPath, Flaw, Node},
     error::{ErrorKind, UpstreamError},
-    upstream::{AnySettings, BoxFuture, Context},
+    upstream::{AnySettings, BoxFuture, Context, Files},
 };
 
 type Done = Result<(), UpstreamError>;
@@ -17,7 +17,8 @@ type Done = Result<(), UpstreamError>;
 pub(crate) trait AnyTriggerKind: Send + Sync {
     fn name(&self) -> &'static str;
     fn summary(&self) -> &'static str;
-    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>>;
+    /// Reads the settings, and the local files that they name.
+    fn config(&self, node: &Node, path: &DocPath, files: &Files) -> Result<AnySettings, Vec<Flaw>>;
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn keeps(&self, config: &AnySettings) -> bool;
     fn connect(
@@ -60,8 +61,8 @@ impl<T: Trigger> AnyTriggerKind for TriggerKind<T> {
         T::SUMMARY
     }
 
-    fn config(&self, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {
-        AnySettings::read::<T::Config>(node, path)
+    fn config(&self, node: &Node, path: &DocPath, files: &Files) -> Result<AnySettings, Vec<Flaw>> {
+        AnySettings::read_with::<T::Config>(node, path, |config| T::read_files(config, files))
     }
 
     fn config_schema(&self, generator: &mut SchemaGenerator) -> Schema {

@@ -57,7 +57,7 @@ pub(crate) use settings::{Concurrency, Retry, RetrySettings};
 
 use crate::{
     error::UpstreamError,
-    upstream::{Context, Settings},
+    upstream::{Context, Files, Invalid, Settings},
 };
 
 /// A kind of source of messages, each of which invokes a function or a route.
@@ -80,6 +80,13 @@ pub trait Trigger: Sized + Send + Sync + 'static {
     /// that fails for good and has no dead letter is dropped then, as nothing else can be done.
     fn keeps(_config: &Self::Config) -> bool {
         true
+    }
+
+    /// Reads the local files that the settings name, and says what is wrong with them. Runs once, after
+    /// [`Settings::check`] found nothing. Every file goes through `files` before it is read, so that a change of one is a
+    /// reload; the network is not used.
+    fn read_files(_config: &Self::Config, _files: &Files) -> Vec<Invalid> {
+        Vec::new()
     }
 
     /// Makes the source ready. At most `concurrency` messages are worked on at once: taking many more from the source

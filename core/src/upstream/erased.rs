@@ -94,6 +94,23 @@ impl AnySettings {
         Ok(Self { typed: Box::new(typed), effective, complete })
     }
 
+    /// Reads settings, and then the files that they name: where no reference is missing.
+    pub(crate) fn read_with<S: Settings>(
+        node: &Node,
+        path: &DocPath,
+        read_files: impl FnOnce(&mut S) -> Vec<Invalid>,
+    ) -> Result<Self, Vec<Flaw>> {
+        let mut settings = Self::read::<S>(node, path)?;
+        let invalid = match settings.typed.downcast_mut::<S>().filter(|_| settings.complete) {
+            Some(typed) => read_files(typed),
+            None => Vec::new(),
+        };
+        if invalid.is_empty() {
+            return Ok(settings);
+        }
+        Err(invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect())
+    }
+
     pub(crate) fn effective(&self) -> &Value {
         &self.effective
     }
@@ -154,15 +171,7 @@ impl<U: Upstream> AnyKind for Kind<U> {
     }
 
     fn config(&self, node: &Node, path: &DocPath, files: &Files) -> Result<AnySettings, Vec<Flaw>> {
-        let mut config = AnySettings::read::<U::Config>(node, path)?;
-        let invalid = match config.typed.downcast_mut::<U::Config>().filter(|_| config.complete) {
-            Some(typed) => U::read_files(typed, files),
-            None => Vec::new(),
-        };
-        if invalid.is_empty() {
-            return Ok(config);
-        }
-        Err(invalid.into_iter().map(|invalid| flaw(node, path, invalid)).collect())
+        AnySettings::read_with::<U::Config>(node, path, |config| U::read_files(config, files))
     }
 
     fn target(&self, config: Option<&AnySettings>, node: &Node, path: &DocPath) -> Result<AnySettings, Vec<Flaw>> {

@@ -89,10 +89,11 @@ pub trait Upstream: Sized + Send + Sync + 'static {
     /// An operation that the upstream does not have is a configuration error at the target's place.
     fn bind(&self, target: Self::Target) -> Result<Self::Function, Invalid>;
 
-    /// Reads the local files that say what the service can do, an OpenAPI document or a WSDL, into the settings, and says
-    /// what is wrong with them. Runs once, after [`Settings::check`] found nothing and before targets are checked
-    /// against the settings. Every file goes through `files` before it is read, those that others name too, so that a
-    /// change of one is a reload; the network is not used.
+    /// Reads every local file that the settings name, and says at its field what is wrong with it: certificates and
+    /// credentials, which [`connect`](Self::connect) reads again, and what says what the service can do, an OpenAPI
+    /// document or a WSDL, into the settings. Runs once, after [`Settings::check`] found nothing and before targets are
+    /// checked against the settings. Every file goes through `files` before it is read, those that others name too, so
+    /// that a change of one is a reload; the network is not used.
     fn read_files(_config: &mut Self::Config, _files: &Files) -> Vec<Invalid> {
         Vec::new()
     }

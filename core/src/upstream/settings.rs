@@ -1,7 +1,5 @@
 //! The settings of kinds, as types.
 
-use std::{fs::File, path::Path};
-
 use callgate_transform::Flaw;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,16 +61,6 @@ impl Invalid {
     /// A message about the settings as a whole.
     pub fn new(message: impl Into<String>) -> Self {
         Self { field: String::new(), message: message.into(), hint: None }
-    }
-
-    /// Looks whether the file that a field names can be read, before anything is connected. Only an absolute path is
-    /// looked at: a relative one starts at the document's folder, which is known later.
-    #[must_use]
-    pub fn unreadable(field: &str, file: Option<impl AsRef<Path>>) -> Option<Self> {
-        let file = file?;
-        let path = Some(file.as_ref()).filter(|path| path.is_absolute())?;
-        let error = File::open(path).err()?;
-        Some(Self::new(format!("{} can't be read: {error}", path.display())).at(field))
     }
 
     /// Names the field that is wrong.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
+use callgate_core::{Files, Invalid, Period, Secret, Settings, document::Text};
 use callgate_http::TlsSettings;
 use callgate_transform::OneOrMany;
 use schemars::JsonSchema;
@@ -111,6 +111,11 @@ impl Config {
         }
     }
 
+    /// Reads the files that the settings name, and says what is wrong with them.
+    pub(crate) fn read_files(&self, files: &Files) -> Vec<Invalid> {
+        self.tls.as_ref().map(|tls| tls.read_files(files)).unwrap_or_default()
+    }
+
     /// How many channels share the messages.
     pub(crate) fn channels(&self) -> u16 {
         self.channels.unwrap_or(CHANNELS)
@@ -138,9 +143,6 @@ impl Settings for Config {
         found.extend(servers.iter().find_map(|server| self.identity(server).err()));
         if let Some(tls) = &self.tls {
             found.extend(tls.check());
-            found.extend(Invalid::unreadable("tls.ca", tls.ca.as_ref()));
-            found.extend(Invalid::unreadable("tls.certificate", tls.certificate.as_ref()));
-            found.extend(Invalid::unreadable("tls.private_key", tls.private_key.as_ref()));
             if !servers.is_empty() && !servers.iter().any(|server| server.secure) {
                 let message = "no broker is connected to by TLS";
                 found.push(Invalid::new(message).at("tls").hint("begin the address with `amqps://`"));
@@ -199,7 +201,6 @@ mod tests {
         assert_eq!(fields(json!({"url": "amqp://a", "heartbeat": "10ms"})), ["heartbeat"]);
         assert_eq!(fields(json!({"url": "amqp://a", "tls": {}})), ["tls"]);
         assert_eq!(fields(json!({"url": "amqps://a", "tls": {"certificate": "c"}})), ["tls.certificate"]);
-        assert_eq!(fields(json!({"url": "amqps://a", "tls": {"ca": "/does/not/exist"}})), ["tls.ca"]);
         assert_eq!(fields(json!({"url": "amqp://a", "exchange": "x".repeat(200)})).len(), 0);
         assert_eq!(fields(json!({"url": "amqp://a", "exchange": "x".repeat(300)})), ["exchange"]);
     }

@@ -20,7 +20,7 @@ mod standing;
 mod target;
 mod trigger;
 
-use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
 
 pub use config::{Config, Credentials};
@@ -45,6 +45,10 @@ impl Upstream for Amqp {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        config.read_files(files)
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let exchange = config.exchange.clone();

@@ -1,8 +1,8 @@
 //! The settings of an identity of Microsoft Entra.
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{fmt, fs, net::IpAddr, path::PathBuf};
 
-use callgate_core::{Invalid, Secret, document::Text};
+use callgate_core::{Files, Invalid, Secret, document::Text};
 use callgate_http::{Endpoint, HttpSettings, TlsSettings};
 use http::uri::Scheme;
 use schemars::JsonSchema;
@@ -174,11 +174,27 @@ impl Entra {
         if secret.is_some_and(|secret| secret.secret.expose().trim().is_empty()) {
             wrong("client_secret.secret", "the secret is empty".to_owned(), "give it by reference: `\"${SECRET}\"`");
         }
-        for invalid in self.http().check() {
-            let field = format!("credentials.entra.{}", invalid.field);
-            found.push(Invalid { field, ..invalid });
-        }
+        found.extend(self.http().check().into_iter().map(within));
     }
+
+    /// Reads the files that the settings name. The token's is not watched: it is read anew for each request.
+    pub(crate) fn read_files(&self, files: &Files) -> Vec<Invalid> {
+        let mut found: Vec<_> = self.http().read_files(files).into_iter().map(within).collect();
+        let federated = self.workload_identity.as_ref().map(WorkloadIdentity::written).unwrap_or_default();
+        if let Some(file) = federated.token_file.map(|file| files.directory().join(file))
+            && let Err(error) = fs::read_to_string(&file)
+        {
+            let flaw = Invalid::new(format!("{} can't be read: {error}", file.display()));
+            found.push(within(flaw.at("workload_identity.token_file")));
+        }
+        found
+    }
+}
+
+/// Puts a flaw at its place below the kind's settings.
+fn within(invalid: Invalid) -> Invalid {
+    let field = format!("credentials.entra.{}", invalid.field);
+    invalid.at(field)
 }
 
 /// A tenant stands in the path of the token's address.

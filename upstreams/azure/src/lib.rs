@@ -13,7 +13,7 @@ mod token;
 
 use std::sync::Arc;
 
-use callgate_core::{Context, Invalid, Invocation, Renewed, Response, Upstream, UpstreamError};
+use callgate_core::{Context, Files, Invalid, Invocation, Renewed, Response, Upstream, UpstreamError};
 use callgate_http::{Endpoint, HttpClient};
 use http::{HeaderValue, header::AUTHORIZATION};
 
@@ -43,6 +43,12 @@ impl Upstream for Azure {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        let mut found = config.http().read_files(files);
+        found.extend(config.credentials.entra.iter().flat_map(|entra| entra.read_files(files)));
+        found
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let endpoint = config.endpoint().map_err(Unusable::Endpoint)?;

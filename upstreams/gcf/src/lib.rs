@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Context, ErrorKind, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_http::{Endpoint, EndpointError, HttpClient};
 use futures_util::future::select_ok;
 
@@ -47,6 +47,14 @@ impl Upstream for Gcf {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        let mut found = config.http().read_files(files);
+        if let Credentials::File(named) = &config.credentials {
+            found.extend(token::flaw_of(&files.file(&named.file)).map(|flaw| flaw.at("credentials.file")));
+        }
+        found
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let base = Base::of(&config).map_err(Unusable::Url)?;

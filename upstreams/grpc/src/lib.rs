@@ -65,17 +65,16 @@ impl Upstream for Grpc {
     type Function = Function;
 
     fn read_files(config: &mut Config, below: &Files) -> Vec<Invalid> {
+        let mut found = config.http().read_files(below);
         if config.descriptors.is_empty() {
-            return Vec::new();
+            return found;
         }
         let files = |files: &callgate_transform::OneOrMany<PathBuf>| files.iter().cloned().collect::<Vec<_>>();
         match contract::read_files(&files(&config.descriptors), &files(&config.include), below) {
-            Ok(contract) => {
-                config.contract = Some(Arc::new(contract));
-                Vec::new()
-            }
-            Err(invalid) => invalid,
+            Ok(contract) => config.contract = Some(Arc::new(contract)),
+            Err(invalid) => found.extend(invalid),
         }
+        found
     }
 
     fn check_target(config: &Config, target: &Target) -> Vec<Invalid> {

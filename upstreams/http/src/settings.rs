@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use callgate_core::{Invalid, Period};
+use callgate_core::{Files, Invalid, Period};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,12 @@ impl HttpSettings {
             }
         }
         invalid
+    }
+
+    /// Reads the files that the settings name and says what is wrong with them, for the kind's own
+    /// [`Upstream::read_files`](callgate_core::Upstream::read_files).
+    pub fn read_files(&self, files: &Files) -> Vec<Invalid> {
+        self.tls.as_ref().map(|tls| tls.read_files(files)).unwrap_or_default()
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {

@@ -23,7 +23,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use callgate_core::{Body, Context, Discovered, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{
+    Body, Context, Discovered, ErrorKind, Files, Invalid, Invocation, Response, Upstream, UpstreamError,
+};
 use callgate_http::{Endpoint, HttpClient};
 use http::Request;
 
@@ -65,6 +67,10 @@ impl Upstream for Lambda {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        config.http().read_files(files)
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let region = config.effective_region().ok_or_else(|| wrong("no AWS region is set"))?;

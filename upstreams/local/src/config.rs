@@ -1,13 +1,11 @@
 //! The settings of the kind, and of its functions.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use callgate_aws_event::{Payload, Reply, Shape};
 use callgate_core::{Invalid, Period, Secret, Settings, Size, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
-
-use crate::files;
 
 /// Where the functions of an upstream live, and what all of them find in their environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +17,9 @@ pub struct LocalConfig {
     /// Variables for every function. A function's own win.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, Secret>,
+    /// Where relative folders start, once the document's is known.
+    #[serde(skip)]
+    pub(crate) root: PathBuf,
 }
 
 /// A function: what to run, and how its processes live.
@@ -61,7 +62,8 @@ pub struct LocalTarget {
     /// How the function's reply is read. Default: `http`, with the payload `raw` it is `raw`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Sends a reply that the function streams on as it comes. Default: false, it is collected.
+    /// Sends a reply that the function streams on as it comes: one by `awslambda.streamifyResponse` of the runtime `node`,
+    /// or by the Runtime API of a `command`. Default: false, it is collected.
     pub stream: bool,
 }
 
@@ -91,6 +93,15 @@ pub enum Runtime {
     Node,
 }
 
+impl LocalConfig {
+    /// The folder that a function is started in, absolute.
+    pub(crate) fn folder(&self, target: Option<&LocalTarget>) -> PathBuf {
+        let named = target.and_then(|target| target.directory.as_ref()).or(self.directory.as_ref());
+        let folder = self.root.join(named.map_or(".", String::as_str));
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+}
+
 impl LocalTarget {
     /// The name for logs and for the function itself.
     pub(crate) fn display_name(&self) -> &str {
@@ -105,12 +116,7 @@ impl LocalTarget {
 
 impl Settings for LocalConfig {
     fn check(&self) -> Vec<Invalid> {
-        let mut flaws = check_environment(&self.environment);
-        let directory = self.directory.as_deref().map(Path::new);
-        if let Some(directory) = directory.filter(|directory| directory.is_absolute() && !directory.is_dir()) {
-            flaws.push(Invalid::new(format!("there is no folder {}", directory.display())).at("directory"));
-        }
-        flaws
+        check_environment(&self.environment)
     }
 }
 
@@ -146,6 +152,13 @@ impl Settings for LocalTarget {
                     .hint("write `file.function`, without the file's extension"),
             );
         }
+        if self.stream && self.runtime == Some(Runtime::Python3) {
+            flaws.push(
+                Invalid::new("functions of the runtime `python3` give their replies whole, here as on AWS")
+                    .at("stream")
+                    .hint("leave `stream` out; `runtime: node` streams, and a `command` that speaks the Runtime API"),
+            );
+        }
         if self.processes.max == 0 {
             flaws
                 .push(Invalid::new("a function needs a process to run in").at("processes.max").hint("write 1 or more"));
@@ -154,7 +167,6 @@ impl Settings for LocalTarget {
             flaws
                 .push(Invalid::new("no function ends in no time").at("timeout").hint("write a duration such as `10s`"));
         }
-        flaws.extend(files::check_absolute(self));
         flaws
     }
 }
@@ -243,6 +255,9 @@ mod tests {
         assert_eq!(flaws(r#"{"runtime": "node"}"#), ["`runtime` needs a `handler`"]);
         assert_eq!(flaws(r#"{"runtime": "node", "handler": "index"}"#), ["`index` names no function in a file"]);
         assert_eq!(flaws(r#"{"command": ""}"#), ["the command is empty"]);
+        let whole = target(r#"{"runtime": "python3", "handler": "a.b", "stream": true}"#).check();
+        assert_eq!(whole[0].field, "stream");
+        assert_eq!(flaws(r#"{"runtime": "node", "handler": "a.b", "stream": true}"#), [""; 0]);
         assert_eq!(
             flaws(r#"{"command": "x", "runtime": "node", "handler": "a.b"}"#),
             ["`command` and `runtime` exclude each other"]

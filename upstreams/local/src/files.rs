@@ -9,25 +9,14 @@ use crate::{
     program::Program,
 };
 
-/// What is missing of a function, as far as absolute paths tell; relative ones start at the document's folder.
-pub(crate) fn check_absolute(target: &LocalTarget) -> Option<Invalid> {
-    match target.directory.as_deref().map(Path::new).filter(|directory| directory.is_absolute()) {
-        Some(directory) => check(target, directory, false),
-        None => target
-            .command
-            .as_ref()
-            .and_then(|words| words.first())
-            .filter(|name| name.starts_with('/'))
-            .and_then(|_| program(target, Path::new("/"))),
-    }
-}
+/// Where relative folders are looked for.
+pub(crate) const START: &str = "relative paths start at the document's folder";
 
 /// What is missing of a function that is started in this folder. `elsewhere` when its modules may be found in others too.
 pub(crate) fn check(target: &LocalTarget, directory: &Path, elsewhere: bool) -> Option<Invalid> {
     if !directory.is_dir() {
         let message = format!("there is no folder {}", directory.display());
-        let hint = "relative paths start at the document's folder";
-        return Some(Invalid::new(message).at("directory").hint(hint));
+        return Some(Invalid::new(message).at("directory").hint(START));
     }
     program(target, directory).or_else(|| handler(target, directory, elsewhere))
 }
@@ -86,7 +75,6 @@ fn is_module(base: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callgate_core::Settings;
 
     fn told(options: &str, directory: &Path) -> Option<(String, String)> {
         let target: LocalTarget = serde_json::from_str(options).unwrap();
@@ -132,19 +120,5 @@ mod tests {
         }
         let (field, message) = told(r#"{"command": "x"}"#, &at.join("none")).unwrap();
         assert!(field == "directory" && message.contains("none"), "{field}: {message}");
-    }
-
-    #[test]
-    fn absolute_paths_are_checked_without_a_document() {
-        let fields = |options: &str| -> Vec<_> {
-            let target: LocalTarget = serde_json::from_str(options).unwrap();
-            target.check().into_iter().map(|invalid| invalid.field).collect()
-        };
-        assert_eq!(fields(r#"{"command": "/no/such/program"}"#), ["command"]);
-        assert_eq!(fields(r#"{"command": "x", "directory": "/no/such/folder"}"#), ["directory"]);
-        assert_eq!(fields(r#"{"runtime": "node", "handler": "no.run", "directory": "/"}"#), ["handler"]);
-        assert_eq!(fields(r#"{"command": "./relative", "directory": "relative"}"#), [""; 0]);
-        let config: crate::config::LocalConfig = serde_json::from_str(r#"{"directory": "/no/such/folder"}"#).unwrap();
-        assert_eq!(config.check()[0].field, "directory");
     }
 }

@@ -1,12 +1,13 @@
 //! The kind `local`.
 
 use std::{
-    path::PathBuf,
+    ffi::OsString,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use callgate_aws_event::{Payload, decode, encode_call, preview, xray};
-use callgate_core::{Context, ErrorKind, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
 use http::HeaderValue;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -43,13 +44,13 @@ impl Local {
     }
 
     fn spec(&self, target: &LocalTarget) -> Result<Spec, Invalid> {
-        let directory = folder(&self.context, target.directory.as_ref().or(self.config.directory.as_ref()));
+        let directory = self.config.folder(Some(target));
         let name = target.display_name();
         let arn = HeaderValue::try_from(environment::arn(name))
             .map_err(|_| Invalid::new("a function's name is visible ASCII text").at("name"))?;
         let variables = environment::variables(target, &self.config.environment, &directory);
-        let elsewhere = variables.iter().any(|(name, _)| name == "PYTHONPATH");
-        if let Some(missing) = files::check(target, &directory, elsewhere) {
+        // A program may be gone since the settings were checked.
+        if let Some(missing) = missing(target, &directory, &variables) {
             return Err(missing);
         }
         Ok(Spec {
@@ -68,10 +69,10 @@ impl Local {
     }
 }
 
-/// A folder of the settings, absolute.
-fn folder(context: &Context, named: Option<&String>) -> PathBuf {
-    let folder = context.live_file(named.map_or(".", String::as_str));
-    std::path::absolute(&folder).unwrap_or(folder)
+/// What of a function's files is missing.
+fn missing(target: &LocalTarget, directory: &Path, variables: &[(OsString, OsString)]) -> Option<Invalid> {
+    let elsewhere = variables.iter().any(|(name, _)| name == "PYTHONPATH");
+    files::check(target, directory, elsewhere)
 }
 
 impl Upstream for Local {
@@ -81,12 +82,21 @@ impl Upstream for Local {
     type Target = LocalTarget;
     type Function = LocalFunction;
 
-    async fn connect(config: LocalConfig, context: Context) -> Result<Self, UpstreamError> {
-        let functions = folder(&context, config.directory.as_ref());
-        if !functions.is_dir() {
-            let message = format!("`directory`: there is no folder {}", functions.display());
-            return Err(UpstreamError::new(ErrorKind::Unavailable, message));
-        }
+    fn read_files(config: &mut LocalConfig, files: &Files) -> Vec<Invalid> {
+        config.root = files.directory().to_owned();
+        let folder = config.folder(None);
+        let missing = || Invalid::new(format!("there is no folder {}", folder.display())).at("directory");
+        if folder.is_dir() { Vec::new() } else { vec![missing().hint(files::START)] }
+    }
+
+    fn check_target(config: &LocalConfig, target: &LocalTarget) -> Vec<Invalid> {
+        let directory = config.folder(Some(target));
+        let variables = environment::variables(target, &config.environment, &directory);
+        missing(target, &directory, &variables).into_iter().collect()
+    }
+
+    async fn connect(mut config: LocalConfig, context: Context) -> Result<Self, UpstreamError> {
+        config.root = context.live_file("");
         Ok(Self { config, context, pools: Mutex::default() })
     }
 

@@ -1,9 +1,10 @@
 //! The settings of the kind, per upstream.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use async_nats::ServerAddr;
-use callgate_core::{Invalid, Period, Secret, Settings, document::Text};
+use async_nats::{ConnectOptions, ServerAddr};
+use callgate_core::{Files, Invalid, Period, Secret, Settings, document::Text};
+use callgate_http::TlsSettings;
 use callgate_transform::OneOrMany;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,20 @@ impl Config {
         }
     }
 
+    /// Reads the files that the settings name, and says what is wrong with them.
+    pub(crate) fn read_files(&self, files: &Files) -> Vec<Invalid> {
+        let mut found = self.tls.as_ref().map(|tls| tls.files().read_files(files)).unwrap_or_default();
+        if let Some(file) = self.credentials.creds_file.as_ref().map(|file| files.file(file)) {
+            let read = fs::read_to_string(&file).map_err(|error| format!("{} can't be read: {error}", file.display()));
+            let parsed = read.and_then(|text| match ConnectOptions::with_credentials(&text) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(format!("{} holds no user's JWT and seed, as `nsc` writes them", file.display())),
+            });
+            found.extend(parsed.err().map(|message| Invalid::new(message).at("credentials.creds_file")));
+        }
+        found
+    }
+
     /// The prefix of inboxes.
     pub(crate) fn inbox_prefix(&self) -> &str {
         self.inbox_prefix.as_deref().unwrap_or("_INBOX")
@@ -172,6 +187,16 @@ fn is_user_seed(seed: &str) -> bool {
 }
 
 impl Tls {
+    /// The files, as all kinds read them.
+    fn files(&self) -> TlsSettings {
+        TlsSettings {
+            ca: self.ca.as_ref().map(Into::into),
+            certificate: self.certificate.as_ref().map(Into::into),
+            private_key: self.private_key.as_ref().map(Into::into),
+            server_name: None,
+        }
+    }
+
     fn check(&self) -> Option<Invalid> {
         match (&self.certificate, &self.private_key) {
             (Some(_), None) => Some(Invalid::new("`private_key` is missing: a certificate has a key").at("tls")),
@@ -184,13 +209,7 @@ impl Tls {
 impl Settings for Config {
     fn check(&self) -> Vec<Invalid> {
         let mut found: Vec<_> = self.addresses().err().into_iter().chain(self.credentials.identity().err()).collect();
-        found.extend(Invalid::unreadable("credentials.creds_file", self.credentials.creds_file.as_ref()));
-        if let Some(tls) = &self.tls {
-            found.extend(tls.check());
-            found.extend(Invalid::unreadable("tls.ca", tls.ca.as_ref()));
-            found.extend(Invalid::unreadable("tls.certificate", tls.certificate.as_ref()));
-            found.extend(Invalid::unreadable("tls.private_key", tls.private_key.as_ref()));
-        }
+        found.extend(self.tls.as_ref().and_then(Tls::check));
         if let Some(prefix) = &self.inbox_prefix
             && let Err(problem) = crate::subject::check(prefix)
         {
@@ -234,14 +253,12 @@ mod tests {
         assert_eq!(with(json!({"user": "u"})).as_deref(), Some("credentials"));
         assert_eq!(with(json!({"token": "t", "creds_file": "x"})).as_deref(), Some("credentials"));
         assert_eq!(with(json!({"nkey": "SUABC"})).as_deref(), Some("credentials.nkey"));
-        assert_eq!(with(json!({"creds_file": "/no/such/file"})).as_deref(), Some("credentials.creds_file"));
     }
 
     #[test]
     fn certificates_come_in_pairs_and_prefixes_are_subjects() {
         let flaw = |value| field(value);
         assert_eq!(flaw(json!({"servers": "a", "tls": {"certificate": "c"}})).as_deref(), Some("tls"));
-        assert_eq!(flaw(json!({"servers": "a", "tls": {"ca": "/no/such/file"}})).as_deref(), Some("tls.ca"));
         assert_eq!(flaw(json!({"servers": "a", "inbox_prefix": "a.*"})).as_deref(), Some("inbox_prefix"));
     }
 

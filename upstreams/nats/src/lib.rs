@@ -19,7 +19,7 @@ mod target;
 mod trigger;
 mod trust;
 
-use callgate_core::{Context, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_message::Whole;
 
 pub use config::{Config, Credentials, Tls};
@@ -42,6 +42,10 @@ impl Upstream for Nats {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        config.read_files(files)
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         Ok(Self { link: Link::open(&config, link::REPLIES, &context).await? })

@@ -1,9 +1,12 @@
 //! Basic authentication towards the gateway's own interface.
 
-use std::{io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use callgate_core::{Context, Secret};
+use callgate_core::{Context, Files, Invalid, Secret};
 use http::HeaderValue;
 
 use crate::config::Basic;
@@ -48,11 +51,7 @@ impl Login {
             Password::Given(password) => password.clone(),
             Password::File(file) => {
                 let path = file.clone();
-                let read = self.context.blocking(move || std::fs::read_to_string(path)).await?;
-                let text = read.map_err(|source| LoginError::File { file: file.clone(), source })?;
-                // The newline that editors add, as references to files drop it.
-                let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
-                Secret::new(line)
+                self.context.blocking(move || read(&path)).await??
             }
         };
         let encoded = STANDARD.encode(format!("{}:{}", self.user, password.expose()));
@@ -60,6 +59,20 @@ impl Login {
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// What is wrong with the file of the password. It is not watched: it is read anew at every use.
+pub(crate) fn flaw_of_file(basic: &Basic, files: &Files) -> Option<Invalid> {
+    let file = files.directory().join(basic.password_file.as_ref()?);
+    let error = read(&file).err()?;
+    Some(Invalid::new(error.to_string()).at("credentials.basic.password_file"))
+}
+
+fn read(file: &Path) -> Result<Secret, LoginError> {
+    let text = fs::read_to_string(file).map_err(|source| LoginError::File { file: file.to_owned(), source })?;
+    // The newline that editors add, as references to files drop it.
+    let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(Secret::new(line))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod target;
 
 use std::time::{Duration, Instant};
 
-use callgate_core::{Body, Context, Discovered, Invalid, Invocation, Response, Upstream, UpstreamError};
+use callgate_core::{Body, Context, Discovered, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
 use callgate_http::{Endpoint, HttpClient};
 use http::Request;
 
@@ -44,6 +44,13 @@ impl Upstream for OpenFaas {
     type Config = Config;
     type Target = Target;
     type Function = Function;
+
+    fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
+        let mut found = config.http().read_files(files);
+        let basic = config.credentials.as_ref().map(|credentials| &credentials.basic);
+        found.extend(basic.and_then(|basic| credentials::flaw_of_file(basic, files)));
+        found
+    }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
         let endpoint = Endpoint::parse(&config.url).map_err(Unusable::from)?;

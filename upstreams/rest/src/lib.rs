@@ -58,12 +58,16 @@ impl Upstream for Rest {
     type Function = Function;
 
     fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
-        let Some(Source::File(file)) = config.source() else { return Vec::new() };
+        let mut found = config.http().read_files(files);
+        let Some(Source::File(file)) = config.source() else { return found };
         match contract::read(files, &file) {
-            Ok(document) => config.document = Some(Arc::new(document)),
-            Err(error) => return vec![Invalid::new(format!("the document can't be used: {error}")).at("openapi")],
+            Ok(document) => {
+                config.document = Some(Arc::new(document));
+                found.extend(check_document(config));
+            }
+            Err(error) => found.push(Invalid::new(format!("the document can't be used: {error}")).at("openapi")),
         }
-        check_document(config)
+        found
     }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {

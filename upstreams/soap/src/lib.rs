@@ -71,14 +71,13 @@ impl Upstream for Soap {
     type Function = Function;
 
     fn read_files(config: &mut Config, files: &Files) -> Vec<Invalid> {
-        let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !is_url(wsdl)) else { return Vec::new() };
+        let mut found = config.http().read_files(files);
+        let Some(wsdl) = config.wsdl.as_ref().filter(|wsdl| !is_url(wsdl)) else { return found };
         match source::from_files(&files.file(wsdl), files) {
-            Ok(contract) => {
-                config.contract = contract.map(Arc::new);
-                Vec::new()
-            }
-            Err(reason) => vec![Invalid::new(format!("the WSDL cannot be used: {reason}")).at("wsdl")],
+            Ok(contract) => config.contract = contract.map(Arc::new),
+            Err(reason) => found.push(Invalid::new(format!("the WSDL `{wsdl}` cannot be used: {reason}")).at("wsdl")),
         }
+        found
     }
 
     fn check_target(config: &Config, target: &Target) -> Vec<Invalid> {

@@ -122,7 +122,7 @@ pub(super) fn read_all(
 }
 
 fn read(name: &str, node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<TriggerPlan> {
-    let source = source::read(node, path, around.registry, flaws);
+    let source = source::read(node, path, around.registry, &destination::named_files(around.document), flaws);
     let beside = node.without(&source.keys);
     let before = flaws.len();
     let settings: TriggerSettings = keep(from_node(&beside, path), flaws).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     },
     registry::Registry,
     trigger::AnyTriggerKind,
-    upstream::AnySettings,
+    upstream::{AnySettings, Files},
 };
 
 /// What of a trigger is its source.
@@ -22,7 +22,13 @@ pub(super) struct Source<'d> {
     pub(super) read: Option<(Arc<dyn AnyTriggerKind>, AnySettings)>,
 }
 
-pub(super) fn read<'d>(node: &'d Node, path: &DocPath, registry: &Registry, flaws: &mut Vec<Flaw>) -> Source<'d> {
+pub(super) fn read<'d>(
+    node: &'d Node,
+    path: &DocPath,
+    registry: &Registry,
+    files: &Files,
+    flaws: &mut Vec<Flaw>,
+) -> Source<'d> {
     let found: Vec<_> = node.entries().iter().filter(|(key, _)| registry.trigger(&key.text).is_some()).collect();
     // A key that is none of a trigger's was meant to be the source; it is told here, and not as an unknown field.
     let meant = |name: &str| !COMMON.contains(&name) && nearest(name, COMMON).is_none();
@@ -52,7 +58,7 @@ pub(super) fn read<'d>(node: &'d Node, path: &DocPath, registry: &Registry, flaw
         }
     };
     let Some(kind) = registry.trigger(&key.text) else { return Source { keys, read: None } };
-    let config = keep(kind.config(&given(config), &path.key(&key.text)), flaws);
+    let config = keep(kind.config(&given(config), &path.key(&key.text), files), flaws);
     Source { keys, read: config.map(|config| (Arc::clone(kind), config)) }
 }
 

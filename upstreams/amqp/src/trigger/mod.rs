@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use callgate_core::{Context, Delivery, Trigger, UpstreamError};
+use callgate_core::{Context, Delivery, Files, Invalid, Trigger, UpstreamError};
 use tokio::sync::Mutex;
 
 pub use config::TriggerConfig;
@@ -46,6 +46,10 @@ impl Trigger for AmqpTrigger {
 
     type Config = TriggerConfig;
     type Receipt = Receipt;
+
+    fn read_files(config: &TriggerConfig, files: &Files) -> Vec<Invalid> {
+        config.connection().read_files(files)
+    }
 
     async fn connect(config: TriggerConfig, concurrency: NonZeroU32, context: Context) -> Result<Self, UpstreamError> {
         let dialing = Dialing::new(&config.connection(), &context).await?;

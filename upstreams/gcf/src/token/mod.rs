@@ -21,11 +21,11 @@ mod source;
 use std::{
     collections::HashMap,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use callgate_core::{Context, UpstreamError};
+use callgate_core::{Context, Invalid, UpstreamError, chain};
 use callgate_http::{HttpClient, HttpSettings};
 
 pub(crate) use error::{CredentialsError, TokenError};
@@ -38,6 +38,11 @@ use crate::{
 use clock::Clock;
 use environment::Environment;
 use held::Minter;
+
+/// What is wrong with a file of credentials.
+pub(crate) fn flaw_of(file: &Path) -> Option<Invalid> {
+    credentials::read(file).err().map(|error| Invalid::new(chain(&error)))
+}
 
 /// The tokens of an upstream.
 pub(crate) struct Tokens {

@@ -10,7 +10,7 @@ mod subject;
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use callgate_core::{Context, Delivery, Trigger, UpstreamError};
+use callgate_core::{Context, Delivery, Files, Invalid, Trigger, UpstreamError};
 
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
@@ -40,6 +40,10 @@ impl Trigger for NatsTrigger {
 
     type Config = TriggerConfig;
     type Receipt = Receipt;
+
+    fn read_files(config: &TriggerConfig, files: &Files) -> Vec<Invalid> {
+        config.connection().read_files(files)
+    }
 
     fn keeps(config: &TriggerConfig) -> bool {
         matches!(config.source(), Ok(Source::Consumer { .. }))

@@ -22,7 +22,7 @@ fn wrong_settings_are_told_at_their_place() {
         (&shop, route("{upstream: shop, operation: total, header: {a: b}}"), "routes[0].to.header", "binds no header"),
         (&shop, route("{upstream: shop, operation: total, input: {item: \"{{ oops(\"}}"), "routes[0].to.input", "oops"),
         ("url: \"http://shop/\"", route("shop/total"), "routes[0].to", "without a WSDL nothing says what is sent"),
-        ("wsdl: absent.wsdl", String::new(), "upstreams.shop.soap.wsdl", "the WSDL cannot be used"),
+        ("wsdl: absent.wsdl", String::new(), "upstreams.shop.soap.wsdl", "the WSDL `absent.wsdl` cannot be used"),
         ("wsld: absent.wsdl", String::new(), "upstreams.shop.soap", "did you mean `wsdl`?"),
         ("{}", String::new(), "upstreams.shop", ""),
     ] {
