@@ -44,14 +44,36 @@ fn services_and_routes_of_kong() {
     assert_eq!(upstreams["orders"]["retry"], json!({"attempts": 3, "on": ["connect"]}));
     assert!(sent(&yaml, "GET", "/orders/7?a=1", &[]).contains("  GET /v2/7?a=1\n"), "the prefix is stripped");
     assert!(sent(&yaml, "DELETE", "/pets/7", &[]).contains("  DELETE /7\n"));
-    let exported = sent(&yaml, "GET", "http://exports.example.com/x", &["x-tier: gold"]);
-    assert!(exported.contains("  GET /v2/x\n"), "{exported}");
+    for (path, expected) in [("/x", "/v2/x"), ("/reports/12", "/v2/reports/12")] {
+        let exported = sent(&yaml, "GET", &format!("http://exports.example.com{path}"), &["x-tier: gold"]);
+        assert!(exported.contains(&format!("  GET {expected}\n")), "{exported}");
+    }
     let route = &told["configuration"]["routes"][0];
     assert_eq!((&route["rate_limit"]["limit"], &route["limits"]["max_body"]), (&json!("60/m"), &json!("2MiB")));
     let left = left(&told);
     for expected in ["service pets: the plugin `key-auth`", "the document: `consumers`", "prefixes: `/a` takes"] {
         assert!(left.contains(expected) && yaml.contains(expected), "{expected}: {left}");
     }
+}
+
+#[test]
+fn weights_and_cors_of_kong() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let document = json!({
+        "_format_version": "3.0",
+        "upstreams": [{"name": "pool", "targets": [
+            {"target": "a:1", "weight": 900}, {"target": "b:1"}, {"target": "off:1", "weight": 0},
+        ]}],
+        "services": [{"name": "s", "host": "pool", "routes": [{"name": "r", "paths": ["/s"]}]}],
+        "plugins": [{"name": "cors", "config": {"origins": ["*"], "credentials": true}}],
+    });
+    std::fs::write(folder.path().join("kong.yaml"), document.to_string()).expect("written");
+    let run = ran(callgate(&["import", "kong", "kong.yaml", "--output", "json"]).current_dir(folder.path()));
+    let told: Value = serde_json::from_str(&run.out).expect("JSON");
+    let endpoints = json!([{"url": "http://a:1", "weight": 900}, {"url": "http://b:1", "weight": 100}]);
+    assert_eq!(told["configuration"]["upstreams"]["s"]["rest"]["endpoints"], endpoints, "{told}");
+    let left = left(&told);
+    assert!(left.contains("every route: `credentials` for any origin") && !left.contains("weight"), "{left}");
 }
 
 #[test]
@@ -154,14 +176,20 @@ fn an_export_of_api_gateway() {
     assert_eq!((&order["to"]["payload"], &order["timeout"]), (&json!("apigateway_v2"), &json!("29000ms")));
     let issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc";
     assert_eq!(order["auth"]["oidc"]["issuer"], issuer);
+    let folder = configured(&yaml);
+    let unset = on(folder.path(), &["check"], &[]);
+    assert!(unset.code == Some(1) && unset.err.contains("files"), "a stage variable has no default: {}", unset.err);
+    let yaml = yaml.replace("${files}", "files-prod");
+    assert!(sent(&yaml, "PUT", "/files/a/b", &[]).contains("function:files-prod"));
     assert!(sent(&yaml, "GET", "/pets/7", &[]).contains("  GET /v2/pets/7\n"));
-    assert!(sent(&yaml, "PUT", "/files/a/b", &[]).contains("function:files"), "a stage variable has a default");
     assert_eq!(configuration["routes"][2]["auth"]["oidc"]["claims"], json!({"scope": {"any": ["read"]}}));
     assert_eq!(configuration["defaults"]["cors"]["max_age"], "300s");
     let left = left(&told);
     for expected in [
         "GET /pets/{petId}: its authorizer `key`. It is CLOSED",
         "OPTIONS /orders/{id}: a mock",
+        "the stage variable `files`",
+        "`/a/{*proxy}` takes `/a` and `/a/` too",
         "POST /mapped is left out",
     ] {
         assert!(left.contains(expected), "{expected}: {left}");

@@ -33,6 +33,7 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
     ];
     draft.left_fields("the document", document, &known);
     if let Some(cors) = cors(&document["x-amazon-apigateway-cors"], CORS) {
+        draft.left_of_cors("the document, its CORS", &cors);
         draft.policy("cors", cors);
     }
     if document["x-amazon-apigateway-policy"].is_object() {
@@ -76,6 +77,9 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
         "/$default" | "$default" => (Matching::Prefix, "/".to_owned()),
         path => (Matching::Exact, path.to_owned()),
     };
+    if path.contains("+}") {
+        draft.left("`/a/{*proxy}` takes `/a` and `/a/` too here, which `/a/{proxy+}` does not");
+    }
     let mut route = Map::new();
     let more = Map::new();
     route.insert("match".to_owned(), matches(matching, &tail(&path), methods, more));
@@ -84,7 +88,7 @@ fn operation(of: &str, path: &str, methods: &[String], operation: &Value, docume
     match (kind.as_str(), function(&uri)) {
         ("aws_proxy", Some((region, name))) => {
             let first = integration["payloadFormatVersion"] != "2.0";
-            for (name, _) in name.split("${").skip(1).filter_map(|rest| rest.split_once(":-")) {
+            for name in uri.split("${stageVariables.").skip(1).filter_map(|rest| rest.split('}').next()) {
                 draft.left(format!("{of}: the stage variable `{name}`; set it in the environment"));
             }
             let payload = if first { "apigateway_v1" } else { "apigateway_v2" };
@@ -157,7 +161,7 @@ fn text(value: &Value) -> String {
 /// `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations`.
 fn function(uri: &str) -> Option<(Value, String)> {
     let arn = uri.split("/functions/").nth(1)?.strip_suffix("/invocations")?;
-    let arn = with_defaults(arn);
+    let arn = with_references(arn);
     let region = uri.split(':').nth(3).filter(|region| !region.contains('$') && !region.is_empty());
     let settings = json!({"region": region.unwrap_or(REGION)});
     // A reference to a resource has the resource's name, and so has an ARN that CloudFormation completes.
@@ -166,13 +170,13 @@ fn function(uri: &str) -> Option<(Value, String)> {
     Some((settings, name.map_or_else(|| arn.clone(), str::to_owned)))
 }
 
-/// Stage variables as references to the environment, each with its own name as what it is without one.
-fn with_defaults(text: &str) -> String {
+/// Stage variables as references to the environment. One that is missing there is an error.
+fn with_references(text: &str) -> String {
     let mut parts = text.split("${stageVariables.");
     let mut made = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').unwrap_or((part, ""));
-        made.push_str(&format!("${{{name}:-{name}}}{rest}"));
+        made.push_str(&format!("${{{name}}}{rest}"));
     }
     made
 }

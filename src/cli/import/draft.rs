@@ -63,6 +63,13 @@ impl Draft {
         self.left_fields(of, object, &taken);
     }
 
+    /// Notes what CORS does not grant here.
+    pub(super) fn left_of_cors(&mut self, of: &str, cors: &Value) {
+        if cors["credentials"] == true && cors["origins"].as_array().is_some_and(|all| all.contains(&"*".into())) {
+            self.left(format!("{of}: `credentials` for any origin; here `*` grants none, so name the origins"));
+        }
+    }
+
     /// Closes what the policies belong to, because of what decides there who is let in: everyone is answered 401 until somebody
     /// writes an `auth`. Open it would serve those whom it never served.
     pub(super) fn close(&mut self, of: &str, because: &str, policies: &mut Map<String, Value>) {

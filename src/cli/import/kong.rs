@@ -130,12 +130,7 @@ fn service<'a>(service: &'a Value, known: &Document<'a>, draft: &mut Draft) -> O
     {
         Some((base, upstream)) => {
             let scheme = base.split("://").next().unwrap_or("http");
-            let targets = list(upstream, "targets").filter_map(|target| target["target"].as_str());
-            let endpoints: Vec<_> = targets.map(|target| format!("{scheme}://{target}")).collect();
-            if list(upstream, "targets").any(|target| target["weight"].as_u64().is_some_and(|weight| weight != 100)) {
-                draft.left(format!("upstream {}: the weights of its targets", self::name(upstream)));
-            }
-            rest.insert("endpoints".to_owned(), json!(endpoints));
+            rest.insert("endpoints".to_owned(), endpoints(upstream, scheme).into());
         }
         None => {
             rest.insert("url".to_owned(), base.clone().unwrap_or_else(|| "http://localhost".to_owned()).into());
@@ -149,6 +144,18 @@ fn service<'a>(service: &'a Value, known: &Document<'a>, draft: &mut Draft) -> O
     }
     plugins::take(&format!("service {name}"), &known.plugins("service", service), &mut upstream, draft);
     Some((draft.upstream(name, Value::Object(upstream)), path))
+}
+
+/// The targets of an upstream, with their weights where they differ. One of the weight 0 is off there.
+fn endpoints(upstream: &Value, scheme: &str) -> Vec<Value> {
+    let weight = |target: &Value| target["weight"].as_u64().unwrap_or(100);
+    let used: Vec<_> = list(upstream, "targets").filter(|target| weight(target) > 0).collect();
+    let even = used.windows(2).all(|two| weight(two[0]) == weight(two[1]));
+    let endpoint = |target: &&Value| {
+        let url = format!("{scheme}://{}", target["target"].as_str()?);
+        Some(if even { url.into() } else { json!({"url": url, "weight": weight(target)}) })
+    };
+    used.iter().filter_map(endpoint).collect()
 }
 
 fn route<'a>(route: &'a Value, to: Option<(&str, &str)>, known: &Document<'a>, draft: &mut Draft) {
@@ -237,6 +244,8 @@ fn route<'a>(route: &'a Value, to: Option<(&str, &str)>, known: &Document<'a>, d
             (Matching::Prefix, false) if !base.is_empty() => {
                 Some(format!("{base}{}/{{{{ params.rest }}}}", path.trim_end_matches('/')))
             }
+            // What the expression takes is not stripped, which is told below.
+            (Matching::Regex, _) if !base.is_empty() => Some(format!("{base}{{{{ path | safe }}}}")),
             _ => None,
         };
         if matching == Matching::Regex {

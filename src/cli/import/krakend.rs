@@ -23,6 +23,7 @@ pub(super) fn import(document: &Value, draft: &mut Draft) {
     for (name, config) in extra(document) {
         match cors(config, CORS).filter(|_| name == "security/cors") {
             Some(cors) => {
+                draft.left_of_cors(&format!("the document: `{name}`"), &cors);
                 draft.policy("cors", cors);
                 let ([origins, methods, headers, expose], credentials, age) = CORS;
                 let taken = [origins, methods, headers, expose, credentials, age];

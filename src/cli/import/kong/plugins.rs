@@ -71,6 +71,7 @@ pub(super) fn take(of: &str, plugins: &[&Value], policies: &mut Map<String, Valu
             },
             "cors" => match cors(config, CORS) {
                 Some(cors) => {
+                    draft.left_of_cors(of, &cors);
                     policies.insert("cors".to_owned(), cors);
                     unusual(of, plugin, draft);
                 }
