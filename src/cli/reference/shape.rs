@@ -69,7 +69,12 @@ impl<'a> Shape<'a> {
     /// What is within a list or a map.
     fn within(&mut self, inner: Self, of: &str) {
         self.word(format!("{of} {}", inner.words()));
-        self.choices.extend(inner.choices);
+        for choice in inner.choices {
+            // What may be one of them or a list of them is told once.
+            if !self.choices.contains(&choice) {
+                self.choices.push(choice);
+            }
+        }
         for object in inner.objects {
             if !self.objects.iter().any(|known| std::ptr::eq(known.schema, object.schema)) {
                 self.objects.push(object);
@@ -111,9 +116,7 @@ impl<'a> Reader<'a> {
         let before = into.words.len();
         for value in alone.filter(|value| !value.is_null()) {
             let shown = format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            let is_word = !description.is_empty() && schema.get("const").is_some_and(Value::is_string);
-            // A word of a list, and of its items alone, is told once.
-            if is_word && !into.choices.iter().any(|(known, _)| *known == shown) {
+            if !description.is_empty() && schema.get("const").is_some_and(Value::is_string) {
                 into.choices.push((shown.clone(), description));
             }
             into.word(shown);
