@@ -44,8 +44,10 @@ async fn the_password_is_read_from_its_file_at_every_use() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     let options = format!(", credentials: {{basic: {{password_file: \"{}\"}}}}", file.display());
-    let missing = listing(&faas.url(), &options).await.unwrap_err();
+    let missing = plan(&faas.url(), &options, "  []\n").err().unwrap();
     assert!(missing.contains("password can't be read"), "{missing}");
+    std::fs::write(&file, "another").unwrap();
+    listing(&faas.url(), &options).await.unwrap_err();
     std::fs::write(&file, format!("{}\n", OpenFaas::PASSWORD)).unwrap();
     assert!(listing(&faas.url(), &options).await.unwrap().contains(&"mirror".to_owned()));
 }
