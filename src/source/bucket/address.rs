@@ -1,12 +1,12 @@
 //! `nats://[user:password@]host[:port]/bucket[/key]`.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use callgate_core::{
-    Invalid, Secret, Settings,
+    Files, Invalid, Secret, Settings, Upstream,
     document::{References, fill},
 };
-use callgate_nats::{Config, Credentials, Tls, bucket::BucketError};
+use callgate_nats::{Config, Credentials, Nats, Tls, bucket::BucketError};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::source::{SourceError, error::AddressError};
@@ -58,7 +58,11 @@ impl Address {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             set(&mut settings, name, decoded(value)?)?;
         }
-        if let Some(Invalid { message, field, .. }) = settings.check().into_iter().next() {
+        let mut wrong = settings.check();
+        if wrong.is_empty() {
+            wrong = Nats::read_files(&mut settings, &Files::new(Path::new("")));
+        }
+        if let Some(Invalid { message, field, .. }) = wrong.into_iter().next() {
             let what = if field.starts_with("credentials") || field.starts_with("tls") { OPTIONS } else { FORM };
             return Err(AddressError::new(format!("can't be used: {message}"), what));
         }
