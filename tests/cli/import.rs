@@ -1,5 +1,7 @@
 //! `callgate import`: what it makes of the files in `import/`, which is valid and sends requests where the other gateway does.
 
+mod kong;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -54,26 +56,6 @@ fn services_and_routes_of_kong() {
     for expected in ["service pets: the plugin `key-auth`", "the document: `consumers`", "prefixes: `/a` takes"] {
         assert!(left.contains(expected) && yaml.contains(expected), "{expected}: {left}");
     }
-}
-
-#[test]
-fn weights_and_cors_of_kong() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let document = json!({
-        "_format_version": "3.0",
-        "upstreams": [{"name": "pool", "targets": [
-            {"target": "a:1", "weight": 900}, {"target": "b:1"}, {"target": "off:1", "weight": 0},
-        ]}],
-        "services": [{"name": "s", "host": "pool", "routes": [{"name": "r", "paths": ["/s"]}]}],
-        "plugins": [{"name": "cors", "config": {"origins": ["*"], "credentials": true}}],
-    });
-    std::fs::write(folder.path().join("kong.yaml"), document.to_string()).expect("written");
-    let run = ran(callgate(&["import", "kong", "kong.yaml", "--output", "json"]).current_dir(folder.path()));
-    let told: Value = serde_json::from_str(&run.out).expect("JSON");
-    let endpoints = json!([{"url": "http://a:1", "weight": 900}, {"url": "http://b:1", "weight": 100}]);
-    assert_eq!(told["configuration"]["upstreams"]["s"]["rest"]["endpoints"], endpoints, "{told}");
-    let left = left(&told);
-    assert!(left.contains("every route: `credentials` for any origin") && !left.contains("weight"), "{left}");
 }
 
 #[test]
