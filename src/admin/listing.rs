@@ -1,6 +1,6 @@
 //! What is in force: routes, upstreams, triggers and the configuration.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -8,16 +8,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use callgate_core::{
-    CircuitState, ConcurrencyState, Discovered, EndpointHealth, EndpointState, Listed, UpstreamError, UpstreamState,
-    chain,
+    CircuitState, ConcurrencyState, Discovered, EndpointHealth, EndpointState, Listed, Snapshot, UpstreamState,
     trigger::{Tally, TriggerState},
 };
 use serde_json::{Map, Value, json};
 
-use super::{Options, Shared};
+use super::{Options, Shared, look::Need};
 
-/// How long upstreams and triggers may take to say whether they are ready.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A person who looks waits a little, for what is of this moment.
+const LIST: Need = Need { age: Duration::from_secs(1), patience: Duration::from_secs(2) };
 
 pub(super) async fn routes(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {
     let options = options.among(&["format"])?;
@@ -42,10 +41,10 @@ pub(super) async fn config(State(shared): State<Shared>, options: Options) -> Re
 pub(super) async fn upstreams(State(shared): State<Shared>, options: Options) -> Result<Json<Vec<Value>>, Response> {
     options.among(&[])?;
     let snapshot = shared.gateway.snapshot();
-    let ready = tokio::time::timeout(PATIENCE, snapshot.ready()).await.unwrap_or_default();
+    let known = shared.looks.states(&snapshot, LIST).await;
     let shown = |(name, state): (String, UpstreamState)| {
-        let mut shown = told(&name, "kind", state.kind, ready.get(&name));
-        guards(&state, &mut shown);
+        let mut shown = told(&name, "kind", state.kind, known.upstreams.get(&name));
+        guards(&state, &snapshot, &mut shown);
         match state.discovery {
             None => {}
             Some(Listed::Asked) => drop(shown.insert("discovery".to_owned(), json!("asked"))),
@@ -55,7 +54,7 @@ pub(super) async fn upstreams(State(shared): State<Shared>, options: Options) ->
             }
             Some(Listed::Failed(error)) => {
                 shown.insert("discovery".to_owned(), json!("failed"));
-                shown.insert("discovery_failure".to_owned(), json!(chain(&*error)));
+                shown.insert("discovery_failure".to_owned(), json!(snapshot.reason(&*error)));
             }
         }
         Value::Object(shown)
@@ -64,7 +63,7 @@ pub(super) async fn upstreams(State(shared): State<Shared>, options: Options) ->
 }
 
 /// What keeps calls from the upstream, where there is such a thing.
-fn guards(state: &UpstreamState, shown: &mut Map<String, Value>) {
+fn guards(state: &UpstreamState, snapshot: &Snapshot, shown: &mut Map<String, Value>) {
     let circuit = |circuit: &CircuitState| match circuit {
         CircuitState::Closed => json!({"state": "closed"}),
         CircuitState::Open { left } => json!({"state": "open", "left_ms": millis(*left)}),
@@ -74,12 +73,15 @@ fn guards(state: &UpstreamState, shown: &mut Map<String, Value>) {
         let ConcurrencyState { limit, running, waiting, refused, .. } = places;
         json!({"limit": limit, "running": running, "waiting": waiting, "refused": refused})
     };
-    let endpoint = |endpoint: &EndpointState| match endpoint.health {
-        EndpointHealth::Ejected { left } => {
-            json!({"address": endpoint.address, "health": "ejected", "left_ms": millis(left)})
+    let endpoint = |endpoint: &EndpointState| {
+        let address = snapshot.masked(endpoint.address.clone());
+        match endpoint.health {
+            EndpointHealth::Ejected { left } => {
+                json!({"address": address, "health": "ejected", "left_ms": millis(left)})
+            }
+            EndpointHealth::Unhealthy => json!({"address": address, "health": "unhealthy"}),
+            _ => json!({"address": address, "health": "healthy"}),
         }
-        EndpointHealth::Unhealthy => json!({"address": endpoint.address, "health": "unhealthy"}),
-        _ => json!({"address": endpoint.address, "health": "healthy"}),
     };
     let lists: [(&str, Vec<Value>); 3] = [
         ("circuits", state.circuits.iter().map(circuit).collect()),
@@ -105,11 +107,10 @@ fn function(function: &Discovered) -> Value {
 pub(super) async fn triggers(State(shared): State<Shared>, options: Options) -> Result<Json<Vec<Value>>, Response> {
     options.among(&[])?;
     let snapshot = shared.gateway.snapshot();
-    let ready = tokio::time::timeout(PATIENCE, snapshot.triggers_ready()).await;
-    let ready: BTreeMap<_, _> = ready.unwrap_or_default();
+    let known = shared.looks.states(&snapshot, LIST).await;
     let shown = |state: TriggerState| {
         let Tally { received, succeeded, retried, dead_lettered, dropped, returned, .. } = state.tally;
-        let mut shown = told(&state.name, "source", state.kind, ready.get(&*state.name));
+        let mut shown = told(&state.name, "source", state.kind, known.triggers.get(&*state.name));
         let counts = json!({
             "to": state.to, "running": state.running, "waiting": state.waiting, "received": received,
             "succeeded": succeeded, "retried": retried, "dead_lettered": dead_lettered, "dropped": dropped,
@@ -124,14 +125,14 @@ pub(super) async fn triggers(State(shared): State<Shared>, options: Options) -> 
 }
 
 /// A name, a kind and whether it is ready; `null` where that was not said in time.
-fn told(name: &str, of: &str, kind: &str, ready: Option<&Result<(), UpstreamError>>) -> Map<String, Value> {
+fn told(name: &str, of: &str, kind: &str, ready: Option<&Result<(), String>>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("name".to_owned(), json!(name));
     told.insert(of.to_owned(), json!(kind));
     told.insert("ready".to_owned(), json!(ready.map(Result::is_ok)));
     let reason = match ready {
         Some(Ok(())) => None,
-        Some(Err(error)) => Some(chain(error)),
+        Some(Err(reason)) => Some(reason.clone()),
         None => Some("it did not say in time whether it is ready".to_owned()),
     };
     if let Some(reason) = reason {

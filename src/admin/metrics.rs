@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -12,14 +11,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use callgate_core::{
-    CircuitState, EndpointHealth, UpstreamError, UpstreamState,
+    CircuitState, EndpointHealth, Snapshot, UpstreamState,
     metrics::{Exposition, Type},
 };
 
-use super::{Options, Shared, process::Process};
+use super::{
+    Options, Shared,
+    look::{Need, States},
+    process::Process,
+};
 
-/// How long upstreams and triggers may take to say whether they are ready. A scrape has little time.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A scrape has little time.
+const SCRAPE: Need = Need { age: Duration::from_secs(5), patience: Duration::from_secs(1) };
 
 pub(super) async fn metrics(State(shared): State<Shared>, options: Options) -> Result<Response, Response> {
     options.among(&[])?;
@@ -47,10 +50,10 @@ pub(crate) async fn gather(shared: &Shared) -> Exposition {
     metrics
 }
 
-/// Whether upstreams and triggers are ready. Those that don't say it in time are left out.
+/// Whether upstreams and triggers are ready. Those that have never said it are left out.
 async fn remotes(shared: &Shared, metrics: &mut Exposition) {
     let snapshot = shared.gateway.snapshot();
-    let (upstreams, triggers) = tokio::join!(asked(snapshot.ready()), asked(snapshot.triggers_ready()));
+    let States { upstreams, triggers, .. } = shared.looks.states(&snapshot, SCRAPE).await;
     let help = "Whether calls can be expected to succeed.";
     let family = metrics.family("callgate_upstream_ready", Type::Gauge, help);
     let states = snapshot.upstreams();
@@ -59,7 +62,7 @@ async fn remotes(shared: &Shared, metrics: &mut Exposition) {
             family.value(&[("upstream", name), ("kind", state.kind)], u64::from(ready.is_ok()));
         }
     }
-    guards(&states, metrics);
+    guards(&states, &snapshot, metrics);
     pools(&states, metrics);
     tokens(&states, metrics);
     if triggers.is_empty() {
@@ -72,7 +75,7 @@ async fn remotes(shared: &Shared, metrics: &mut Exposition) {
 }
 
 /// What keeps calls from upstreams. Of circuits and places an upstream has one for each set of settings of its routes.
-fn guards(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
+fn guards(states: &BTreeMap<String, UpstreamState>, snapshot: &Snapshot, metrics: &mut Exposition) {
     let mut each = |name, kind, help, of: fn(&UpstreamState) -> Vec<u64>| {
         let family = metrics.family(name, kind, help);
         for (upstream, state) in states {
@@ -104,7 +107,8 @@ fn guards(states: &BTreeMap<String, UpstreamState>, metrics: &mut Exposition) {
     for (upstream, state) in states {
         for endpoint in &state.endpoints {
             let healthy = u64::from(endpoint.health == EndpointHealth::Healthy);
-            family.value(&[("upstream", upstream), ("endpoint", &endpoint.address)], healthy);
+            let address = snapshot.masked(endpoint.address.clone());
+            family.value(&[("upstream", upstream), ("endpoint", &address)], healthy);
         }
     }
 }
@@ -163,12 +167,6 @@ fn reloads(shared: &Shared, metrics: &mut Exposition) {
         let help = "How long the last reload took.";
         metrics.family("callgate_reload_duration_seconds", Type::Gauge, help).fraction(&[], took.as_secs_f64());
     }
-}
-
-type Ready = BTreeMap<String, Result<(), UpstreamError>>;
-
-async fn asked(asked: impl Future<Output = Ready>) -> Ready {
-    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_default()
 }
 
 fn connections(shared: &Shared, metrics: &mut Exposition) {

@@ -9,6 +9,7 @@ mod dashboard;
 mod health;
 mod level;
 mod listing;
+mod look;
 mod metrics;
 mod options;
 mod process;
@@ -40,13 +41,14 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub(crate) use look::Looks;
 pub(crate) use metrics::gather;
 use options::Options;
 
 use crate::{
     log::Log,
     reload::Reloads,
-    server::{Inherited, Readiness, ServerError, Traffic, remove_stale},
+    server::{Inherited, Readiness, ServerError, SocketFile, Traffic, remove_stale},
 };
 
 /// What the admin tells of, and changes.
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) traffic: Traffic,
     pub(crate) reloads: Reloads,
     pub(crate) log: Log,
+    pub(crate) looks: Looks,
 }
 
 /// An admin listener that is bound but does not answer yet.
@@ -69,16 +72,20 @@ pub(crate) struct Admin {
 #[derive(Debug)]
 enum Socket {
     Tcp(net::TcpListener),
-    Unix(unix::net::UnixListener),
+    Unix(unix::net::UnixListener, SocketFile),
 }
 
 /// A running admin, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Serving(JoinHandle<io::Result<()>>);
+pub(crate) struct Serving {
+    task: JoinHandle<io::Result<()>>,
+    /// Removed with it.
+    _file: Option<SocketFile>,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -90,12 +97,12 @@ impl Admin {
     pub(crate) fn bind(address: &Address, inherited: &Inherited) -> Result<Self, ServerError> {
         let socket = match address {
             Address::Tcp(at) => tcp(*at, inherited).map(Socket::Tcp),
-            Address::Unix(path) => unix(path, inherited).map(Socket::Unix),
+            Address::Unix(path) => unix(path, inherited).map(|(socket, file)| Socket::Unix(socket, file)),
         };
         let bound = socket.and_then(|socket| {
             let address = match &socket {
                 Socket::Tcp(socket) => Address::Tcp(socket.local_addr()?),
-                Socket::Unix(_) => address.clone(),
+                Socket::Unix(..) => address.clone(),
             };
             Ok(Self { socket, address })
         });
@@ -113,11 +120,12 @@ impl Admin {
     /// The runtime can't watch the socket.
     pub(crate) fn serve(self, shared: Shared) -> io::Result<Serving> {
         let router = router(shared);
-        let task = match self.socket {
-            Socket::Tcp(socket) => spawn(TcpListener::from_std(socket)?, router),
-            Socket::Unix(socket) => spawn(UnixListener::from_std(socket)?, router),
-        };
-        Ok(Serving(task))
+        Ok(match self.socket {
+            Socket::Tcp(socket) => Serving { task: spawn(TcpListener::from_std(socket)?, router), _file: None },
+            Socket::Unix(socket, file) => {
+                Serving { task: spawn(UnixListener::from_std(socket)?, router), _file: Some(file) }
+            }
+        })
     }
 }
 
@@ -130,14 +138,15 @@ fn tcp(address: SocketAddr, inherited: &Inherited) -> io::Result<net::TcpListene
     Ok(socket)
 }
 
-fn unix(path: &Path, inherited: &Inherited) -> io::Result<unix::net::UnixListener> {
+fn unix(path: &Path, inherited: &Inherited) -> io::Result<(unix::net::UnixListener, SocketFile)> {
     if let Some(socket) = inherited.unix(path, 1)?.and_then(|mut sockets| sockets.pop()) {
-        return Ok(socket);
+        return Ok((socket, SocketFile::of_others()));
     }
     remove_stale(path)?;
     let socket = unix::net::UnixListener::bind(path)?;
+    let file = SocketFile::own(path.to_owned());
     socket.set_nonblocking(true)?;
-    Ok(socket)
+    Ok((socket, file))
 }
 
 fn spawn<L>(socket: L, router: Router) -> JoinHandle<io::Result<()>>

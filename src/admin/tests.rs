@@ -39,6 +39,7 @@ impl Bed {
             traffic: Traffic::default(),
             reloads: Reloads::of_nothing(gateway, self.token.clone()),
             log,
+            looks: Looks::default(),
         };
         let admin = Admin::bind(&Address::Tcp("127.0.0.1:0".parse().unwrap()), &Inherited::default()).unwrap();
         let Address::Tcp(address) = *admin.address() else { unreachable!() };

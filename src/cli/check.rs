@@ -1,6 +1,6 @@
 //! `callgate check`.
 
-use callgate_core::{Found, Registry, Snapshot, UpstreamError, chain, plan::Plan};
+use callgate_core::{Found, Registry, Snapshot, plan::Plan};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -50,8 +50,7 @@ impl States {
         self.lines.push_str(&format!("{line}\n"));
     }
 
-    fn ready(&mut self, what: &str, name: String, ready: Result<(), UpstreamError>) {
-        let reason = ready.err().map(|error| chain(&error));
+    fn ready(&mut self, what: &str, name: String, reason: Option<String>) {
         match &reason {
             None => self.line(format_args!("{what} {name} is ready")),
             Some(reason) => self.line(format_args!("{what} {name} is not ready: {reason}")),
@@ -94,13 +93,13 @@ fn connected(plan: Plan) -> Result<States, Failed> {
         let snapshot = Snapshot::load(plan, runtime.handle()).await.map_err(load::refused)?;
         let mut states = States::default();
         for (name, ready) in snapshot.ready().await {
-            states.ready("upstream", name, ready);
+            states.ready("upstream", name, ready.err().map(|error| snapshot.reason(&error)));
         }
         for (name, ready) in snapshot.triggers_ready().await {
-            states.ready("trigger", name, ready);
+            states.ready("trigger", name, ready.err().map(|error| snapshot.reason(&error)));
         }
         for (name, found) in snapshot.discovered().await {
-            states.listed(&name, found.map_err(|error| chain(&*error)));
+            states.listed(&name, found.map_err(|error| snapshot.reason(&*error)));
         }
         snapshot.close().await;
         Ok(states)

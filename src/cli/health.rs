@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, Failed};
 
-/// How long the admin may take; to `/ready` it answers within two seconds.
+/// How long the admin may take; it answers to probes at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The longest answer that is read, in bytes.
 const LONGEST: u64 = 1 << 20;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access_log::AccessWriter,
-    admin::{self, Admin, Shared},
+    admin::{self, Admin, Looks, Shared},
     log::{self, Log, LogFormat},
     reload::{Cause, InForce, Reloads},
     server::{Ending, Hangups, Inherited, Limits, Readiness, Server, ServerError, Signals, background},
@@ -169,7 +169,8 @@ fn serve(
     let (opened, background) = (server.listeners().clone(), runtime.handle().clone());
     let source = (source, registry.clone());
     let reloads = Reloads::new(source, gateway.clone(), opened, in_force, background);
-    let shared = Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log };
+    let shared =
+        Shared { readiness, gateway: gateway.clone(), traffic, reloads: reloads.clone(), log, looks: Looks::default() };
     let drained = runtime.block_on(async {
         let gathered = shared.clone();
         let gather = move || {

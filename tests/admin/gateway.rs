@@ -77,6 +77,11 @@ impl Gateway {
         exchange(self.public, &format!("GET {path}"), headers, "").await
     }
 
+    /// The status that a client gets for a request line, without a body.
+    pub(crate) async fn send_public(&self, line: &str) -> u16 {
+        exchange(self.public, line, "content-length: 0\r\n", "").await.status
+    }
+
     /// What the admin answers.
     pub(crate) async fn ask(&self, path: &str) -> Answer {
         exchange(self.admin, &format!("GET {path}"), "", "").await

@@ -191,3 +191,20 @@ triggers: {{asked: {{nats: {{servers: '{}', subject: ask, queue: gateways}}, to:
         assert_eq!(scrape.value(&series), value, "{series}");
     }
 }
+
+#[tokio::test]
+async fn why_an_upstream_is_not_ready_shows_no_value_of_a_reference() {
+    let gateway = Gateway::start(
+        "
+upstreams: {gone: {rest: {url: 'http://${KEY}.invalid'}}}
+routes: [{match: 'POST /hooks/${KEY}', to: gone}]
+",
+    )
+    .await;
+    let path = "POST /hooks/s3cr3t-value";
+    assert_eq!(gateway.send_public(path).await, 502);
+    for place in ["/ready", "/upstreams", "/routes", "/traffic", "/failures", "/metrics"] {
+        let told = gateway.ask(place).await.body;
+        assert!(told.contains("${KEY}") && !told.contains("s3cr3t"), "{place}: {told}");
+    }
+}

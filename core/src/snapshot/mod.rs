@@ -11,7 +11,12 @@ mod shown;
 mod state;
 mod triggers;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 pub use describing::{DescribeError, Described};
 pub use discovery::Found;
@@ -101,14 +106,23 @@ impl Snapshot {
         }
     }
 
-    /// Asks every upstream whether calls can be expected to succeed.
-    pub async fn ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
+    /// Asks every upstream whether calls can be expected to succeed, and tells what each says as it says it. Ends when all
+    /// have.
+    pub async fn each_ready(&self, tell: impl Fn(String, Result<(), UpstreamError>) + Sync) {
+        let tell = &tell;
         let asked = self.upstreams.iter().map(|(name, connected)| async move {
             let said = timeout(READY, connected.upstream.ready()).await;
             let late = || UpstreamError::new(ErrorKind::Timeout, "it did not say in time whether it is ready");
-            (name.clone(), said.unwrap_or_else(|_| Err(late())))
+            tell(name.clone(), said.unwrap_or_else(|_| Err(late())));
         });
-        futures_util::future::join_all(asked).await.into_iter().collect()
+        futures_util::future::join_all(asked).await;
+    }
+
+    /// Asks every upstream whether calls can be expected to succeed, and waits for all.
+    pub async fn ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
+        let said = Said::default();
+        self.each_ready(|name, ready| said.tell(name, ready)).await;
+        said.all()
     }
 
     /// What upstreams say of their functions, for those whose document says `discover`. Waits until each has answered
@@ -127,6 +141,20 @@ impl Snapshot {
         let closed = self.upstreams.iter().map(|(name, connected)| connected.close(name));
         futures_util::future::join_all(closed).await;
         self.policies.end().await;
+    }
+}
+
+/// What upstreams, or the sources of triggers, say of whether they are ready.
+#[derive(Default)]
+struct Said(Mutex<BTreeMap<String, Result<(), UpstreamError>>>);
+
+impl Said {
+    fn tell(&self, name: String, ready: Result<(), UpstreamError>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, ready);
+    }
+
+    fn all(self) -> BTreeMap<String, Result<(), UpstreamError>> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

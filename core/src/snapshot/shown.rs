@@ -1,7 +1,9 @@
 //! What operators are shown of a configuration in force.
 
+use std::error::Error;
+
 use super::Snapshot;
-use crate::document::Sources;
+use crate::{document::Sources, error::chain};
 
 /// What operators are shown of a configuration.
 #[derive(Debug)]
@@ -20,6 +22,16 @@ impl Snapshot {
     /// The document as it is in force: defaults filled in, secrets masked.
     pub fn effective(&self) -> &serde_json::Value {
         &self.shown.effective
+    }
+
+    /// The text, with the values that references of the document gave replaced by the references.
+    pub fn masked(&self, text: String) -> String {
+        self.masks.text(&text).unwrap_or(text)
+    }
+
+    /// An error and all its causes in one line for operators: [`chain`], masked.
+    pub fn reason(&self, error: &(dyn Error + 'static)) -> String {
+        self.masked(chain(error))
     }
 
     /// What the configuration holds, in a few words: `2 upstreams, 5 routes`.

@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    Connected, InUse, MadeOf, READY, Snapshot,
+    Connected, InUse, MadeOf, READY, Said, Snapshot,
     load::{Bindings, CONNECT, destination_of, destinations_of},
     reuse::Former,
 };
@@ -39,14 +39,23 @@ impl Snapshot {
         join_all(self.triggers.iter().map(|trigger| trigger.runner.drain(over.clone()))).await.into_iter().sum()
     }
 
-    /// Asks of every trigger whether messages can be expected to come.
-    pub async fn triggers_ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
+    /// Asks of every trigger whether messages can be expected to come, and tells what each says as it says it. Ends when
+    /// all have.
+    pub async fn each_trigger_ready(&self, tell: impl Fn(String, Result<(), UpstreamError>) + Sync) {
+        let tell = &tell;
         let asked = self.triggers.iter().map(|trigger| async move {
             let late = || UpstreamError::new(ErrorKind::Timeout, "its source did not say in time whether it is ready");
             let said = timeout(READY, trigger.runner.ready()).await;
-            (trigger.runner.name().to_string(), said.unwrap_or_else(|_| Err(late())))
+            tell(trigger.runner.name().to_string(), said.unwrap_or_else(|_| Err(late())));
         });
-        join_all(asked).await.into_iter().collect()
+        join_all(asked).await;
+    }
+
+    /// Asks of every trigger whether messages can be expected to come, and waits for all.
+    pub async fn triggers_ready(&self) -> BTreeMap<String, Result<(), UpstreamError>> {
+        let said = Said::default();
+        self.each_trigger_ready(|name, ready| said.tell(name, ready)).await;
+        said.all()
     }
 
     /// What the triggers do and did.
