@@ -12,7 +12,7 @@ pub(crate) fn to_json(report: &Report) -> Value {
         json!({
             "severity": if flaw.is_error() { "error" } else { "warning" },
             "message": flaw.message,
-            "at": report.sources().place(flaw.at),
+            "at": report.sources().name(flaw.at.source).map(|_| report.sources().place(flaw.at)),
             "file": report.sources().name(flaw.at.source),
             "line": place(flaw.at.line),
             "column": place(flaw.at.column),

@@ -101,9 +101,7 @@ impl TlsError {
 /// Says what to do about the errors that people meet.
 fn explain(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the address is in use by another process; stop it or choose another address".to_owned()
-        }
+        io::ErrorKind::AddrInUse => "the address is in use; stop what listens there, or choose another one".to_owned(),
         io::ErrorKind::PermissionDenied => {
             format!(
                 "{error}; ports below 1024 need the capability CAP_NET_BIND_SERVICE, a socket a folder that this user may write to"

@@ -77,7 +77,7 @@ impl Inherited {
     pub(crate) fn tcp(&self, address: SocketAddr, times: usize) -> io::Result<Option<Vec<TcpListener>>> {
         let Some((_, socket)) = self.0.tcp.iter().find(|(at, _)| *at == address) else {
             let wanted = Address::Tcp(address);
-            return match self.addresses().find(|at| listen::collide(at, &wanted)) {
+            return match self.addresses().find(|at| at.collides_with(&wanted)) {
                 Some(other) => Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     format!("the socket that was handed in is at {other}: both have to say the same"),

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io, iter,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     os::unix::{
         fs::FileTypeExt,
         net::{UnixListener, UnixStream},
@@ -112,19 +112,6 @@ impl Listening {
     }
 }
 
-/// Whether two addresses can't both be listened at, which the system tells of sockets that listen already only.
-pub(super) fn collide(one: &Address, other: &Address) -> bool {
-    match (one, other) {
-        (Address::Tcp(one), Address::Tcp(other)) => {
-            let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
-            let (a, b) = (one.ip(), other.ip());
-            one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
-        }
-        (Address::Unix(one), Address::Unix(other)) => one == other,
-        (Address::Tcp(_), Address::Unix(_)) | (Address::Unix(_), Address::Tcp(_)) => false,
-    }
-}
-
 /// Removes the socket that an ended process left behind; one that still answers is in use.
 pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(file) = fs::symlink_metadata(path) else {
@@ -143,7 +130,19 @@ pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// The file of a Unix socket, removed when the last worker has stopped accepting from it.
 #[derive(Debug)]
-pub(super) struct SocketFile(Option<PathBuf>);
+pub(crate) struct SocketFile(Option<PathBuf>);
+
+impl SocketFile {
+    /// The file of a socket that was made here.
+    pub(crate) const fn own(path: PathBuf) -> Self {
+        Self(Some(path))
+    }
+
+    /// The file of a socket that was handed in: whoever made it removes it.
+    pub(crate) const fn of_others() -> Self {
+        Self(None)
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -209,23 +208,6 @@ mod tests {
             assert_eq!(connects().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
             sockets.iter().for_each(|socket| socket.listen().unwrap());
             assert!(connects().is_ok());
-        }
-    }
-
-    #[test]
-    fn an_address_collides_with_those_that_it_covers() {
-        let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
-        for (one, other, expected) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("0.0.0.0:80", "127.0.0.1:80", true),
-            ("0.0.0.0:80", "127.0.0.1:81", false),
-            ("[::]:80", "127.0.0.1:80", true),
-            ("0.0.0.0:80", "[::1]:80", false),
-            ("0.0.0.0:0", "127.0.0.1:0", false),
-        ] {
-            assert_eq!(collide(&tcp(one), &tcp(other)), expected, "{one} {other}");
-            assert_eq!(collide(&tcp(other), &tcp(one)), expected, "{other} {one}");
         }
     }
 

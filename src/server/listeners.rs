@@ -100,7 +100,7 @@ impl Listeners {
         for listener in new {
             let origin = Origin::new(Settings::of(listener, None)?);
             let mut among = prepared.added.iter().map(|(open, _)| &open.bound);
-            if let Some(taken) = among.find(|bound| listen::collide(&bound.address, &listener.address)) {
+            if let Some(taken) = among.find(|bound| bound.address.collides_with(&listener.address)) {
                 return Err(ServerError::Listen {
                     listener: Arc::clone(&listener.name),
                     address: listener.address.clone(),

@@ -44,7 +44,7 @@ pub use error::{ServerError, TlsError};
 pub use inherited::Inherited;
 pub use limits::Limits;
 pub use listen::Bound;
-pub(crate) use listen::remove_stale;
+pub(crate) use listen::{SocketFile, remove_stale};
 pub use listeners::{ListenerChanges, Listeners, Prepared};
 pub use signals::{Hangups, Signals};
 pub use tls::{check as check_tls, install_tls_provider};

@@ -45,4 +45,5 @@ fn health_asks_at_a_unix_socket_too() {
     assert_eq!((asked.code, asked.out.as_str()), (Some(0), "ready\n"), "{}", asked.err);
     running.signal("-TERM");
     assert_eq!(running.ended(), Some(0));
+    assert!(!folder.path().join("admin.sock").exists(), "a clean end leaves no socket behind");
 }

@@ -27,7 +27,7 @@ async fn a_port_in_use_names_the_listener_and_the_address() {
     assert_eq!(
         error,
         format!(
-            "listener `public` can't listen on {}: the address is in use by another process; stop it or choose another address",
+            "listener `public` can't listen on {}: the address is in use; stop what listens there, or choose another one",
             gate.address
         )
     );

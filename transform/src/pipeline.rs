@@ -103,7 +103,11 @@ pub struct RequestPipeline(Pipeline);
 
 /// The `response` steps of function, upstream, route and host, in this order.
 #[derive(Clone, Debug, Default)]
-pub struct ResponsePipeline(Pipeline);
+pub struct ResponsePipeline {
+    steps: Pipeline,
+    /// No function answers: what the steps read is the request's.
+    alone: bool,
+}
 
 /// Why a reply has no body that steps could read or replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,44 +171,51 @@ impl RequestPipeline {
 impl ResponsePipeline {
     /// Joins the steps of several levels, in the order in which they run.
     pub fn new(levels: impl IntoIterator<Item = CompiledResponse>) -> Self {
-        Self(Pipeline::new(levels.into_iter().map(|steps| steps.0)))
+        Self { steps: Pipeline::new(levels.into_iter().map(|steps| steps.0)), alone: false }
+    }
+
+    /// Says that the steps make an answer of which no function has a part: what they can't do is due to the request.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.levels.is_empty()
+        self.steps.levels.is_empty()
     }
 
     /// Whether any step may read the response's body, so that it has to be given whole.
     #[must_use]
     pub const fn reads_body(&self) -> bool {
-        self.0.reads.body
+        self.steps.reads.body
     }
 
     /// Whether any step may replace the response's body.
     #[must_use]
     pub const fn writes_body(&self) -> bool {
-        self.0.writes_body
+        self.steps.writes_body
     }
 
     /// Whether any step may read the request, so that [`Exchange::keep_request`] has to be called.
     #[must_use]
     pub const fn reads_request(&self) -> bool {
-        self.0.reads.request
+        self.steps.reads.request
     }
 
     /// Whether any step may read the request's body, so that it has to be whole when the request is kept.
     #[must_use]
     pub const fn reads_request_body(&self) -> bool {
-        self.0.reads.request_body
+        self.steps.reads.request_body
     }
 
     /// Whether a step shapes the gateway's own failures: its condition asks for `error` or `status`, or it only edits
     /// headers.
     #[must_use]
     pub fn reshapes_errors(&self) -> bool {
-        self.0.steps().any(|step| step.asks_for_outcome() || step.only_edits_headers())
+        self.steps.steps().any(|step| step.asks_for_outcome() || step.only_edits_headers())
     }
 
     /// Runs the steps on a reply that has no body by its nature: those that only edit headers, and, unless it is an
@@ -221,7 +232,7 @@ impl ResponsePipeline {
         let meant =
             |step: &&Step| step.only_edits_headers() || (bodyless == Bodyless::Reply && step.asks_for_outcome());
         self.run_on(response, &mut Payload::Streaming, exchange, None, |scope| {
-            self.0.steps().filter(meant).try_for_each(|step| step.run(scope))
+            self.steps.steps().filter(meant).try_for_each(|step| step.run(scope))
         })
     }
 
@@ -237,7 +248,7 @@ impl ResponsePipeline {
         error: Option<&str>,
     ) -> Result<(), TransformError> {
         self.run_on(response, body, exchange, error, |scope| {
-            if error.is_some() { self.0.run_on_failure(scope) } else { self.0.run(scope) }
+            if error.is_some() { self.steps.run_on_failure(scope) } else { self.steps.run(scope) }
         })
     }
 
@@ -258,10 +269,15 @@ impl ResponsePipeline {
             request: exchange.request.clone(),
             error: error.map(Arc::from),
         });
-        let result = within_limit(steps(&mut scope), &scope);
+        let mut result = within_limit(steps(&mut scope), &scope);
         let context = scope.into_context();
         exchange.vars = context.vars;
         context.message.give_back_response(response, body);
+        if let Err(error) = &mut result
+            && self.alone
+        {
+            error.side = Side::Request;
+        }
         result
     }
 }

@@ -36,7 +36,8 @@ impl Loader<'_> {
             return self.file(&folder.join(pattern), Some((at, place)));
         }
         let whole = whole(folder, pattern);
-        let matches = match glob::glob(&whole) {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+        let matches = match glob::glob_with(&whole, options) {
             Ok(matches) => matches,
             Err(error) => return self.flaw(at, place, not_a_glob(pattern, &error)),
         };

@@ -197,7 +197,9 @@ impl<'a> Loader<'a> {
             }
         };
         let yaml = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "yaml" || suffix == "yml");
-        files.retain(|path| yaml(path) && path.is_file());
+        // As shells have it: what begins with a dot is an editor's, or a volume's own.
+        let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        files.retain(|path| yaml(path) && !hidden(path) && path.is_file());
         files.sort();
         for suffix in ["yaml", "yml"] {
             self.note_glob(folder, &format!("*.{suffix}"));

@@ -40,7 +40,11 @@ impl Texts {
 
     /// The names that a glob matches, which knows no hidden ones: `*` goes no further than the next `/`.
     pub(super) fn matching(&self, pattern: &glob::Pattern) -> Vec<String> {
-        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::default()
+        };
         self.held.keys().filter(|name| pattern.matches_with(name, options)).cloned().collect()
     }
 }

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use crate::{
-    document::{HELP, Text},
+    document::{DocPath, Flaw, HELP, Node, Text},
     routing::{
         HeaderCondition, Match, Methods, PathMatch, PathPattern, PathRegex, QueryCondition, Shorthand, ValueTest,
         WholeRegex,
@@ -103,6 +103,39 @@ impl Fields {
             query: query.map(|(name, Condition(test))| QueryCondition::new(name, test)).collect(),
         })
     }
+}
+
+/// What other gateways and frameworks write in a path, and what is plain text here.
+pub(super) fn foreign(matcher: &Match, route: &Node, path: &DocPath) -> Option<Flaw> {
+    let given = route.get("match")?;
+    let given = given.get("path").or(given.get("path_regex")).unwrap_or(given);
+    let path = path.key("match");
+    let (message, hint) = match &matcher.path {
+        PathMatch::Pattern(pattern) => {
+            let pattern = pattern.to_string();
+            let (segment, meant) = pattern.split('/').find_map(|segment| match segment {
+                "*" | "**" if pattern.ends_with(segment) => Some((segment, "{*rest}".to_owned())),
+                "*" | "**" => Some((segment, "{name}".to_owned())),
+                _ => Some((segment, format!("{{{}}}", segment.strip_prefix(':').filter(|name| !name.is_empty())?))),
+            })?;
+            let right = pattern.replacen(&format!("/{segment}"), &format!("/{meant}"), 1);
+            (format!("`{segment}` is plain text in a path, and no capture"), format!("a capture is written `{right}`"))
+        }
+        PathMatch::Regex(regex) => {
+            let regex = regex.to_string();
+            let mut begin = regex.trim_start_matches('^').chars();
+            let plain =
+                begin.next().is_some_and(char::is_alphanumeric) && !begin.next().is_some_and(|c| "?*{".contains(c));
+            if !plain || regex.contains('|') {
+                return None;
+            }
+            (
+                "the expression matches no path: the whole path has to match, and a path begins with `/`".to_owned(),
+                "begin it with `/`".to_owned(),
+            )
+        }
+    };
+    Some(Flaw::warning(given.at, &path, message).with_hint(hint))
 }
 
 impl<'de> Deserialize<'de> for MatchSettings {

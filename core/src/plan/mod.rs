@@ -8,6 +8,7 @@ mod discover;
 mod effective;
 mod explain;
 mod hosts;
+mod idle;
 mod listener;
 mod matcher;
 mod opaque;
@@ -146,6 +147,7 @@ impl Plan {
         flaws.extend(trial::unknown_routes(all_tests, &routes));
         let listeners = listener::read_all(&root, document.root(), &directory, &mut flaws);
         flaws.extend(route::without_certificates(&root, &routes));
+        flaws.extend(idle::around_routes(document.root()));
         let rules = routes.iter().enumerate().map(|(index, route)| route.rule(index)).collect();
         let table = RouteTable::build(rules);
         flaws.extend(route::unreachable(&table, &routes));
@@ -225,7 +227,8 @@ impl Plan {
         routes
             .map(|route| {
                 let host = route.host.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
-                [host, route.matcher.to_string(), route.shown(), route.info.name.to_string()]
+                let shown = |text: String| self.masks.text(&text).unwrap_or(text);
+                [host, shown(route.matcher.to_string()), shown(route.shown()), route.info.name.to_string()]
             })
             .collect()
     }

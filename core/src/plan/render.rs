@@ -112,7 +112,7 @@ impl Plan {
     }
 
     fn named(&self, name: &str) -> Result<&RoutePlan, AttemptError> {
-        self.routes.iter().find(|route| &*route.info.name == name).ok_or_else(|| {
+        self.routes.iter().find(|route| route.is_called(name)).ok_or_else(|| {
             let hint = nearest(name, self.routes.iter().map(|route| &*route.info.name)).map(ToOwned::to_owned);
             AttemptError::UnknownRoute { name: name.to_owned(), hint }
         })

@@ -7,15 +7,16 @@ use callgate_transform::{RequestSteps, ResponseSteps};
 use super::{
     destination::{self, Action, DestinationPlan},
     hosts::{self, Group},
+    idle,
     listener::ListenerSettings,
-    matcher::MatchSettings,
+    matcher::{self, MatchSettings},
     opaque::Opaque,
     steps::Steps,
     top::Root,
     trial::{self, Trial},
 };
 use crate::{
-    document::{DocPath, Document, Flaw, Key, Node, Sources, Span, Value, from_node},
+    document::{DocPath, Document, Flaw, Key, Node, Span, Value, from_node},
     invocation::RouteInfo,
     policy::{Resolved, with_policies},
     routing::{HostPattern, Match, PathMatch, RouteTable, Rule},
@@ -56,7 +57,10 @@ pub(super) const ACTIONS: [&str; 4] = ["to", "redirect", "respond", "openapi"];
 /// A route, checked.
 #[derive(Debug)]
 pub(crate) struct RoutePlan {
+    /// The name and the path as they are shown: without what references gave.
     pub(crate) info: Arc<RouteInfo>,
+    /// The name as other parts of the document write it, where that is not the one that is shown.
+    written: Option<Box<str>>,
     pub(crate) host: Option<HostPattern>,
     pub(crate) matcher: Match,
     /// At least one.
@@ -72,7 +76,17 @@ pub(crate) struct RoutePlan {
 impl RoutePlan {
     /// Whether the document gives it a name.
     pub(crate) fn is_named(&self) -> bool {
-        self.settings.get("name").is_some()
+        self.says("name")
+    }
+
+    /// Whether this field stands on the route itself.
+    pub(super) fn says(&self, field: &str) -> bool {
+        self.settings.get(field).is_some()
+    }
+
+    /// Whether the document, or who asks, means this route by the name.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        *self.info.name == *name || self.written.as_deref() == Some(name)
     }
 
     pub(super) fn rule(&self, index: usize) -> Rule<usize> {
@@ -109,10 +123,10 @@ pub(super) fn read_all(
     let (files, resolved) = (destination::named_files(document), Resolved::default());
     for group in hosts::groups(document.root(), &top.defaults, flaws) {
         for (index, node) in group.routes.iter().enumerate() {
-            let around =
-                Around { group: &group, upstreams, files: &files, resolved: &resolved, sources: document.sources() };
+            let around = Around { group: &group, upstreams, files: &files, resolved: &resolved, document };
             routes.extend(read(node, &group.path.index(index), &around, flaws));
         }
+        flaws.extend(group.without_auth(&routes));
     }
     flaws.extend(repeated_names(&routes));
     routes
@@ -124,11 +138,12 @@ struct Around<'a> {
     upstreams: &'a destination::Known<'a>,
     files: &'a Files,
     resolved: &'a Resolved,
-    sources: &'a Arc<Sources>,
+    document: &'a Document,
 }
 
 fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>) -> Option<RoutePlan> {
-    let Around { group, upstreams, files, resolved, sources } = *around;
+    let Around { group, upstreams, files, resolved, document } = *around;
+    let sources = document.sources();
     let (settings, sound) = match from_node::<RouteSettings>(node, path) {
         Ok(settings) => (settings, true),
         Err(found) => {
@@ -154,14 +169,22 @@ fn read(node: &Node, path: &DocPath, around: &Around<'_>, flaws: &mut Vec<Flaw>)
         flaws.push(flaw.with_hint("write `match: GET /orders/{id}`, or `match: /{*rest}` for everything"));
         return None;
     };
+    flaws.extend(matcher::foreign(&matcher, node, path));
     let name = settings.name.unwrap_or_else(|| default_name(&matcher, group));
     let tail = match &matcher.path {
         PathMatch::Pattern(pattern) => pattern.tail().map(Arc::from),
         PathMatch::Regex(_) => None,
     };
-    let info = Arc::new(RouteInfo { name: name.into(), path: matcher.path.to_string().into(), tail });
+    let (shown, pattern) = (document.masks.text(&name), matcher.path.to_string());
+    let written = shown.is_some().then(|| name.as_str().into());
+    let pattern = document.masks.text(&pattern).unwrap_or(pattern);
+    let info = Arc::new(RouteInfo { name: shown.unwrap_or(name).into(), path: pattern.into(), tail });
+    if !destinations.is_empty() && !node.lacks_reference() {
+        flaws.extend(idle::on_route(node, path, &matcher, &destinations));
+    }
     (!destinations.is_empty()).then(|| RoutePlan {
         info,
+        written,
         host: group.host.clone(),
         matcher,
         destinations,

@@ -87,7 +87,14 @@ pub struct Collector {
 
 impl Collector {
     pub(super) fn read(settings: &TelemetrySettings, document: &Node, flaws: &mut Vec<Flaw>) -> Option<Self> {
-        let otlp = settings.otlp.as_ref()?;
+        let Some(otlp) = &settings.otlp else {
+            let at = document.entry("telemetry").map_or(document.at, |(key, _)| key.at);
+            let flaw = Flaw::error(at, &root().key("telemetry"), "`telemetry` does nothing without a collector");
+            flaws.push(
+                flaw.with_hint("name one: `otlp: {endpoint: \"http://127.0.0.1:4318\"}`, or leave `telemetry` out"),
+            );
+            return None;
+        };
         let node = document.get("telemetry").and_then(|telemetry| telemetry.get("otlp"));
         let path = root().key("telemetry").key("otlp");
         let mut headers = Vec::new();

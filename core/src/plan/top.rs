@@ -104,6 +104,15 @@ impl Root {
                 flaw.with_hint("give it a value, or leave it out where everybody who reaches the address may ask"),
             );
         }
+        if let Some(address) = admin.as_ref().filter(|address: &&Address| admin_token.is_none() && address.is_exposed())
+        {
+            let at = node.get("admin").and_then(|admin| admin.get("address")).map_or(node.at, |address| address.at);
+            let message = format!("whoever reaches {address} is an operator: it asks for no token");
+            let flaw = Flaw::warning(at, &root().key("admin").key("address"), message);
+            flaws.push(
+                flaw.with_hint("demand one (`token: \"${ADMIN_TOKEN}\"`), or listen at 127.0.0.1 or a Unix socket"),
+            );
+        }
         Self {
             listeners: settings.listeners.filter(|listeners| !listeners.is_empty()).unwrap_or_else(default_listener),
             admin,

@@ -6,7 +6,7 @@ use callgate_transform::{RequestSteps, ResponseSteps};
 use serde::Deserialize;
 
 use super::{
-    destination::{Known, named},
+    destination::{Declared, Known, named},
     discover::{Discover, Selection},
     keep,
     opaque::Opaque,
@@ -17,7 +17,7 @@ use crate::{
     document::{DocPath, Flaw, Key, NamedFiles, Node, Value, from_node, nearest},
     policy::{PolicySettings, with_policies},
     registry::Registry,
-    upstream::{AnyKind, AnySettings, Files},
+    upstream::{AnyKind, AnySettings, Files, flaw},
 };
 
 with_policies! {
@@ -68,10 +68,19 @@ pub(crate) struct UpstreamPlan {
 pub(super) struct FunctionPlan {
     /// The kind's options, with the function's name filled in.
     pub(super) node: Node,
+    path: DocPath,
     pub(super) steps: Steps,
     /// Whether the options are right; what is wrong with them was told already.
     pub(super) valid: bool,
     pub(super) effective: serde_json::Value,
+}
+
+impl FunctionPlan {
+    /// Where it stands, and the fields that it gives where a route does not give them itself.
+    pub(super) fn fields_besides(&self, route: &Node) -> Declared {
+        let fields = self.node.entries().iter().filter(|(key, _)| route.entry(&key.text).is_none());
+        Declared { path: self.path.clone(), fields: fields.map(|(key, _)| key.text.clone()).collect() }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,6 +153,12 @@ fn read(node: &Node, path: &DocPath, files: Files, registry: &Registry, flaws: &
     if discovery.is_some() && !kind.discovers() {
         flaws.push(no_discovery(node, path, kind.name(), registry));
     }
+    if let Some(invalid) =
+        config.as_ref().filter(|_| discovery.is_some()).and_then(|config| kind.check_discovery(config))
+    {
+        let at = node.get("discover").unwrap_or(node);
+        flaws.push(flaw(at, &path.key("discover"), invalid));
+    }
     let common = serde_json::to_value(&settings).unwrap_or_default();
     let steps = Steps::compile(settings.request, settings.response, (&beside, path), flaws);
     Some(UpstreamPlan {
@@ -209,6 +224,7 @@ fn function(
         valid: target.is_some(),
         effective: target.map(|target| target.effective().clone()).unwrap_or_default(),
         node,
+        path,
     })
 }
 

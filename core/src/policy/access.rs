@@ -126,6 +126,16 @@ impl AccessPlan {
         Some(flaw(self.node.get("auth").unwrap_or(&self.node), &self.path.key("auth"), invalid))
     }
 
+    /// Whether it is limited how often clients may come.
+    pub(crate) const fn limits(&self) -> bool {
+        self.rate_limit.is_some()
+    }
+
+    /// Whether it is found out who comes.
+    pub(crate) const fn finds_out(&self) -> bool {
+        self.auth.is_some()
+    }
+
     /// The settings in force, by policy.
     pub(crate) const fn effective(&self) -> &Map<String, Value> {
         &self.effective

@@ -79,6 +79,14 @@ impl Match {
         Self { path, methods: Methods::any(), headers: Vec::new(), query: Vec::new() }
     }
 
+    /// Whether it matches every request.
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        let any_path =
+            matches!(&self.path, PathMatch::Pattern(path) if path.tail().is_some() && path.segments().is_empty());
+        any_path && self.methods.is_any() && self.condition_count() == 0
+    }
+
     /// How many conditions on headers and query there are.
     #[must_use]
     pub fn condition_count(&self) -> usize {

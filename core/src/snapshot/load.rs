@@ -273,7 +273,8 @@ pub(super) fn destination_of(
                     function
                 }
                 Err(invalid) => {
-                    flaws.push(flaw(&call.node, &call.path, invalid));
+                    let declared = call.declared.as_ref().and_then(|declared| declared.path_of(&invalid.field));
+                    flaws.push(flaw(&call.node, declared.unwrap_or(&call.path), invalid));
                     return None;
                 }
             }

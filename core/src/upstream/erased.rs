@@ -20,6 +20,8 @@ pub(crate) trait AnyKind: Send + Sync {
     fn summary(&self) -> &'static str;
     /// Whether its upstreams can list their functions.
     fn discovers(&self) -> bool;
+    /// Why an upstream with these settings can't.
+    fn check_discovery(&self, config: &AnySettings) -> Option<Invalid>;
     /// The field that a function's name stands for.
     fn target_name(&self) -> Option<&'static str>;
     /// Whether a route has to give that name.
@@ -160,6 +162,10 @@ impl<U: Upstream> AnyKind for Kind<U> {
 
     fn discovers(&self) -> bool {
         U::DISCOVERS
+    }
+
+    fn check_discovery(&self, config: &AnySettings) -> Option<Invalid> {
+        config.typed.downcast_ref::<U::Config>().filter(|_| config.complete).and_then(U::check_discovery)
     }
 
     fn target_name(&self) -> Option<&'static str> {

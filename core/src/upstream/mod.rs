@@ -162,6 +162,12 @@ pub trait Upstream: Sized + Send + Sync + 'static {
         future::ready(Ok(Vec::new()))
     }
 
+    /// Why an upstream with these settings can't list its functions although its kind can, if so. Pure, as
+    /// [`Settings::check`]; asked where the document says `discover`.
+    fn check_discovery(_config: &Self::Config) -> Option<Invalid> {
+        None
+    }
+
     /// The name under which [`discover`](Self::discover) lists a function while it is there; `None` where that can't
     /// be said, as for a name that depends on the request. Routes to functions that are not listed are told from it.
     fn listed_as(&self, _function: &Self::Function) -> Option<String> {

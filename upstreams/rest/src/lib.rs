@@ -161,6 +161,12 @@ impl Upstream for Rest {
         Ok(document.operations().filter_map(stub).collect())
     }
 
+    fn check_discovery(config: &Config) -> Option<Invalid> {
+        let invalid = Invalid::new("a `rest` upstream without an OpenAPI document can't list its functions");
+        let invalid = invalid.hint("add `openapi` (a file, a URL, or `discover`) to `rest`, or leave `discover` out");
+        config.openapi.is_none().then_some(invalid)
+    }
+
     fn listed_as(&self, function: &Function) -> Option<String> {
         let ready = function.ready(&self.config, &self.service, self.shelf.as_ref()).ok();
         match ready.and_then(|ready| ready.operation.as_ref()) {

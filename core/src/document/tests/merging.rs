@@ -39,6 +39,7 @@ fn a_folder_is_all_its_files_and_each_is_merged_once() {
         ("a.yaml", "include: [b.yml]\nroutes: [a]"),
         ("b.yml", "routes: [b]"),
         ("c.txt", "x"),
+        (".hidden.yaml", "routes: [hidden]"),
         ("d/e.yaml", "routes: [e]"),
     ]);
     let document = load(&folder, "").unwrap();
@@ -47,7 +48,11 @@ fn a_folder_is_all_its_files_and_each_is_merged_once() {
 
 #[test]
 fn a_glob_passes_over_the_file_it_stands_in() {
-    let folder = folder(&[("a.yaml", "include: ['*.yaml']\nroutes: [a]"), ("b.yaml", "routes: [b]")]);
+    let folder = folder(&[
+        ("a.yaml", "include: ['*.yaml']\nroutes: [a]"),
+        ("b.yaml", "routes: [b]"),
+        (".c.yaml", "routes: [c]"),
+    ]);
     let document = load(&folder, "a.yaml").unwrap();
     assert_eq!(format!("{:?}", document.root()), r#"{"routes": ["a", "b"]}"#);
 }

@@ -5,7 +5,7 @@ mod tls;
 use std::{
     borrow::Cow,
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -67,7 +67,7 @@ pub struct Listener {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Address {
-    /// An IP address and a port; port 0 takes a free one.
+    /// An IP address and a port; port 0 takes a free one. `localhost` is read as 127.0.0.1; no other name is looked up.
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
@@ -76,9 +76,31 @@ pub enum Address {
 /// The text is no address to listen at.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is not an address: write an IP address and a port like 0.0.0.0:8080 or [::]:8080, or unix:/run/callgate.sock"
+    "`{0}` is not an address: write an IP address and a port like 0.0.0.0:8080 or [::]:8080, localhost:8080 for 127.0.0.1:8080, or unix:/run/callgate.sock"
 )]
 pub struct InvalidAddress(String);
+
+impl Address {
+    /// Whether two addresses can't both be listened at: they are the same, or one stands for all of the machine and covers the
+    /// other.
+    #[must_use]
+    pub fn collides_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+                let (a, b) = (one.ip(), other.ip());
+                one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
+            }
+            (Self::Unix(one), Self::Unix(other)) => one == other,
+            (Self::Tcp(_), Self::Unix(_)) | (Self::Unix(_), Self::Tcp(_)) => false,
+        }
+    }
+
+    /// Whether others than this machine may reach it.
+    pub(super) fn is_exposed(&self) -> bool {
+        matches!(self, Self::Tcp(address) if !address.ip().is_loopback())
+    }
+}
 
 impl Default for Address {
     fn default() -> Self {
@@ -132,7 +154,7 @@ impl JsonSchema for Address {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "An IP address and a port, or `unix:` and the path of a socket",
+            "description": "An IP address and a port (`localhost` is 127.0.0.1), or `unix:` and the path of a socket",
             "examples": ["0.0.0.0:8080", "unix:/run/callgate.sock"],
         })
     }
@@ -144,14 +166,26 @@ pub(super) fn read_all(top: &Root, document: &Node, directory: &Path, flaws: &mu
     for (name, settings) in &top.listeners {
         let path = root().key("listeners").key(name).key("address");
         let refuse = |message: String| Flaw::error(address_of(document, name), &path, message);
-        let free = matches!(settings.address, Address::Tcp(address) if address.port() == 0);
-        if let Some(former) = listeners.iter().find(|former| former.address == settings.address && !free) {
-            let message =
-                format!("listeners `{}` and `{name}` have the same address {}", former.name, settings.address);
+        if let Some(former) = listeners.iter().find(|former| former.address.collides_with(&settings.address)) {
+            let message = if former.address == settings.address {
+                format!("listeners `{}` and `{name}` have the same address {}", former.name, settings.address)
+            } else {
+                format!(
+                    "listeners `{}` and `{name}` can't both listen: of {} and {} one covers the other",
+                    former.name, former.address, settings.address
+                )
+            };
             flaws.push(refuse(message).with_related(address_of(document, &former.name), "the other one"));
         }
-        if top.admin.as_ref() == Some(&settings.address) && !free {
-            let message = format!("the admin address {} is a public listener's", settings.address);
+        if let Some(admin) = top.admin.as_ref().filter(|admin| admin.collides_with(&settings.address)) {
+            let message = if *admin == settings.address {
+                format!("the admin address {admin} is a public listener's")
+            } else {
+                format!(
+                    "the admin address {admin} can't be listened at beside {}: one covers the other",
+                    settings.address
+                )
+            };
             let flaw = refuse(message).with_hint("give the admin an address of its own, like 127.0.0.1:9901");
             flaws.push(match document.get("admin") {
                 Some(admin) => flaw.with_related(admin.get("address").unwrap_or(admin).at, "the admin's address"),
@@ -185,5 +219,27 @@ fn address_of(document: &Node, name: &str) -> Span {
     match document.get("listeners").and_then(|listeners| listeners.entry(name)) {
         Some((key, listener)) => listener.get("address").map_or(key.at, |address| address.at),
         None => document.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_collides_with_those_that_it_covers() {
+        let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "127.0.0.1:81", false),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("0.0.0.0:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(tcp(one).collides_with(&tcp(other)), expected, "{one} {other}");
+            assert_eq!(tcp(other).collides_with(&tcp(one)), expected, "{other} {one}");
+        }
     }
 }

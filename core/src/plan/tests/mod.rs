@@ -1,5 +1,6 @@
 //! What a plan says of a document, and what it renders.
 
+mod hosts;
 mod places;
 mod policies;
 mod secrets;
@@ -38,4 +39,11 @@ fn rendered(yaml: &str, given: &Given<'_>, request: Request<&'static str>) -> St
     let outcome = super::Outcome::Reply(http::Response::new(Bytes::new()));
     let attempt = Attempt { outcome: Some(&outcome), ..Attempt::default() };
     plan.render(request.map(|body| Bytes::from_static(body.as_bytes())), &attempt).unwrap().to_string()
+}
+
+#[test]
+fn what_an_answer_of_the_gateways_own_lacks_of_the_request_is_the_requests_fault() {
+    let yaml = "routes: [{match: /, respond: {body: {text: 'for {{ request.headers[\"x-a\"] }}'}}}]\n";
+    let shown = rendered(yaml, &Given("", ""), Request::get("/").body("").unwrap());
+    assert!(shown.contains("400") && shown.contains("bad_template_input"), "{shown}");
 }

@@ -134,3 +134,47 @@ fn what_an_alias_repeats_is_told_where_it_is_written() {
     let report = plan(yaml, &Given("", "")).unwrap_err();
     assert!(report.flaws().iter().all(|flaw| (flaw.at.line, flaw.at.column) == place(yaml, "nope")), "{report}");
 }
+
+#[test]
+fn what_is_easily_mistaken_for_a_capture_is_told() {
+    for (given, hint) in [
+        ("GET /api/*", "a capture is written `/api/{*rest}`"),
+        ("/x/:id/y", "a capture is written `/x/{id}/y`"),
+        ("/*/y", "a capture is written `/{name}/y`"),
+    ] {
+        let yaml = format!("routes: [{{match: '{given}', respond: {{status: 204}}}}]\n");
+        let plan = super::plan(&yaml, &super::Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+        let [flaw] = plan.warnings().flaws() else { panic!("{given}: {}", plan.warnings()) };
+        assert_eq!((flaw.path.as_str(), flaw.hint.as_deref()), ("routes[0].match", Some(hint)));
+    }
+    for (regex, told) in [("v[12]/.*", true), ("^a/b", true), ("/v[12]/.*", false), ("a?/b", false), ("a|/b", false)] {
+        let yaml = format!("routes: [{{match: {{path_regex: '{regex}'}}, respond: {{status: 204}}}}]\n");
+        let plan = super::plan(&yaml, &super::Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(plan.warnings().to_string().contains("matches no path"), told, "{regex}: {}", plan.warnings());
+    }
+}
+
+#[test]
+fn an_address_that_another_one_covers_is_told() {
+    let route = "routes: [{match: /, respond: {status: 204}}]\n";
+    let yaml =
+        format!("listeners: {{public: {{address: '0.0.0.0:8001'}}}}\nadmin: {{address: '127.0.0.1:8001'}}\n{route}");
+    let report = super::plan(&yaml, &super::Given("", "")).unwrap_err().to_string();
+    assert!(report.contains("127.0.0.1:8001 can't be listened at beside 0.0.0.0:8001"), "{report}");
+    let yaml = format!("listeners: {{a: {{address: '[::]:8001'}}, b: {{address: '127.0.0.1:8001'}}}}\n{route}");
+    let report = super::plan(&yaml, &super::Given("", "")).unwrap_err().to_string();
+    assert!(report.contains("`a` and `b` can't both listen"), "{report}");
+}
+
+#[test]
+fn an_admin_for_everyone_is_told() {
+    let warned = |admin: &str| {
+        let yaml = format!("admin: {{{admin}}}\nroutes: [{{match: /, respond: {{status: 204}}}}]\n");
+        let plan = super::plan(&yaml, &super::Given("T", "token")).unwrap_or_else(|report| panic!("{report}"));
+        plan.warnings().to_string().contains("is an operator")
+    };
+    assert!(warned("address: '0.0.0.0:9901'"));
+    for fine in ["address: '0.0.0.0:9901', token: '${T}'", "address: '127.0.0.1:9901'", "address: 'unix:a.sock'"] {
+        assert!(!warned(fine), "{fine}");
+    }
+}

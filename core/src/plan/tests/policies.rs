@@ -97,3 +97,63 @@ fn what_is_for_calls_is_no_policy_of_what_the_gateway_answers_itself() {
         }
     }
 }
+
+#[test]
+fn a_policy_that_does_nothing_on_a_route_is_refused() {
+    for (rest, path) in [
+        ("match: /, to: e, rate_limit: {burst: 5}", "routes[0].rate_limit"),
+        ("match: /, to: e, concurrency: {queue: 3, wait: 1s}", "routes[0].concurrency"),
+        ("match: /, to: e, mirror: {percentage: 5%}", "routes[0].mirror"),
+        ("match: /, to: e, cors: {credentials: true}", "routes[0].cors"),
+        ("match: /, to: e, cors: {origins: ['*'], credentials: true}", "routes[0].cors.credentials"),
+        ("match: POST /, to: e, cache: true", "routes[0].cache"),
+        ("match: /, respond: {status: 204, body: {text: hello}}", "routes[0].respond.body"),
+    ] {
+        let yaml = format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{{rest}}}]\n");
+        let report = plan(&yaml, &Given("", "")).unwrap_err();
+        let [flaw] = report.flaws() else { panic!("{rest}\n{report}") };
+        assert_eq!(flaw.path, path, "{report}");
+        assert!(flaw.hint.is_some(), "{report}");
+    }
+    let collector = plan("telemetry: {}\nroutes: [{match: /, respond: {status: 204}}]\n", &Given("", "")).unwrap_err();
+    assert!(collector.to_string().contains("does nothing without a collector"), "{collector}");
+}
+
+#[test]
+fn a_part_of_a_policy_is_fine_where_another_level_makes_it_whole() {
+    let warnings = |yaml: &str| {
+        let plan = plan(yaml, &Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+        plan.warnings().to_string()
+    };
+    let whole = "defaults: {rate_limit: {shared: 'redis://a', burst: 3}, concurrency: {wait: 2s}, cors: {credentials: true}}\n\
+                 upstreams: {e: {echo: {}, mirror: {to: f}}, f: {echo: {}}}\n\
+                 routes:\n\
+                   - {match: /a, to: e, rate_limit: {limit: 5/s}, concurrency: 3, mirror: {percentage: 5%}}\n\
+                   - {match: /b, to: f, cors: {origins: ['*']}}\n\
+                   - {match: /c, to: [{upstream: e, weight: 1}, {upstream: f, weight: 1}], mirror: {percentage: 5%}}\n\
+                   - {match: GET /d, to: f, cache: true}\n\
+                   - {match: /e, respond: {status: 204, body: none}}\n";
+    assert_eq!(warnings(whole), "0 warnings");
+    let part = "defaults: {rate_limit: {burst: 3}}\nupstreams: {e: {echo: {}, concurrency: {queue: 2}}}\n\
+                routes: [{match: /, to: e}]\n";
+    let told = warnings(part);
+    assert!(told.contains("`rate_limit` does nothing: nothing is limited") && told.contains("1:12"), "{told}");
+    assert!(told.contains("upstreams.e.concurrency"), "{told}");
+}
+
+#[test]
+fn clients_that_nobody_finds_out_are_told() {
+    for (limit, path) in [
+        ("{limit: 5/s, by: principal}", "routes[0].rate_limit.by"),
+        ("{limits: [{limit: 5/s}, {limit: 5/s, by: {claim: sub}}]}", "routes[0].rate_limit.limits[1].by"),
+    ] {
+        let yaml = |auth: &str| {
+            format!("upstreams: {{e: {{echo: {{}}}}}}\nroutes: [{{match: /, to: e, rate_limit: {limit}{auth}}}]\n")
+        };
+        let told = plan(&yaml(""), &Given("", "")).unwrap_or_else(|report| panic!("{report}"));
+        let [flaw] = told.warnings().flaws() else { panic!("{}", told.warnings()) };
+        assert_eq!(flaw.path, path);
+        let guarded = plan(&yaml(", auth: {api_key: {keys: {a: b}}}"), &Given("", "")).unwrap();
+        assert_eq!(guarded.warnings().flaws().len(), 0, "{}", guarded.warnings());
+    }
+}

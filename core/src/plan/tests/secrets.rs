@@ -65,3 +65,20 @@ fn a_number_may_stand_in_an_expression_and_nothing_else_may() {
     let column = yaml.lines().last().unwrap().find("${SECRET}").unwrap() + 1;
     assert_eq!((flaw.at.line, flaw.at.column as usize), (2, column));
 }
+
+#[test]
+fn what_is_shown_of_a_route_has_no_value_of_a_reference() {
+    let yaml = "upstreams: {e: {echo: {}}}\n\
+                routes: [{match: 'POST /hooks/${SECRET}', to: e}, {name: 'of ${SECRET}', match: '/of/{id}', to: e}]\n\
+                tests:\n\
+                  - {name: hook, given: 'POST /hooks/hush-hush', expect: {route: 'POST /hooks/${SECRET}'}}\n\
+                  - {name: named, given: 'GET /of/7', expect: {route: 'of ${SECRET}'}}\n";
+    let plan = plan(yaml, &Given("SECRET", "hush-hush")).unwrap_or_else(|report| panic!("{report}"));
+    let shown = format!("{:?}", plan.route_list());
+    assert!(!shown.contains("hush") && shown.contains("POST /hooks/${SECRET}"), "{shown}");
+    assert!(plan.routes.iter().all(|route| !route.info.path.contains("hush")));
+    let report = plan.test(None);
+    assert!(report.passed() && report.to_string().contains("hook"), "{report}");
+    let explained = plan.explain(Request::post("/hooks/hush-hush").body(crate::Body::empty()).unwrap());
+    assert_eq!(explained.chosen.unwrap().0, "POST /hooks/${SECRET}");
+}

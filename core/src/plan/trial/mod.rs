@@ -84,7 +84,7 @@ fn read(node: &Node, path: &DocPath, flaws: &mut Vec<Flaw>) -> Option<Trial> {
 pub(super) fn unknown_routes<'t>(tests: impl Iterator<Item = &'t Trial>, routes: &[RoutePlan]) -> Vec<Flaw> {
     let unknown = |test: &Trial| {
         let (name, (at, path)) = (test.expect.route.as_ref()?, test.route_at.as_ref()?);
-        if routes.iter().any(|route| *route.info.name == **name) {
+        if routes.iter().any(|route| route.is_called(name)) {
             return None;
         }
         let flaw = Flaw::error(*at, path, format!("no route is named `{name}`"));
@@ -130,7 +130,7 @@ impl Plan {
             }
         };
         if comparison.0.is_empty() {
-            test.compare(of, &rendered, &mut comparison);
+            test.compare((of, &self.routes), &rendered, &mut comparison);
         }
         let differences = comparison.0;
         let reason = if differences.is_empty() { Vec::new() } else { rendered.reasons() };
@@ -153,9 +153,17 @@ impl Trial {
         request
     }
 
-    fn compare(&self, of: Option<&RoutePlan>, rendered: &Rendered, comparison: &mut Comparison) {
+    fn compare<'s>(
+        &'s self,
+        (of, routes): (Option<&'s RoutePlan>, &'s [RoutePlan]),
+        rendered: &Rendered,
+        comparison: &mut Comparison,
+    ) {
         let root = DocPath::root();
-        let wanted = self.expect.route.as_deref().or(of.map(|route| &*route.info.name));
+        let shown = |route: &'s RoutePlan| &*route.info.name;
+        let expected = self.expect.route.as_deref();
+        let expected = expected.map(|name| routes.iter().find(|route| route.is_called(name)).map_or(name, shown));
+        let wanted = expected.or(of.map(shown));
         let found = rendered.route.as_ref().map(|(name, _)| name.as_str());
         // What another route makes of the request would only hide this.
         if let Some(wanted) = wanted.filter(|wanted| found != Some(*wanted)) {

@@ -115,6 +115,7 @@ pub(super) fn read_all(
         routes: &[],
         path: root(),
         settings: Arc::default(),
+        auth: None,
     };
     let around = Around { registry, upstreams, routes, group, document };
     let read = |(key, node): &(crate::document::Key, Node)| read(&key.text, node, &path.key(&key.text), &around, flaws);

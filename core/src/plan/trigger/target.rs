@@ -101,7 +101,7 @@ fn named(
     let form: RouteForm = keep(from_node(node, path), flaws)?;
     let at = node.get("route").map_or(node.at, |name| name.at);
     let path = &path.key("route");
-    let found: Vec<_> = around.routes.iter().enumerate().filter(|(_, route)| *route.info.name == *form.route).collect();
+    let found: Vec<_> = around.routes.iter().enumerate().filter(|(_, route)| route.is_called(&form.route)).collect();
     let (index, route) = match found.as_slice() {
         [one] => *one,
         [] => {
@@ -153,7 +153,7 @@ fn unknown(name: &str, flaw: Flaw, around: &Around<'_>) -> Flaw {
 /// The path of a route that takes one alone.
 fn literal(route: &RoutePlan) -> Option<Uri> {
     match &route.matcher.path {
-        PathMatch::Pattern(pattern) if pattern.is_exact() => route.info.path.parse().ok(),
+        PathMatch::Pattern(pattern) if pattern.is_exact() => pattern.to_string().parse().ok(),
         PathMatch::Pattern(_) | PathMatch::Regex(_) => None,
     }
 }
@@ -162,7 +162,7 @@ fn literal(route: &RoutePlan) -> Option<Uri> {
 fn example(route: &RoutePlan) -> String {
     match &route.matcher.path {
         PathMatch::Pattern(pattern) => {
-            let mut path = route.info.path.to_string();
+            let mut path = pattern.to_string();
             for name in pattern.capture_names() {
                 for capture in [format!("{{{name}}}"), format!("{{*{name}}}")] {
                     path = path.replace(&capture, &format!("{{{{ body.{name} }}}}"));

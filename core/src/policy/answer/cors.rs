@@ -5,7 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{origin::OriginPattern, vary};
-use crate::{body::Body, document::Period, invocation::Response, policy::settings::Inherit};
+use crate::{
+    body::Body,
+    document::Period,
+    invocation::Response,
+    policy::settings::Inherit,
+    routing::{MethodError, Methods},
+};
 
 /// Which pages of other origins may call a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,7 +22,7 @@ pub(crate) struct CorsSettings {
     origins: Option<Vec<OriginPattern>>,
     /// The methods that pages may use. Default: those that the path has routes for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    methods: Option<Vec<Name>>,
+    methods: Option<Vec<MethodName>>,
     /// The request headers that pages may set. Default: those that they ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Vec<Name>>,
@@ -31,9 +37,27 @@ pub(crate) struct CorsSettings {
     max_age: Option<Period>,
 }
 
-/// A name of a method or a header.
+/// The name of a method, or `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(inline)]
+struct MethodName(String);
+
+impl TryFrom<String> for MethodName {
+    type Error = MethodError;
+
+    fn try_from(text: String) -> Result<Self, MethodError> {
+        if text != "*" {
+            Methods::parse([text.as_str()])?;
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The name of a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline)]
 struct Name(String);
 
 impl TryFrom<String> for Name {
@@ -42,7 +66,7 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, String> {
         match HeaderName::try_from(&text) {
             Ok(_) => Ok(Self(text)),
-            Err(_) => Err(format!("`{text}` is not the name of a method or a header")),
+            Err(_) => Err(format!("`{text}` is not the name of a header")),
         }
     }
 }
@@ -63,13 +87,12 @@ impl Inherit for CorsSettings {
 impl CorsSettings {
     pub(super) fn resolve(&self) -> Cors {
         // The names are tokens, of which any list is a header's value.
-        let list = |names: &Option<Vec<Name>>| {
-            let names = names.as_ref()?.iter().map(|name| name.0.as_str()).collect::<Vec<_>>();
-            HeaderValue::try_from(names.join(", ")).ok()
-        };
+        let joined = |names: Vec<&str>| HeaderValue::try_from(names.join(", ")).ok();
+        let list = |names: &Option<Vec<Name>>| joined(names.as_ref()?.iter().map(|name| name.0.as_str()).collect());
+        let methods = self.methods.as_ref().map(|names| names.iter().map(|name| name.0.as_str()).collect());
         Cors {
             origins: self.origins.clone().unwrap_or_default(),
-            methods: list(&self.methods),
+            methods: methods.and_then(joined),
             headers: list(&self.headers),
             expose: list(&self.expose).filter(|names| !names.is_empty()),
             credentials: self.credentials.unwrap_or(false),
@@ -252,5 +275,8 @@ mod tests {
         let expected = json!({"origins": [APP], "credentials": false, "expose": ["x"]});
         assert_eq!(serde_json::to_value(inner.inherit(&outer)).unwrap(), expected);
         assert!(from_value::<CorsSettings>(json!({"methods": ["GET,POST"]})).is_err());
+        let lower = from_value::<CorsSettings>(json!({"methods": ["put"]})).unwrap_err().to_string();
+        assert!(lower.contains("methods are upper case: write `PUT`"), "{lower}");
+        assert!(from_value::<CorsSettings>(json!({"methods": ["*", "PURGE"]})).is_ok());
     }
 }
