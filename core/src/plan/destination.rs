@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::{
     hosts::Group,
-    keep, redirect,
+    idle, keep, redirect,
     steps::{Steps, placed_steps},
-    upstream::{FunctionPlan, UpstreamPlan, list},
+    upstream::{Declared, FunctionPlan, UpstreamPlan, list},
 };
 use crate::{
     builtin::{OpenapiSettings, Redirect},
@@ -78,20 +78,6 @@ pub(crate) struct Call {
     pub(crate) path: DocPath,
     /// Where the function itself stands in the document, and which fields it gives.
     pub(crate) declared: Option<Declared>,
-}
-
-/// Where a function stands in the document, and which of its fields no route overrides.
-pub(crate) struct Declared {
-    pub(super) path: DocPath,
-    pub(super) fields: Vec<Box<str>>,
-}
-
-impl Declared {
-    /// The path of the function, if it gives this field of a target.
-    pub(crate) fn path_of(&self, field: &str) -> Option<&DocPath> {
-        let first = field.split('.').next().unwrap_or_default();
-        self.fields.iter().any(|field| **field == *first).then_some(&self.path)
-    }
 }
 
 /// Leaves the node out: what the target's type keeps secret stands in it as it was written.
@@ -184,21 +170,10 @@ fn openapi(node: &Node, path: &DocPath) -> Result<OpenapiSettings, Vec<Flaw>> {
 /// A destination whose answer is made by one response step.
 fn answer(step: &Node, path: &DocPath, around: &Surroundings<'_>, flaws: &mut Vec<Flaw>) -> Option<DestinationPlan> {
     let steps: ResponseSteps = keep(from_node(step, path), flaws)?;
-    flaws.extend(unseen_body(step, path));
+    flaws.extend(idle::unseen_body(step, path));
     let compiled = keep(steps.compile().map_err(|found| placed_steps(found, Some(step), path)), flaws)?;
     let own = Steps { request: None, response: Some(compiled) };
     Some(self::own(Action::Respond, &own, around, flaws))
-}
-
-/// A body beside a status that has none (RFC 9110 6.4.1).
-fn unseen_body(step: &Node, path: &DocPath) -> Option<Flaw> {
-    let Value::Integer(status @ (204 | 205 | 304)) = step.get("status")?.value else { return None };
-    let (key, body) = step.entry("body")?;
-    if body.is_null() || body.as_str() == Some("none") || body.get("none").is_some() {
-        return None;
-    }
-    let flaw = Flaw::error(key.at, &path.key("body"), format!("an answer with the status {status} has no body"));
-    Some(flaw.with_hint("leave `body` out, or answer with 200"))
 }
 
 /// A destination that is the gateway itself.

@@ -158,3 +158,14 @@ pub(super) fn around_routes(document: &Node) -> Vec<Flaw> {
     }
     flaws
 }
+
+/// A body beside a status that has none (RFC 9110 6.4.1).
+pub(super) fn unseen_body(step: &Node, path: &DocPath) -> Option<Flaw> {
+    let Value::Integer(status @ (204 | 205 | 304)) = step.get("status")?.value else { return None };
+    let (key, body) = step.entry("body")?;
+    if body.is_null() || body.as_str() == Some("none") || body.get("none").is_some() {
+        return None;
+    }
+    let flaw = Flaw::error(key.at, &path.key("body"), format!("an answer with the status {status} has no body"));
+    Some(flaw.with_hint("leave `body` out, or answer with 200"))
+}

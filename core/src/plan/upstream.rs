@@ -6,7 +6,7 @@ use callgate_transform::{RequestSteps, ResponseSteps};
 use serde::Deserialize;
 
 use super::{
-    destination::{Declared, Known, named},
+    destination::{Known, named},
     discover::{Discover, Selection},
     keep,
     opaque::Opaque,
@@ -73,6 +73,20 @@ pub(super) struct FunctionPlan {
     /// Whether the options are right; what is wrong with them was told already.
     pub(super) valid: bool,
     pub(super) effective: serde_json::Value,
+}
+
+/// Where a function stands in the document, and which of its fields no route overrides.
+pub(crate) struct Declared {
+    path: DocPath,
+    fields: Vec<Box<str>>,
+}
+
+impl Declared {
+    /// The path of the function, if it gives this field of a target.
+    pub(crate) fn path_of(&self, field: &str) -> Option<&DocPath> {
+        let first = field.split('.').next().unwrap_or_default();
+        self.fields.iter().any(|field| **field == *first).then_some(&self.path)
+    }
 }
 
 impl FunctionPlan {
