@@ -48,8 +48,8 @@ impl Part {
     /// The entry of a level, if it is but a part of the policy.
     fn of<'n>(&self, level: &'n Node) -> Option<&'n (Key, Node)> {
         let entry = level.entry(self.policy)?;
-        let given = |field: &&str| entry.1.get(field).is_some_and(|given| !given.is_null());
-        let is_part = matches!(entry.1.value, Value::Mapping(_)) && !self.needs.iter().any(|field| given(&field));
+        let given = |field: &str| entry.1.get(field).is_some_and(|given| !given.is_null());
+        let is_part = matches!(entry.1.value, Value::Mapping(_)) && !self.needs.iter().any(|field| given(field));
         is_part.then_some(entry)
     }
 
