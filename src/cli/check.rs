@@ -50,8 +50,8 @@ impl States {
         self.lines.push_str(&format!("{line}\n"));
     }
 
-    fn ready(&mut self, what: &str, name: String, reason: Option<String>) {
-        match &reason {
+    fn ready(&mut self, what: &str, name: String, reason: Option<&str>) {
+        match reason {
             None => self.line(format_args!("{what} {name} is ready")),
             Some(reason) => self.line(format_args!("{what} {name} is not ready: {reason}")),
         }
@@ -93,10 +93,10 @@ fn connected(plan: Plan) -> Result<States, Failed> {
         let snapshot = Snapshot::load(plan, runtime.handle()).await.map_err(load::refused)?;
         let mut states = States::default();
         for (name, ready) in snapshot.ready().await {
-            states.ready("upstream", name, ready.err().map(|error| snapshot.reason(&error)));
+            states.ready("upstream", name, ready.err().map(|error| snapshot.reason(&error)).as_deref());
         }
         for (name, ready) in snapshot.triggers_ready().await {
-            states.ready("trigger", name, ready.err().map(|error| snapshot.reason(&error)));
+            states.ready("trigger", name, ready.err().map(|error| snapshot.reason(&error)).as_deref());
         }
         for (name, found) in snapshot.discovered().await {
             states.listed(&name, found.map_err(|error| snapshot.reason(&*error)));

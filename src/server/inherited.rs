@@ -12,8 +12,6 @@ use callgate_core::plan::Address;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listen;
-
 /// The number of the first descriptor that is handed in.
 const FIRST: usize = 3;
 
