@@ -139,9 +139,12 @@ async fn a_credentials_file_is_an_identity() {
         ("past", "the NATS server refuses the credentials"),
         ("foreign", "the NATS server refuses the credentials"),
         ("none", "the gateway's user may not publish to `$JS.API.STREAM.INFO.KV_config`"),
-        ("wrong", "the credentials in wrong.creds can't be read"),
     ] {
         let told = refused(&here, &address(name));
         assert!(told.contains(why) && !told.contains("-----"), "{name}: {told}");
     }
+    // It is the address that is wrong, before anybody is asked.
+    let (told, code) = command_in(here.path(), &["check", &address("wrong")]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("wrong.creds holds no user's JWT and seed"), "{told}");
 }

@@ -15,6 +15,7 @@ use crate::source::{SourceError, error::AddressError};
 const KEY: &str = "callgate.yaml";
 const FORM: &str = "write nats://[USER:PASSWORD@]HOST[:PORT][,HOST...]/BUCKET[/KEY]";
 const OPTIONS: &str = "options are creds, nkey, ca, certificate, private_key, tls_first and inbox_prefix";
+const FILES: &str = "its files are looked for where the command runs";
 
 /// The address of a document in a bucket.
 #[derive(Debug, Clone)]
@@ -58,13 +59,13 @@ impl Address {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             set(&mut settings, name, decoded(value)?)?;
         }
-        let mut wrong = settings.check();
-        if wrong.is_empty() {
-            wrong = Nats::read_files(&mut settings, &Files::new(Path::new("")));
-        }
-        if let Some(Invalid { message, field, .. }) = wrong.into_iter().next() {
+        if let Some(Invalid { message, field, .. }) = settings.check().into_iter().next() {
             let what = if field.starts_with("credentials") || field.starts_with("tls") { OPTIONS } else { FORM };
             return Err(AddressError::new(format!("can't be used: {message}"), what));
+        }
+        let unread = Nats::read_files(&mut settings, &Files::new(Path::new("")));
+        if let Some(Invalid { message, .. }) = unread.into_iter().next() {
+            return Err(AddressError::new(format!("can't be used: {message}"), FILES));
         }
         let shown = format!("{scheme}://{hosts}");
         Ok(Self { settings, shown, bucket: bucket.to_owned(), key: key.to_owned() })
