@@ -34,11 +34,13 @@ fn names_a_file(name: &str, description: &str) -> bool {
 }
 
 /// Fields whose description speaks of files, and whose value is the name of none that is read.
-const OTHERS: [&str; 3] = [
+const OTHERS: [&str; 4] = [
     // The name of a profile in files that AWS's own tools share.
     "lambda.credentials.profile",
     // One of its forms has a file, which is a field of its own.
     "gcf.credentials",
+    // The platform writes it where the gateway runs, and it may come later.
+    "azure.credentials.entra.workload_identity.token_file",
     // Folders in which imports are looked for, which need not be there.
     "grpc.include",
 ];

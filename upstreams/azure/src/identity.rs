@@ -1,6 +1,6 @@
 //! The settings of an identity of Microsoft Entra.
 
-use std::{fmt, fs, net::IpAddr, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use callgate_core::{Files, Invalid, Secret, document::Text};
 use callgate_http::{Endpoint, HttpSettings, TlsSettings};
@@ -177,17 +177,10 @@ impl Entra {
         found.extend(self.http().check().into_iter().map(within));
     }
 
-    /// Reads the files that the settings name. The token's is not watched: it is read anew for each request.
+    /// Reads the files that the settings name, but for the token's: the platform writes it where the gateway runs, again and
+    /// again, and it is read for each request.
     pub(crate) fn read_files(&self, files: &Files) -> Vec<Invalid> {
-        let mut found: Vec<_> = self.http().read_files(files).into_iter().map(within).collect();
-        let federated = self.workload_identity.as_ref().map(WorkloadIdentity::written).unwrap_or_default();
-        if let Some(file) = federated.token_file.map(|file| files.directory().join(file))
-            && let Err(error) = fs::read_to_string(&file)
-        {
-            let flaw = Invalid::new(format!("{} can't be read: {error}", file.display()));
-            found.push(within(flaw.at("workload_identity.token_file")));
-        }
-        found
+        self.http().read_files(files).into_iter().map(within).collect()
     }
 }
 

@@ -1,12 +1,25 @@
 //! The documentation's own examples, and what is said of wrong ones.
 
-use crate::site::{Site, plan};
+use std::os::unix::fs::PermissionsExt as _;
+
+use callgate_core::{Registry, plan::Plan};
+use callgate_local::Local;
+
+use crate::site::{Files, Site, plan};
 
 #[test]
 fn the_example_of_the_readme_is_valid() {
     let readme = include_str!("../../README.md");
     let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    plan(example).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let functions = folder.path().join("functions");
+    std::fs::create_dir_all(functions.join("search")).unwrap();
+    std::fs::write(functions.join("orders.py"), "def create(event, context): pass\n").unwrap();
+    std::fs::write(functions.join("search/bootstrap"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(functions.join("search/bootstrap"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path().join("callgate.yaml");
+    std::fs::write(&file, example).unwrap();
+    Plan::load(&file, &Files, &Registry::new().with::<Local>()).unwrap_or_else(|report| panic!("{report}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

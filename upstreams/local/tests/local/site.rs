@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 /// Long enough for a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Files;
+pub(crate) struct Files;
 
 impl References for Files {
     fn variable(&self, _: &str) -> Option<String> {
@@ -92,7 +92,10 @@ impl Site {
         let file = folder.path().join("callgate.yaml");
         let upstreams = format!("upstreams: {{at: {{local: {{}}, functions: {{f: {{{options}}}}}}}}}\n");
         fs::write(&file, upstreams + "routes: [{match: GET /, to: at/f}]\n").unwrap();
-        let plan = Plan::load(&file, &Files, &Registry::new().with::<Local>()).unwrap();
+        let plan = match Plan::load(&file, &Files, &Registry::new().with::<Local>()) {
+            Ok(plan) => plan,
+            Err(report) => return report.to_string(),
+        };
         match Snapshot::load(plan, &Handle::current()).await {
             Ok(_) => panic!("{options} is loaded"),
             Err(error) => error.to_string(),
