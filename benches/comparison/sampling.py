@@ -1,12 +1,11 @@
 """Where a process's time goes, by samples of perf: outside of the kernel, and inside of it by the system call that it is in."""
 import contextlib
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 
+from . import perf
 from .processes import tree
 
 OUTSIDE = "outside of the kernel"
@@ -31,18 +30,9 @@ def samples(site, pid):
     found = Counter()
     file = site.folder / "samples"
     pids = ",".join(map(str, tree(pid)))
-    perf = subprocess.Popen(
-        ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-g", "-p", pids, "-o", file],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )
-    try:
-        # It does not tell when it has begun.
-        time.sleep(0.7)
+    with perf.looking_on(["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-g", "-p", pids, "-o", file]) as said:
         yield found
-    finally:
-        perf.send_signal(signal.SIGINT)
-        said = perf.communicate()[1]
     told = subprocess.run(["perf", "script", "-i", file, "-F", "ip,sym"], capture_output=True, text=True, check=False).stdout
     found.update(where(stack) for stack in told.split("\n\n") if stack.strip())
     if not found:
-        sys.exit(f"perf has no samples: {said}")
+        sys.exit(f"perf has no samples: {said[0]}")

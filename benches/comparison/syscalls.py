@@ -5,11 +5,9 @@ batch any more.
 """
 import contextlib
 import shutil
-import signal
-import subprocess
 import sys
-import time
 
+from . import perf
 from .processes import tree
 
 ALL = "raw_syscalls:sys_enter"
@@ -40,14 +38,9 @@ def counted(pid):
         return
     events = ",".join((ALL, *(f"syscalls:sys_enter_{name}" for name in NAMED)))
     command = ["perf", "stat", "-x,", "-e", events, "-p", ",".join(map(str, tree(pid)))]
-    perf = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        # It does not tell when it has begun.
-        time.sleep(0.5)
+    with perf.looking_on(command) as said:
         yield count
-    finally:
-        perf.send_signal(signal.SIGINT)
-        told = perf.communicate()[1]
+    told = said[0]
     fields = (line.split(",") for line in told.splitlines())
     found = {event: int(number) for number, _, event, *_ in (line for line in fields if len(line) > 3) if number.isdigit()}
     if ALL not in found:
