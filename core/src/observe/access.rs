@@ -15,9 +15,7 @@ use tracing::{Level, enabled, info};
 use super::{AccessLine, AccessSink, Observers, Streaming, Traced, cut, log_failure};
 use crate::{
     body::{Body, BodyError},
-    document::Masks,
     edge::Connection,
-    error::chain,
     failure::Failure,
     gateway::{Destination, Recorder, Route},
     invocation::{Origin, Response, RouteInfo, Who},
@@ -35,7 +33,7 @@ const ACCESS: &str = "callgate::access";
 pub(crate) struct Observation<'s> {
     id: RequestId,
     metrics: &'s Metrics,
-    masks: &'s Masks,
+    snapshot: &'s Snapshot,
     route: Option<&'s Arc<RouteInfo>>,
     open: Open<'s>,
     error: Option<Code>,
@@ -114,17 +112,7 @@ impl<'s> Observation<'s> {
             Box::new(Logged { line, traced, sink: access.clone(), span, who: Who::default() })
         });
         let open = Open { started: origin.started, series: None };
-        Self {
-            id,
-            metrics,
-            masks: &snapshot.masks,
-            route: None,
-            open,
-            error: None,
-            logged,
-            recorder: None,
-            asked: None,
-        }
+        Self { id, metrics, snapshot, route: None, open, error: None, logged, recorder: None, asked: None }
     }
 
     pub(crate) fn matched(&mut self, route: &'s Route, destination: &'s Destination) {
@@ -144,7 +132,7 @@ impl<'s> Observation<'s> {
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        let reason = self.masked(chain(failure));
+        let reason = self.snapshot.reason(failure);
         log_failure(failure, &reason, self.id, self.route.map(|route| &**route));
         let code = Code::from(failure);
         self.error = Some(code);
@@ -161,10 +149,6 @@ impl<'s> Observation<'s> {
         })
     }
 
-    fn masked(&self, reason: String) -> String {
-        self.masks.text(&reason).unwrap_or(reason)
-    }
-
     /// What is kept outlives the configuration, which alone knows what must not be shown of it.
     fn keep(&self, code: Code, reason: String) {
         self.metrics.failed(self.id, self.open.series.map(|series| series.labels().clone()), code, reason);
@@ -176,7 +160,7 @@ impl<'s> Observation<'s> {
         // A failure that a response step reshaped is a failure still.
         if let Some(Reshaped { code, reason, .. }) = response.extensions_mut().remove() {
             self.error = Some(code);
-            self.keep(code, self.masked(reason));
+            self.keep(code, self.snapshot.masked(reason));
         }
         let logged = self.logged.take().map(|mut logged| {
             let line = &mut logged.line;

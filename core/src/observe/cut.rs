@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::{body::BodyError, error::chain, metrics::Series, request_id::RequestId, respond::Code, snapshot::Snapshot};
+use crate::{body::BodyError, metrics::Series, request_id::RequestId, respond::Code, snapshot::Snapshot};
 
 /// What is known of a request whose reply streams. Keeps its configuration until the reply has ended.
 pub(crate) struct Streaming {
@@ -18,8 +18,7 @@ impl Streaming {
     pub(crate) fn is_cut(&self, error: &BodyError) {
         let code = code(error);
         let labels = self.series.labels();
-        let reason = chain(error);
-        let reason = self.snapshot.masks.text(&reason).unwrap_or(reason);
+        let reason = self.snapshot.reason(error);
         warn!(
             request_id = %self.id, route = &*labels.route, upstream = &*labels.upstream, code = code.as_str(), error = reason,
             "A reply broke off."
