@@ -24,6 +24,7 @@ pub use histogram::Durations;
 pub use recent::RecentFailure;
 pub use series::{Labels, Totals};
 pub use shard::count_apart;
+pub(crate) use shard::{shards, worker};
 
 pub(crate) use meter::Meter;
 pub(crate) use series::Series;

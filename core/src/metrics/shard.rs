@@ -24,6 +24,16 @@ pub fn count_apart(worker: usize) {
     SHARD.set(worker + 1);
 }
 
+/// Which worker the calling thread is, counted from 0; `None` for a thread that is none.
+pub(crate) fn worker() -> Option<usize> {
+    SHARD.get().checked_sub(1)
+}
+
+/// How many threads count apart.
+pub(crate) fn shards() -> usize {
+    *SHARDS
+}
+
 /// One `T` per thread that counts, made when it first counts: what is never used takes no more than a pointer each.
 #[derive(Debug)]
 pub(crate) struct Sharded<T>(Box<[OnceLock<Box<Padded<T>>>]>);

@@ -89,6 +89,16 @@ impl Context {
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(task));
     }
 
+    /// The same surroundings with the caller's runtime in the place of the one beside the workers: what is started by
+    /// [`spawn`](Self::spawn) runs on this thread too. For a connection that one worker has for itself.
+    ///
+    /// `None` outside of a runtime.
+    #[must_use]
+    pub fn here(&self) -> Option<Self> {
+        let background = Handle::try_current().ok()?;
+        Some(Self { background, ..self.clone() })
+    }
+
     /// Runs a closure that blocks (a file, a resolver) away from the workers.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod erased;
 mod files;
 mod gauge;
 mod late;
+mod per_worker;
 mod renewed;
 mod settings;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, 
 pub use files::Files;
 pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
 pub use late::Late;
+pub use per_worker::PerWorker;
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};
 pub use tried::Tried;
