@@ -32,6 +32,10 @@ pub struct Config {
     /// How long one attempt to connect may take. Default: 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Period>,
+    /// Whether each worker makes a connection of its own for its calls, beside the one that the upstream always has.
+    /// `false` keeps to that one, for accounts that may have few connections.
+    #[serde(default = "yes")]
+    pub connection_per_worker: bool,
 }
 
 /// One of: `{token}`, `{user, password}`, `{nkey}`, `{creds_file}`.
@@ -72,6 +76,10 @@ pub struct Tls {
     pub first: bool,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// Which form of credentials is given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Identity<'a> {
@@ -93,6 +101,7 @@ impl Config {
             name: None,
             inbox_prefix: None,
             connect_timeout: None,
+            connection_per_worker: true,
         }
     }
 

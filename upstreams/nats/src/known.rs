@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use async_nats::{ClientError, Event, ServerError, Subject};
 use tokio::sync::watch;
 
-use crate::{error, refusals, trust::Trust};
+use crate::{error, refusals, trust::Trust, voice::Voice};
 
 /// How many refusals are kept for calls that have not looked yet.
 const KEPT_DENIALS: usize = 1024;
@@ -116,18 +116,26 @@ impl Pulse {
 }
 
 /// Keeps what an event tells.
-pub(crate) fn hear(event: &Event, upstream: &str, inbox: &str, known: &watch::Sender<Known>, trust: &Trust) {
+pub(crate) fn hear(
+    event: &Event,
+    upstream: &str,
+    inbox: &str,
+    known: &watch::Sender<Known>,
+    trust: &Trust,
+    voice: &Voice,
+) {
     known.send_modify(|known| known.heard += 1);
+    let failed = |why: &str| failed(known, upstream, why, voice);
     match event {
         Event::Connected => {
-            tracing::info!(upstream, "Connected to NATS.");
+            voice.connected(upstream);
             known.send_modify(|known| (known.connected, known.failure, known.deaf) = (true, None, None));
         }
         Event::Disconnected => {
-            tracing::warn!(upstream, "The connection to NATS is lost; it is made again.");
+            voice.lost(upstream);
             known.send_modify(|known| (known.connected, known.losses) = (false, known.losses + 1));
         }
-        Event::LameDuckMode => tracing::info!(upstream, "The NATS server is about to stop."),
+        Event::LameDuckMode => voice.stopping(upstream),
         Event::SlowConsumer(_) => known.send_modify(|known| known.overruns += 1),
         Event::ServerError(ServerError::Other(text)) => match error::refused(text) {
             Some(error::Refused::Publish(subject)) => {
@@ -145,7 +153,9 @@ pub(crate) fn hear(event: &Event, upstream: &str, inbox: &str, known: &watch::Se
             Some(error::Refused::Nonsense) => known.send_modify(|known| known.provoked += 1),
             Some(error::Refused::Subscribe(subject)) if subject.starts_with(inbox) => {
                 let why = format!("the gateway's user may not subscribe to `{inbox}.>`, where it is answered");
-                tracing::error!(upstream, subject, "{why}");
+                if voice.is_common() {
+                    tracing::error!(upstream, subject, "{why}");
+                }
                 known.send_modify(|known| known.deaf = Some(why.into()));
             }
             Some(error::Refused::Subscribe(subject)) => {
@@ -158,23 +168,23 @@ pub(crate) fn hear(event: &Event, upstream: &str, inbox: &str, known: &watch::Se
             }
             None => tracing::warn!(upstream, error = text, "The NATS server reports an error."),
         },
-        Event::ServerError(ServerError::AuthorizationViolation) => failed(known, upstream, "authorization violation"),
+        Event::ServerError(ServerError::AuthorizationViolation) => failed("authorization violation"),
         Event::ServerError(other) => tracing::warn!(upstream, error = %other, "The NATS server reports an error."),
-        Event::ClientError(ClientError::Other(text)) => failed(known, upstream, text),
-        Event::ClientError(other) => failed(known, upstream, &other.to_string()),
+        Event::ClientError(ClientError::Other(text)) => failed(text),
+        Event::ClientError(other) => failed(&other.to_string()),
         Event::Draining | Event::Closed => {}
     }
 }
 
-fn failed(known: &watch::Sender<Known>, upstream: &str, why: &str) {
+fn failed(known: &watch::Sender<Known>, upstream: &str, why: &str, voice: &Voice) {
     let failure = Failure {
         why: why.into(),
         denied: why.to_ascii_lowercase().contains("authori") || why.contains("authentication"),
     };
     // A broker that is down is tried for ever; the log is told once per reason.
     let news = known.borrow().failure.as_ref() != Some(&failure);
+    voice.failed(upstream, why, news);
     if news {
-        tracing::warn!(upstream, error = why, "NATS can't be reached; it is tried again.");
         known.send_modify(|known| known.failure = Some(failure));
     }
 }
@@ -237,7 +247,7 @@ mod tests {
     fn a_refusal_counts_for_those_who_wait_for_its_subject() {
         let (known, state) = watch::channel(Known::default());
         let trust = Trust::default();
-        let hear = |subject: &str| hear(&refusal(subject), "n", "_INBOX", &known, &trust);
+        let hear = |subject: &str| hear(&refusal(subject), "n", "_INBOX", &known, &trust, &Voice::default());
         hear("early");
         let [early, mine] = ["early", "mine"].map(|subject| Denial::new(state.clone(), subject.into()));
         trust.prove(&"mine".into(), 1);
@@ -251,7 +261,7 @@ mod tests {
         let mine = Denial::new(state, "mine".into());
         for number in 0..EVENTS {
             assert!(!mine.may_be_missed(), "{number}");
-            hear(&refusal("other"), "n", "_INBOX", &known, &Trust::default());
+            hear(&refusal("other"), "n", "_INBOX", &known, &Trust::default(), &Voice::default());
         }
         assert!(mine.may_be_missed());
     }

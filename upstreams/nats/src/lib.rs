@@ -18,21 +18,22 @@ mod subject;
 mod target;
 mod trigger;
 mod trust;
+mod voice;
 
 use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_message::Whole;
+use callgate_message::{Links, Whole};
 
 pub use config::{Config, Credentials, Tls};
 pub use function::Function;
 pub use target::{Mode, Target};
 pub use trigger::{NatsTrigger, Receipt, TriggerConfig};
 
-use link::Link;
+use link::{Link, Settings};
 
 /// The kind `nats`: a NATS server or cluster.
 #[derive(Debug)]
 pub struct Nats {
-    link: Link,
+    links: Links<Link>,
 }
 
 impl Upstream for Nats {
@@ -48,7 +49,8 @@ impl Upstream for Nats {
     }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
-        Ok(Self { link: Link::open(&config, link::REPLIES, &context).await? })
+        let per_worker = config.connection_per_worker;
+        Ok(Self { links: Links::open(Settings::new(config), per_worker, context).await? })
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {
@@ -58,7 +60,7 @@ impl Upstream for Nats {
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
         let whole = Whole::read(invocation).await?;
         let message = function.message(&whole)?;
-        call::perform(&self.link, function, message, whole.context()).await
+        call::perform(self.links.here(), function, message, whole.context()).await
     }
 
     fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
@@ -66,7 +68,7 @@ impl Upstream for Nats {
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
-        Ok(self.link.probe().await?)
+        Ok(self.links.common().probe().await?)
     }
 
     fn preview(_: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
@@ -75,6 +77,6 @@ impl Upstream for Nats {
     }
 
     async fn close(&self) {
-        self.link.close().await;
+        self.links.close().await;
     }
 }

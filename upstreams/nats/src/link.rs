@@ -1,13 +1,19 @@
-//! The connection: one per upstream, which heals by itself for ever.
+//! A connection, which heals by itself for ever.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_nats::{Client, ConnectOptions, Subject, connection::State};
 use callgate_core::{Context, UpstreamError};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 use crate::{
     config::{Config, Identity},
@@ -16,14 +22,15 @@ use crate::{
     mailbox::{Mailbox, Marked},
     refusals::Refusals,
     trust::{Trust, Turn},
+    voice::{Said, Voice},
 };
 
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long the server may take to give a sign of life.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many replies of all calls of an upstream may come at once; the library drops what comes beyond that.
-pub(crate) const REPLIES: usize = 64 * 1024;
+/// How many replies of all calls of a connection may come at once; the library drops what comes beyond that.
+const REPLIES: usize = 64 * 1024;
 /// How many messages of a trigger may wait, which is what bounds its memory.
 pub(crate) const MESSAGES: usize = 1024;
 
@@ -39,9 +46,47 @@ pub(crate) struct Link {
     closing: watch::Sender<bool>,
 }
 
+/// What the connections of an upstream's calls are made by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    config: Config,
+    said: Arc<Said>,
+    /// The first one that is made is the common one.
+    begun: AtomicBool,
+}
+
+impl Settings {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, said: Arc::default(), begun: AtomicBool::new(false) }
+    }
+}
+
+impl callgate_message::Link for Link {
+    type Settings = Settings;
+
+    async fn open(settings: Arc<Settings>, context: Context) -> Result<Self, UpstreamError> {
+        let said = Arc::clone(&settings.said);
+        let voice = if settings.begun.swap(true, Ordering::Relaxed) { Voice::Own(said) } else { Voice::Common(said) };
+        Self::begin(&settings.config, REPLIES, voice, &context).await
+    }
+
+    fn is_up(&self) -> bool {
+        self.is_connected() && !self.state.borrow().is_deaf()
+    }
+
+    async fn close(&self) {
+        self.end().await;
+    }
+}
+
 impl Link {
     /// Begins to connect, and goes on until it is dropped. `capacity` is how much may wait to be read of a subscription.
-    pub(crate) async fn open(config: &Config, capacity: usize, context: &Context) -> Result<Self, UpstreamError> {
+    pub(crate) async fn begin(
+        config: &Config,
+        capacity: usize,
+        voice: Voice,
+        context: &Context,
+    ) -> Result<Self, UpstreamError> {
         let addresses = config.addresses().map_err(|flaw| NatsError::Settings(flaw.message))?;
         let (known, state) = watch::channel(Known::default());
         let (closing, closed) = watch::channel(false);
@@ -71,10 +116,13 @@ impl Link {
                 }
             })
             .event_callback(move |event| {
-                hear(&event, &name, &heard, &known, &trusted);
+                hear(&event, &name, &heard, &known, &trusted, &voice);
                 std::future::ready(())
             });
-        let client = options.connect(addresses).await.map_err(NatsError::Connect)?;
+        // The library starts its tasks where it is called, which is to be where all others of the connection are.
+        let (to, connecting) = oneshot::channel();
+        context.spawn(async move { drop(to.send(options.connect(addresses).await)) });
+        let client = connecting.await.map_err(|_| NatsError::Closed)?.map_err(NatsError::Connect)?;
         let mailbox = Mailbox::open(&client, &inbox, state.clone(), context).await?;
         let refusals = Refusals::start(&client, &inbox, state.clone(), context);
         // The first calls find a connection if there is one to be had. A broker that is down must not fail the load.
@@ -84,9 +132,13 @@ impl Link {
         Ok(Self { client, mailbox, refusals, trust, context: context.clone(), state, closing })
     }
 
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
     /// Whether the server can be spoken to now.
     pub(crate) fn check(&self) -> Result<(), NatsError> {
-        if self.client.connection_state() != State::Connected {
+        if !self.is_connected() {
             return Err(match self.state.borrow().failure.clone() {
                 Some(failure) if failure.denied => NatsError::Refused { why: failure.why },
                 failure => NatsError::Disconnected { why: failure.map(|failure| failure.why) },
@@ -132,8 +184,8 @@ impl Link {
     }
 
     /// Sends what is queued and lets the connection go.
-    pub(crate) async fn close(&self) {
-        if self.client.connection_state() != State::Connected {
+    pub(crate) async fn end(&self) {
+        if !self.is_connected() {
             self.closing.send_replace(true);
             return;
         }

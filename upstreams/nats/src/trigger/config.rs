@@ -63,6 +63,7 @@ impl TriggerConfig {
             name: self.name.clone(),
             inbox_prefix: self.inbox_prefix.clone(),
             connect_timeout: self.connect_timeout,
+            connection_per_worker: false,
         }
     }
 

@@ -15,7 +15,10 @@ use callgate_core::{Context, Delivery, Files, Invalid, Trigger, UpstreamError};
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
 
-use crate::link::{Link, MESSAGES};
+use crate::{
+    link::{Link, MESSAGES},
+    voice::Voice,
+};
 use config::Source;
 use consumer::Consumer;
 use subject::Subscription;
@@ -51,7 +54,7 @@ impl Trigger for NatsTrigger {
 
     async fn connect(config: TriggerConfig, concurrency: NonZeroU32, context: Context) -> Result<Self, UpstreamError> {
         let source = config.source().map_err(|flaw| crate::error::NatsError::Settings(flaw.message))?;
-        let link = Arc::new(Link::open(&config.connection(), MESSAGES, &context).await?);
+        let link = Arc::new(Link::begin(&config.connection(), MESSAGES, Voice::default(), &context).await?);
         let from = match source {
             Source::Subject { subject, queue } => {
                 From::Subject(Subscription::new(&link, subject, queue, context.name()))
@@ -87,6 +90,6 @@ impl Trigger for NatsTrigger {
 
     async fn close(&self) {
         self.stop().await;
-        self.link.close().await;
+        self.link.end().await;
     }
 }

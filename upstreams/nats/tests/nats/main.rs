@@ -12,3 +12,4 @@ mod publish;
 mod request;
 mod stage;
 mod triggers;
+mod workers;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::Client;
-use callgate_core::{Body, Registry, document::Document, plan::Plan};
+use callgate_core::{Body, Registry, Snapshot, document::Document, plan::Plan};
 use callgate_nats::{Nats, NatsTrigger};
 pub(crate) use callgate_testkit::gateway::Answer;
 use callgate_testkit::{
@@ -12,7 +12,7 @@ use callgate_testkit::{
 };
 use futures_util::StreamExt;
 use http::{Request, Response};
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -50,26 +50,34 @@ impl Stage {
     }
 
     pub(crate) async fn of(upstream: &str, functions: &[(&str, &str)]) -> Self {
-        let mut yaml = format!("upstreams:\n  events:\n    nats: {upstream}\n    functions:\n");
-        for (name, target) in functions {
-            yaml += &format!("      {name}: {{{target}}}\n");
-        }
-        yaml += "defaults: {timeout: 20s}\nroutes:\n";
-        for (name, _) in functions {
-            yaml += &format!("  - {{name: {name}, match: \"/{name}/{{v}}\", to: events/{name}}}\n");
-            yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 300ms}}\n");
-        }
-        Self::read(&yaml).await
+        Self::read(&written(upstream, functions)).await
     }
 
     /// A gateway as a whole document says, its triggers started.
     pub(crate) async fn read(yaml: &str) -> Self {
-        let document = Document::parse("nats.yaml", yaml, &Files).unwrap();
-        let registry = Registry::new().with::<Nats>().with_trigger::<NatsTrigger>();
-        let plan = Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"));
-        let gateway = gateway::Client::of(plan).await.unwrap();
+        let gateway = gateway::Client::of(plan(yaml)).await.unwrap();
         gateway.gateway.snapshot().start_triggers();
         Self { gateway }
+    }
+
+    /// Serves with other options from now on; what is replaced is closed.
+    pub(crate) async fn reload(
+        &self,
+        server: &NatsServer,
+        options: &str,
+        functions: &[(&str, &str)],
+        background: &Handle,
+    ) {
+        let upstream = format!("{{servers: \"{}\"{options}}}", server.url());
+        let (plan, former) = (plan(&written(&upstream, functions)), self.gateway.gateway.snapshot());
+        let reloaded = Snapshot::reload(plan, former, background).await.unwrap();
+        let dropped = reloaded.put_in_force(&self.gateway.gateway);
+        timeout(LONG, dropped.retire(std::future::ready(()))).await.unwrap();
+    }
+
+    /// Closes the upstream.
+    pub(crate) async fn close(&self) {
+        timeout(LONG, self.gateway.gateway.snapshot().close()).await.unwrap();
     }
 
     pub(crate) async fn open(&self, request: http::request::Builder, body: impl Into<Body>) -> Response<Body> {
@@ -90,4 +98,24 @@ impl Stage {
         let ready = timeout(LONG, self.gateway.gateway.snapshot().ready()).await.unwrap();
         ready.into_iter().try_for_each(|(_, ready)| ready.map_err(|error| error.to_string()))
     }
+}
+
+/// A document with the upstream `events` and a route `/NAME/{v}` for each function.
+fn written(upstream: &str, functions: &[(&str, &str)]) -> String {
+    let mut yaml = format!("upstreams:\n  events:\n    nats: {upstream}\n    functions:\n");
+    for (name, target) in functions {
+        yaml += &format!("      {name}: {{{target}}}\n");
+    }
+    yaml += "defaults: {timeout: 20s}\nroutes:\n";
+    for (name, _) in functions {
+        yaml += &format!("  - {{name: {name}, match: \"/{name}/{{v}}\", to: events/{name}}}\n");
+        yaml += &format!("  - {{match: \"/quick/{name}/{{v}}\", to: events/{name}, timeout: 300ms}}\n");
+    }
+    yaml
+}
+
+fn plan(yaml: &str) -> Plan {
+    let document = Document::parse("nats.yaml", yaml, &Files).unwrap();
+    let registry = Registry::new().with::<Nats>().with_trigger::<NatsTrigger>();
+    Plan::read(&document, &registry).unwrap_or_else(|report| panic!("{report}"))
 }
