@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use callgate_core::{Body, CallContext, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 /// What a client is answered once the broker has taken its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,20 +17,55 @@ pub struct Accepted {
 impl Accepted {
     /// The response. Where the function says no body, it is `{id}`, the request's id, with what the broker `told`.
     #[must_use]
-    pub fn into_response(self, context: &CallContext, told: Map<String, Value>) -> Response {
+    pub fn into_response<N: AsRef<str>>(
+        self,
+        context: &CallContext,
+        told: impl IntoIterator<Item = (N, Value)>,
+    ) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         if self.status == StatusCode::NO_CONTENT {
             return response;
         }
-        let body = self.body.unwrap_or_else(|| {
-            let mut all = Map::new();
-            all.insert("id".to_owned(), context.request_id().to_string().into());
-            all.extend(told);
-            Value::Object(all).to_string().into()
-        });
+        let body = self.body.unwrap_or_else(|| document(context.request_id().as_str(), told).into());
         *response.body_mut() = Body::from(body);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
+    }
+}
+
+/// An object, written at once: a tree of values would cost more than the answer.
+fn document<N: AsRef<str>>(id: &str, told: impl IntoIterator<Item = (N, Value)>) -> Vec<u8> {
+    let mut document = Vec::with_capacity(64);
+    document.extend_from_slice(b"{\"id\":");
+    write(&mut document, id);
+    for (name, value) in told {
+        document.push(b',');
+        write(&mut document, name.as_ref());
+        document.push(b':');
+        write(&mut document, &value);
+    }
+    document.push(b'}');
+    document
+}
+
+fn write(document: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Text and values of JSON can always be written to memory.
+    serde_json::to_writer(document, value).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_is_an_object_whatever_the_names_and_values() {
+        let told = [("sequence", json!(7)), ("a\"b", json!(["\n"]))];
+        let written: Value = serde_json::from_slice(&document("i\\d", told)).unwrap();
+        assert_eq!(written, json!({"id": "i\\d", "sequence": 7, "a\"b": ["\n"]}));
+        let nothing: [(&str, Value); 0] = [];
+        assert_eq!(document("1", nothing), br#"{"id":"1"}"#);
     }
 }

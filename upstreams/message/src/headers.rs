@@ -40,8 +40,9 @@ pub(crate) fn of_http<'a>(
 ) -> impl Iterator<Item = (&'a str, String)> {
     headers.iter().filter_map(move |(name, value)| {
         let name = name.as_str();
-        let passes = !is_of_http(name) && !binding.is_reserved(name) && wanted(name);
-        let text = std::str::from_utf8(value.as_bytes()).ok().filter(|_| passes)?;
+        // Most are not wanted, so that is asked first.
+        let passes = wanted(name) && !is_of_http(name) && !binding.is_reserved(name);
+        let text = passes.then(|| std::str::from_utf8(value.as_bytes()).ok())??;
         Some((name, text.to_owned()))
     })
 }
