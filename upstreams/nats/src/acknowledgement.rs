@@ -3,7 +3,7 @@
 use async_nats::{Message, StatusCode, Subject};
 use callgate_core::ErrorKind;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::NatsError;
 
@@ -75,13 +75,9 @@ impl Refusal {
 
 impl Stored {
     /// What the client is told beside the request's id.
-    pub(crate) fn told(self) -> Map<String, Value> {
+    pub(crate) fn told(self) -> [(&'static str, Value); 3] {
         let Self { stream, sequence, duplicate } = self;
-        Map::from_iter([
-            ("stream".to_owned(), stream.into()),
-            ("sequence".to_owned(), sequence.into()),
-            ("duplicate".to_owned(), duplicate.into()),
-        ])
+        [("stream", stream.into()), ("sequence", sequence.into()), ("duplicate", duplicate.into())]
     }
 }
 

@@ -1,24 +1,20 @@
 //! A call: publish, and wait for what the function's mode says.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use async_nats::{Message, PublishError, StatusCode as NatsStatus, Subject};
+use async_nats::{Message, StatusCode as NatsStatus, Subject};
 use callgate_core::{Body, CallContext, Response, UpstreamError};
 use serde_json::Map;
-use tokio::time::timeout_at;
 
 use crate::{
     acknowledgement,
     error::NatsError,
     function::{Call, Function, Wait},
     link::Link,
-    mailbox::Marked,
+    places::{Awaits, Outcome},
+    proof::{self, in_time},
     replies, response,
     shape::Parts,
-    trust::Turn,
 };
 
 /// How much earlier than the whole exchange a call ends, so that it can say what is unknown.
@@ -32,116 +28,64 @@ pub(crate) async fn perform(
     context: &CallContext,
 ) -> Result<Response, UpstreamError> {
     link.check()?;
-    let subject = call.subject.clone();
-    let late = || NatsError::Late { subject: subject.to_string() };
+    let Call { subject, message, accepted } = call;
     let deadline = context.deadline().and_then(|deadline| deadline.checked_sub(LAST_WORD));
     match function.wait {
         Wait::Taken => {
-            in_time(deadline, late, publish(link, call.subject, call.message)).await?;
-            Ok(call.accepted.into_response(context, Map::new()))
+            publish(link, &subject, message, deadline).await?;
+            Ok(accepted.into_response(context, Map::new()))
         }
         Wait::Stored { .. } => {
-            let stored = in_time(deadline, late, ask(link, call.subject, call.message)).await?;
+            let stored = ask(link, &subject, message, deadline).await?;
             let stored = acknowledgement::read(&subject, &stored)?;
-            Ok(call.accepted.into_response(context, stored.told()))
+            Ok(accepted.into_response(context, stored.told()))
         }
         Wait::Reply => {
-            let reply = in_time(deadline, late, ask(link, call.subject, call.message)).await?;
+            let reply = ask(link, &subject, message, deadline).await?;
             if reply.status == Some(NatsStatus::NO_RESPONDERS) {
                 return Err(NatsError::NoResponder { subject: subject.to_string() }.into());
             }
             Ok(response::of(&subject, reply)?.map(Body::from))
         }
         Wait::Replies { most, idle } => {
-            let replies = replies::begin(link, call.subject, call.message, most, idle);
-            Ok(in_time(deadline, late, replies).await?)
+            let replies = replies::begin(link, &subject, message, most, idle);
+            Ok(Box::pin(in_time(deadline, &subject, replies)).await?)
         }
-    }
-}
-
-/// Ends a wait with an error of our own, shortly before the core would.
-async fn in_time<T>(
-    deadline: Option<Instant>,
-    late: impl FnOnce() -> NatsError,
-    work: impl Future<Output = Result<T, NatsError>>,
-) -> Result<T, NatsError> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Err(late())),
-        None => work.await,
     }
 }
 
 /// Publishes and waits until the server has the message.
-async fn publish(link: &Link, subject: Subject, (headers, payload): Parts) -> Result<(), NatsError> {
-    let Turn { connects, unproven } = link.turn(&subject).await?;
-    let mut denial = link.denial(&subject);
-    let sent = match headers {
-        Some(headers) => link.client.publish_with_headers(subject.clone(), headers, payload).await,
-        None => link.client.publish(subject.clone(), payload).await,
+async fn publish(link: &Link, subject: &Subject, message: Parts, deadline: Option<Instant>) -> Result<(), NatsError> {
+    let Some(connects) = link.trusts(subject) else {
+        return Box::pin(in_time(deadline, subject, proof::publish(link, subject, message))).await;
     };
-    sent.map_err(|source| unpublished(&subject, source))?;
-    let refusals = async { if unproven.is_some() { link.refusals.known().await } else { Ok(true) } };
-    let settled = async { tokio::try_join!(link.mailbox.mark(connects), refusals) };
-    let (marked, known) = tokio::select! {
-        () = denial.refused() => return Err(NatsError::Denied { subject: subject.to_string() }),
-        settled = settled => settled?,
-    };
-    // A refusal that is known by now counts even if the mark is back.
-    if denial.is_refused() {
-        return Err(NatsError::Denied { subject: subject.to_string() });
+    let place = link.mailbox.enter(Awaits::Mark, Some(subject), deadline)?;
+    link.send(subject, None, message).await?;
+    place.published(connects);
+    match place.outcome().await {
+        Outcome::Taken => Ok(()),
+        outcome => Err(failed(subject, &outcome)),
     }
-    if marked == Marked::Unknown || !known {
-        return Err(NatsError::Unknown { subject: subject.to_string() });
-    }
-    if unproven.is_some() {
-        if denial.may_be_missed() {
-            return Err(NatsError::Unknown { subject: subject.to_string() });
-        }
-        link.trust.prove(&subject, connects);
-    }
-    Ok(())
 }
 
 /// Publishes and waits for one reply.
-async fn ask(link: &Link, subject: Subject, message: Parts) -> Result<Message, NatsError> {
-    let awaited = link.mailbox.expect().await?;
-    let reply = async { awaited.reply.await.map_err(|_| NatsError::Unknown { subject: subject.to_string() }) };
-    exchange(link, &subject, awaited.inbox, message, reply).await
+async fn ask(link: &Link, subject: &Subject, message: Parts, deadline: Option<Instant>) -> Result<Message, NatsError> {
+    if link.trusts(subject).is_none() {
+        return Box::pin(in_time(deadline, subject, proof::ask(link, subject, message))).await;
+    }
+    let place = link.mailbox.enter(Awaits::Reply, Some(subject), deadline)?;
+    link.send(subject, Some(link.mailbox.inbox(&place)), message).await?;
+    match place.outcome().await {
+        Outcome::Reply(reply) => Ok(*reply),
+        outcome => Err(failed(subject, &outcome)),
+    }
 }
 
-/// Publishes with a place for replies and waits for what they bring, unless the server refuses the subject.
-pub(crate) async fn exchange<T>(
-    link: &Link,
-    subject: &Subject,
-    inbox: Subject,
-    (headers, payload): Parts,
-    wait: impl Future<Output = Result<T, NatsError>>,
-) -> Result<T, NatsError> {
-    let Turn { connects, unproven } = link.turn(subject).await?;
-    let mut denial = link.denial(subject);
-    let sent = match headers {
-        Some(headers) => link.client.publish_with_reply_and_headers(subject.clone(), inbox, headers, payload).await,
-        None => link.client.publish_with_reply(subject.clone(), inbox, payload).await,
-    };
-    sent.map_err(|source| unpublished(subject, source))?;
-    // Its refusal takes the place of others', so it keeps its turn until that has come, but not until the reply has.
-    let passed = async {
-        if let Some(turn) = unproven {
-            // Whatever comes of it, there is nothing more to wait for.
-            drop(link.mailbox.mark(connects).await);
-            drop(turn);
-        }
-        std::future::pending::<Infallible>().await
-    };
-    let done = tokio::select! {
-        done = wait => done?,
-        () = denial.refused() => return Err(NatsError::Denied { subject: subject.to_string() }),
-        never = passed => match never {},
-    };
-    link.trust.prove(subject, connects);
-    Ok(done)
-}
-
-fn unpublished(subject: &Subject, source: PublishError) -> NatsError {
-    NatsError::Publish { subject: subject.to_string(), source }
+fn failed(subject: &Subject, outcome: &Outcome) -> NatsError {
+    let subject = subject.to_string();
+    match outcome {
+        Outcome::Denied => NatsError::Denied { subject },
+        Outcome::Late => NatsError::Late { subject },
+        Outcome::Unknown | Outcome::Taken | Outcome::Reply(_) => NatsError::Unknown { subject },
+    }
 }

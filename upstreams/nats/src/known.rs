@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use async_nats::{ClientError, Event, ServerError, Subject};
 use tokio::sync::watch;
 
-use crate::{error, refusals, trust::Trust, voice::Voice};
+use crate::{desk::Desk, error, refusals, trust::Trust, voice::Voice};
 
 /// How many refusals are kept for calls that have not looked yet.
 const KEPT_DENIALS: usize = 1024;
@@ -115,29 +115,55 @@ impl Pulse {
     }
 }
 
-/// Keeps what an event tells.
-pub(crate) fn hear(
-    event: &Event,
-    upstream: &str,
-    inbox: &str,
-    known: &watch::Sender<Known>,
-    trust: &Trust,
-    voice: &Voice,
-) {
-    known.send_modify(|known| known.heard += 1);
-    let failed = |why: &str| failed(known, upstream, why, voice);
-    match event {
-        Event::Connected => {
-            voice.connected(upstream);
-            known.send_modify(|known| (known.connected, known.failure, known.deaf) = (true, None, None));
+/// Who hears the events of a connection.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    pub(crate) upstream: Arc<str>,
+    /// The prefix of inboxes.
+    pub(crate) inbox: String,
+    pub(crate) known: watch::Sender<Known>,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) voice: Voice,
+}
+
+impl Ear {
+    /// Keeps what an event tells.
+    pub(crate) fn hear(&self, event: &Event) {
+        let Self { upstream, known, desk, voice, .. } = self;
+        let upstream = &**upstream;
+        known.send_modify(|known| known.heard += 1);
+        match event {
+            Event::Connected => {
+                voice.connected(upstream);
+                known.send_modify(|known| (known.connected, known.failure, known.deaf) = (true, None, None));
+            }
+            Event::Disconnected => {
+                voice.lost(upstream);
+                known.send_modify(|known| (known.connected, known.losses) = (false, known.losses + 1));
+                desk.lose();
+            }
+            Event::LameDuckMode => voice.stopping(upstream),
+            Event::SlowConsumer(_) => {
+                known.send_modify(|known| known.overruns += 1);
+                desk.suspect();
+            }
+            Event::ServerError(ServerError::Other(text)) => self.hear_error(text),
+            Event::ServerError(ServerError::AuthorizationViolation) => self.failed("authorization violation"),
+            Event::ServerError(other) => tracing::warn!(upstream, error = %other, "The NATS server reports an error."),
+            Event::ClientError(ClientError::Other(text)) => self.failed(text),
+            Event::ClientError(other) => self.failed(&other.to_string()),
+            Event::Draining | Event::Closed => {}
         }
-        Event::Disconnected => {
-            voice.lost(upstream);
-            known.send_modify(|known| (known.connected, known.losses) = (false, known.losses + 1));
+        if known.borrow().is_deaf() {
+            desk.end();
         }
-        Event::LameDuckMode => voice.stopping(upstream),
-        Event::SlowConsumer(_) => known.send_modify(|known| known.overruns += 1),
-        Event::ServerError(ServerError::Other(text)) => match error::refused(text) {
+    }
+
+    fn hear_error(&self, text: &str) {
+        let Self { upstream, inbox, known, trust, desk, voice } = self;
+        let upstream = &**upstream;
+        match error::refused(text) {
             Some(error::Refused::Publish(subject)) => {
                 tracing::warn!(
                     upstream,
@@ -146,6 +172,7 @@ pub(crate) fn hear(
                 );
                 trust.withdraw(subject);
                 known.send_modify(|known| known.deny(subject));
+                desk.deny(subject);
             }
             Some(error::Refused::Subscribe(subject)) if refusals::is_provoked(subject) => {
                 known.send_modify(|known| known.provoked += 1);
@@ -167,25 +194,20 @@ pub(crate) fn hear(
                 known.send_modify(|known| known.deny(subject));
             }
             None => tracing::warn!(upstream, error = text, "The NATS server reports an error."),
-        },
-        Event::ServerError(ServerError::AuthorizationViolation) => failed("authorization violation"),
-        Event::ServerError(other) => tracing::warn!(upstream, error = %other, "The NATS server reports an error."),
-        Event::ClientError(ClientError::Other(text)) => failed(text),
-        Event::ClientError(other) => failed(&other.to_string()),
-        Event::Draining | Event::Closed => {}
+        }
     }
-}
 
-fn failed(known: &watch::Sender<Known>, upstream: &str, why: &str, voice: &Voice) {
-    let failure = Failure {
-        why: why.into(),
-        denied: why.to_ascii_lowercase().contains("authori") || why.contains("authentication"),
-    };
-    // A broker that is down is tried for ever; the log is told once per reason.
-    let news = known.borrow().failure.as_ref() != Some(&failure);
-    voice.failed(upstream, why, news);
-    if news {
-        known.send_modify(|known| known.failure = Some(failure));
+    fn failed(&self, why: &str) {
+        let failure = Failure {
+            why: why.into(),
+            denied: why.to_ascii_lowercase().contains("authori") || why.contains("authentication"),
+        };
+        // A broker that is down is tried for ever; the log is told once per reason.
+        let news = self.known.borrow().failure.as_ref() != Some(&failure);
+        self.voice.failed(&self.upstream, why, news);
+        if news {
+            self.known.send_modify(|known| known.failure = Some(failure));
+        }
     }
 }
 
@@ -219,11 +241,6 @@ impl Known {
         self.heard
     }
 
-    /// How often replies were dropped.
-    pub(crate) fn overruns(&self) -> u64 {
-        self.overruns
-    }
-
     /// How many errors were provoked.
     pub(crate) fn provoked(&self) -> u64 {
         self.provoked
@@ -237,31 +254,47 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::places::{Awaits, Outcome};
 
     fn refusal(subject: &str) -> Event {
         Event::ServerError(ServerError::Other(format!("Permissions Violation for Publish to \"{subject}\"")))
     }
 
+    fn ear() -> Ear {
+        Ear {
+            upstream: "n".into(),
+            inbox: "_INBOX".to_owned(),
+            known: watch::Sender::default(),
+            trust: Arc::default(),
+            desk: Arc::default(),
+            voice: Voice::default(),
+        }
+    }
+
     #[test]
     fn a_refusal_counts_for_those_who_wait_for_its_subject() {
-        let (known, state) = watch::channel(Known::default());
-        let trust = Trust::default();
-        let hear = |subject: &str| hear(&refusal(subject), "n", "_INBOX", &known, &trust, &Voice::default());
-        hear("early");
-        let [early, mine] = ["early", "mine"].map(|subject| Denial::new(state.clone(), subject.into()));
-        trust.prove(&"mine".into(), 1);
-        hear("mine");
-        assert!(mine.is_refused() && !early.is_refused() && !trust.holds("mine", 1));
+        let ear = ear();
+        ear.hear(&refusal("early"));
+        let [early, mine] = ["early", "mine"].map(|subject| Denial::new(ear.known.subscribe(), subject.into()));
+        let enter = |subject: &str| ear.desk.enter(Awaits::Mark, Some(subject.into()), None).unwrap();
+        let places = ["early", "mine"].map(enter);
+        ear.trust.prove(&"mine".into(), 1);
+        ear.hear(&refusal("mine"));
+        assert!(mine.is_refused() && !early.is_refused() && !ear.trust.holds("mine", 1));
+        let outcomes = places.map(|place| place.outcome().now_or_never());
+        assert!(matches!(outcomes, [None, Some(Outcome::Denied)]), "{outcomes:?}");
     }
 
     #[test]
     fn a_refusal_may_be_missed_once_as_many_events_came_as_the_library_keeps() {
-        let (known, state) = watch::channel(Known::default());
-        let mine = Denial::new(state, "mine".into());
+        let ear = ear();
+        let mine = Denial::new(ear.known.subscribe(), "mine".into());
         for number in 0..EVENTS {
             assert!(!mine.may_be_missed(), "{number}");
-            hear(&refusal("other"), "n", "_INBOX", &known, &Trust::default(), &Voice::default());
+            ear.hear(&refusal("other"));
         }
         assert!(mine.may_be_missed());
     }

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Subject, connection::State};
+use async_nats::{
+    Client, ConnectOptions, Subject, client::traits::Publisher, connection::State, message::OutboundMessage,
+};
 use callgate_core::{Context, UpstreamError};
 use tokio::{
     sync::{oneshot, watch},
@@ -17,10 +19,13 @@ use tokio::{
 
 use crate::{
     config::{Config, Identity},
+    desk::Desk,
     error::NatsError,
-    known::{Denial, Known, Pulse, hear},
-    mailbox::{Mailbox, Marked},
+    known::{Denial, Ear, Known, Pulse},
+    mailbox::Mailbox,
+    marks::Marked,
     refusals::Refusals,
+    shape::Parts,
     trust::{Trust, Turn},
     voice::{Said, Voice},
 };
@@ -90,15 +95,20 @@ impl Link {
         let addresses = config.addresses().map_err(|flaw| NatsError::Settings(flaw.message))?;
         let (known, state) = watch::channel(Known::default());
         let (closing, closed) = watch::channel(false);
-        let name = Arc::<str>::from(context.name());
-        let inbox = config.inbox_prefix().to_owned();
-        let heard = inbox.clone();
-        let trust = Arc::<Trust>::default();
-        let trusted = Arc::clone(&trust);
+        let inbox = config.inbox_prefix();
+        let (trust, desk) = (Arc::<Trust>::default(), Arc::<Desk>::default());
+        let ear = Ear {
+            upstream: context.name().into(),
+            inbox: inbox.to_owned(),
+            known,
+            trust: Arc::clone(&trust),
+            desk: Arc::clone(&desk),
+            voice,
+        };
         let options = identified(ConnectOptions::new(), config, context).await?;
         let options = secured(options, config, context)
             .name(config.name.as_deref().unwrap_or("callgate"))
-            .custom_inbox_prefix(&inbox)
+            .custom_inbox_prefix(inbox)
             .connection_timeout(config.connect_timeout())
             .retry_on_initial_connect()
             .max_reconnects(None)
@@ -116,15 +126,15 @@ impl Link {
                 }
             })
             .event_callback(move |event| {
-                hear(&event, &name, &heard, &known, &trusted, &voice);
+                ear.hear(&event);
                 std::future::ready(())
             });
         // The library starts its tasks where it is called, which is to be where all others of the connection are.
         let (to, connecting) = oneshot::channel();
         context.spawn(async move { drop(to.send(options.connect(addresses).await)) });
         let client = connecting.await.map_err(|_| NatsError::Closed)?.map_err(NatsError::Connect)?;
-        let mailbox = Mailbox::open(&client, &inbox, state.clone(), context).await?;
-        let refusals = Refusals::start(&client, &inbox, state.clone(), context);
+        let mailbox = Mailbox::open(&client, inbox, desk, context).await?;
+        let refusals = Refusals::start(&client, inbox, state.clone(), context);
         // The first calls find a connection if there is one to be had. A broker that is down must not fail the load.
         let mut first = state.clone();
         let settled = first.wait_for(|known| known.connected || known.failure.is_some());
@@ -166,6 +176,19 @@ impl Link {
     /// How often the connection has been made: a message is lost if the number changed after it was published.
     pub(crate) fn connects(&self) -> u64 {
         connects(&self.client)
+    }
+
+    /// Whether the server takes messages of this subject: then how often the connection has been made.
+    pub(crate) fn trusts(&self, subject: &Subject) -> Option<u64> {
+        let connects = self.connects();
+        self.trust.holds(subject, connects).then_some(connects)
+    }
+
+    /// Hands a message to the connection.
+    pub(crate) async fn send(&self, subject: &Subject, reply: Option<Subject>, parts: Parts) -> Result<(), NatsError> {
+        let (headers, payload) = parts;
+        let sent = self.client.publish_message(OutboundMessage { subject: subject.clone(), reply, payload, headers });
+        sent.await.map_err(|source| NatsError::Publish { subject: subject.to_string(), source })
     }
 
     /// Waits until a message to this subject may be published.

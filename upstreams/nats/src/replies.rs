@@ -9,7 +9,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::sync::mpsc;
 
-use crate::{call::exchange, error::NatsError, known::Pulse, link::Link, response, shape::Parts};
+use crate::{error::NatsError, known::Pulse, link::Link, proof::exchange, response, shape::Parts};
 
 /// Replies of one streamed response that wait for a slow client.
 const WAITING: usize = 1024;
@@ -33,7 +33,7 @@ struct Replies {
 /// Asks, waits for the first reply and streams the others as they come.
 pub(crate) async fn begin(
     link: &Link,
-    subject: Subject,
+    subject: &Subject,
     message: Parts,
     most: u32,
     idle: Option<Duration>,
@@ -48,12 +48,12 @@ pub(crate) async fn begin(
             () = replies_pulse.stop() => Err(NatsError::Unknown { subject: subject.to_string() }),
         }
     };
-    let first = exchange(link, &subject, inbox, message, first).await?;
+    let first = exchange(link, subject, inbox, message, first).await?;
     if first.status == Some(StatusCode::NO_RESPONDERS) {
         return Err(NatsError::NoResponder { subject: subject.to_string() });
     }
     let last = first.payload.is_empty();
-    let response = response::of(&subject, first)?;
+    let response = response::of(subject, first)?;
     let left = if last { 0 } else { most.saturating_sub(1) };
     let (head, first) = response.into_parts();
     let (to, replies) = mpsc::channel(WAITING);

@@ -5,6 +5,7 @@
 use std::thread;
 
 use async_nats::ConnectOptions;
+use callgate_testkit::peers::NatsServer;
 use futures_util::future::{join, join_all, join3};
 use serde_json::{Value, json};
 use tokio::{runtime::Builder, task::yield_now};
@@ -35,12 +36,16 @@ async fn sent() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_burst_of_answers_loses_none_and_publishing_goes_on() {
-    const CALLS: u32 = 3000;
     let Some(server) = server("").await else { return };
-    let client = client(&server).await;
-    stream(&client, "KEPT", json!({"subjects": ["kept"], "storage": "memory"})).await;
-    let functions = [("keep", "subject: kept, mode: jetstream"), ("tell", "subject: told")];
-    let stage = Stage::new(&server, "", &functions).await;
+    let stage = Stage::new(&server, "", KEEPING).await;
+    answers(&server, &stage).await;
+}
+
+pub(crate) const KEEPING: &[(&str, &str)] = &[("keep", "subject: kept, mode: jetstream"), ("tell", "subject: told")];
+
+pub(crate) async fn answers(server: &NatsServer, stage: &Stage) {
+    const CALLS: u32 = 3000;
+    stream(&client(server).await, "KEPT", json!({"subjects": ["kept"], "storage": "memory"})).await;
     stage.post("/keep/x", "").await.succeeds(202);
     stage.post("/tell/x", "").await.succeeds(202);
     server.pause();
@@ -62,7 +67,7 @@ const ONLY_OK: &str = "authorization: {users: [
   {user: admin, password: pw},
   {user: gateway, password: pw, permissions: {publish: {allow: [\"ok.>\", \"_INBOX.>\"]}, subscribe: \"_INBOX.>\"}}
 ]}";
-const GATEWAY: &str = ", credentials: {user: gateway, password: pw}";
+pub(crate) const GATEWAY: &str = ", credentials: {user: gateway, password: pw}";
 
 /// So many calls of a function at once, each with a subject of its own.
 async fn at_once(stage: &Stage, function: &str, count: usize) -> Vec<Answer> {
@@ -73,11 +78,17 @@ async fn at_once(stage: &Stage, function: &str, count: usize) -> Vec<Answer> {
 #[tokio::test(flavor = "current_thread")]
 async fn a_burst_of_refusals_hides_none() {
     let Some(server) = server(ONLY_OK).await else { return };
+    let stage = Stage::new(&server, GATEWAY, REFUSED).await;
+    refusals(&server, &stage).await;
+}
+
+pub(crate) const REFUSED: &[(&str, &str)] =
+    &[("no", "subject: 'no.{{ params.v }}'"), ("ok", "subject: 'ok.{{ params.v }}'")];
+
+pub(crate) async fn refusals(server: &NatsServer, stage: &Stage) {
     let admin = || ConnectOptions::new().user_and_password("admin".to_owned(), "pw".to_owned());
     let client = admin().connect(server.url()).await.unwrap();
     stream(&client, "LAST", json!({"subjects": ["ok.last"], "storage": "memory"})).await;
-    let functions = [("no", "subject: 'no.{{ params.v }}'"), ("ok", "subject: 'ok.{{ params.v }}'")];
-    let stage = Stage::new(&server, GATEWAY, &functions).await;
     stage.post("/ok/last", "").await.succeeds(202);
     server.pause();
     let stalled = async {
@@ -85,7 +96,7 @@ async fn a_burst_of_refusals_hides_none() {
         server.resume();
         stall(admin(), server.url(), "LAST", 2);
     };
-    let (no, last, ()) = join3(at_once(&stage, "no", 1000), stage.post("/ok/last", ""), stalled).await;
+    let (no, last, ()) = join3(at_once(stage, "no", 1000), stage.post("/ok/last", ""), stalled).await;
     let accepted = no.iter().filter(|answer| answer.status < 300).count();
     assert_eq!(accepted, 0, "messages that the server refused were said to be taken");
     no.iter().for_each(|answer| answer.fails(502, "upstream_denied"));

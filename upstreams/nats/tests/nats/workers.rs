@@ -8,20 +8,26 @@ use callgate_testkit::peers::{NatsServer, until};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Handle};
 
-use crate::stage::{Stage, server};
+use crate::{
+    bursts,
+    stage::{Stage, server},
+};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const FUNCTIONS: &[(&str, &str)] = &[("new", "subject: a"), ("ask", "subject: b, mode: request")];
+/// Who may send to some subjects only.
+const LIMITED: &str =
+    "permissions: {publish: {allow: [\"ok.>\", \"_INBOX.>\", \"$JS.API.>\"]}, subscribe: \"_INBOX.>\"}";
 
-/// Two accounts, so that who watches is told from the gateway; and further settings.
-fn accounts(more: &str) -> String {
+/// Two accounts, so that who watches is told from the gateway; and further settings, of the gateway's user and in all.
+fn accounts(user: &str, more: &str) -> String {
     format!(
         "accounts: {{
   SYS: {{users: [{{user: watcher, password: pw}}]}}
-  GATEWAY: {{jetstream: enabled, users: [{{user: gateway, password: pw}}]}}
+  GATEWAY: {{jetstream: enabled, users: [{{user: gateway, password: pw, {user}}}, {{user: admin, password: pw}}]}}
 }}
 system_account: SYS
-no_auth_user: gateway
+no_auth_user: admin
 {more}"
     )
 }
@@ -52,6 +58,15 @@ impl Watcher {
         all.map(|one| (one["cid"].as_u64().unwrap(), one["in_msgs"].as_u64().unwrap())).collect()
     }
 
+    /// Waits until calls go through a worker's own connection.
+    async fn used(&self, stage: &Stage, path: &str) {
+        let used = async || {
+            stage.post(path, "").await.succeeds(202);
+            self.connections().await.values().nth(1).is_some_and(|sent| *sent > 0)
+        };
+        assert!(until(LIMIT, used).await);
+    }
+
     async fn counts(&self, connections: usize) -> bool {
         self.connections().await.len() == connections
     }
@@ -72,9 +87,13 @@ struct Site {
 
 /// Runs a test on a worker.
 fn on_a_worker(settings: &str, options: &str, test: impl AsyncFnOnce(Site, Watcher) + Send) {
+    worker_of(&accounts("", settings), options, FUNCTIONS, test);
+}
+
+fn worker_of(settings: &str, options: &str, functions: &[(&str, &str)], test: impl AsyncFnOnce(Site, Watcher) + Send) {
     let beside = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let Some(server) = beside.block_on(server(&accounts(settings))) else { return };
-    let stage = beside.block_on(Stage::new(&server, options, FUNCTIONS));
+    let Some(server) = beside.block_on(server(settings)) else { return };
+    let stage = beside.block_on(Stage::new(&server, options, functions));
     let site = Site { server, stage, beside: beside.handle().clone() };
     worker(0, async || {
         let watcher = Watcher::new(&site.server).await;
@@ -167,7 +186,7 @@ fn calls_go_through_the_common_connection_while_the_server_allows_no_more() {
         site.stage.publishes(10).await;
         site.stage.ready().await.unwrap();
         assert!(watcher.counts(1).await);
-        site.server.reload(&accounts("max_connections: 3")).await.unwrap();
+        site.server.reload(&accounts("", "max_connections: 3")).await.unwrap();
         assert!(until(LIMIT, async || watcher.counts(2).await).await);
         let by_its_own = async || {
             let before = watcher.connections().await;
@@ -222,5 +241,51 @@ fn an_upstream_that_is_replaced_or_closed_leaves_no_connection() {
         assert!(until(LIMIT, replaced).await, "{former:?} {:?}", watcher.connections().await);
         site.stage.close().await;
         assert!(until(LIMIT, async || watcher.counts(0).await).await);
+    });
+}
+
+#[test]
+fn a_silent_server_leaves_the_outcome_unknown_on_a_worker_too() {
+    on_a_worker("", "", async |site, watcher| {
+        watcher.used(&site.stage, "/new/x").await;
+        site.server.pause();
+        for path in ["/quick/new/x", "/quick/ask/x"] {
+            let answer = site.stage.post(path, "").await;
+            answer.fails(504, "upstream_timeout");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("unknown"), "{answer:?}");
+        }
+        site.server.resume();
+        assert!(until(LIMIT, async || site.stage.post("/new/x", "").await.status == 202).await);
+    });
+}
+
+#[test]
+fn a_burst_of_answers_loses_none_on_a_worker_too() {
+    worker_of(&accounts("", ""), "", bursts::KEEPING, async |site, watcher| {
+        watcher.used(&site.stage, "/tell/x").await;
+        bursts::answers(&site.server, &site.stage).await;
+    });
+}
+
+#[test]
+fn a_burst_of_refusals_hides_none_on_a_worker_too() {
+    worker_of(&accounts(LIMITED, ""), bursts::GATEWAY, bursts::REFUSED, async |site, watcher| {
+        watcher.used(&site.stage, "/ok/x").await;
+        bursts::refusals(&site.server, &site.stage).await;
+        site.stage.post("/ok/x", "").await.succeeds(202);
+        site.stage.post("/no/x", "").await.fails(502, "upstream_denied");
+    });
+}
+
+/// Permissions that are taken away from a connected user: what is trusted is told of the server's refusal.
+#[test]
+fn a_subject_that_is_refused_later_is_denied() {
+    worker_of(&accounts(LIMITED, ""), bursts::GATEWAY, bursts::REFUSED, async |mut site, watcher| {
+        watcher.used(&site.stage, "/ok/x").await;
+        let denied = LIMITED.replace("ok.>", "other.>");
+        site.server.reload(&accounts(&denied, "")).await.unwrap();
+        let refused = async || site.stage.post("/ok/x", "").await.failure() == (502, "upstream_denied");
+        assert!(until(LIMIT, refused).await);
+        assert!(refused().await);
     });
 }
