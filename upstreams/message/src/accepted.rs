@@ -37,8 +37,15 @@ impl Accepted {
 /// An object, written at once: a tree of values would cost more than the answer.
 fn document<N: AsRef<str>>(id: &str, told: impl IntoIterator<Item = (N, Value)>) -> Vec<u8> {
     let mut document = Vec::with_capacity(64);
-    document.extend_from_slice(b"{\"id\":");
-    write(&mut document, id);
+    document.extend_from_slice(b"{\"id\":\"");
+    // Ids are visible ASCII; those that are made here have nothing to escape.
+    for byte in id.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            document.push(b'\\');
+        }
+        document.push(byte);
+    }
+    document.push(b'"');
     for (name, value) in told {
         document.push(b',');
         write(&mut document, name.as_ref());

@@ -10,9 +10,10 @@ const OURS: &str = "callgate-";
 /// Headers that always go along, so that a consumer can go on with the trace and read the payload.
 const ALWAYS: [&str; 4] = ["content-type", "content-encoding", "traceparent", "tracestate"];
 
-/// Whether a header always goes along.
+/// Whether a header always goes along; the name is one of a request, in lower case.
 pub(crate) fn goes_always(name: &str) -> bool {
-    ALWAYS.contains(&name) || begins(name, OURS)
+    // This is asked for every header, and the first letter says no to most.
+    name.starts_with(['c', 't']) && (ALWAYS.contains(&name) || begins(name, OURS))
 }
 
 /// Whether a header describes the HTTP message or its connection, which a broker's message is not.

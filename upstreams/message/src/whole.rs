@@ -11,9 +11,16 @@ use http::{Request, request::Parts};
 #[derive(Debug)]
 pub struct Whole {
     head: Parts,
-    payload: Payload,
     body: Bytes,
     context: Arc<CallContext>,
+    /// Made when it is first asked for: most messages need none of it.
+    seen: OnceLock<Box<Seen>>,
+}
+
+/// The request as templates and events see it.
+#[derive(Debug)]
+struct Seen {
+    payload: Payload,
     scope: OnceLock<Scope>,
 }
 
@@ -40,9 +47,10 @@ impl Whole {
         Self::new(head, body, Arc::clone(&invocation.context))
     }
 
-    fn new(head: Parts, body: Bytes, context: Arc<CallContext>) -> Self {
-        let payload = Payload::Buffered(Content::new(body.clone(), context.max_body()));
-        Self { head, payload, body, context, scope: OnceLock::new() }
+    /// A request whose body was read elsewhere.
+    #[must_use]
+    pub const fn new(head: Parts, body: Bytes, context: Arc<CallContext>) -> Self {
+        Self { head, body, context, seen: OnceLock::new() }
     }
 
     /// The request without its body.
@@ -66,7 +74,8 @@ impl Whole {
     /// What templates see; made when it is first asked for.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        self.scope.get_or_init(|| Scope::of_request(&self.head, &self.payload, self.context.exchange()))
+        let Seen { payload, scope } = self.seen();
+        scope.get_or_init(|| Scope::of_request(&self.head, payload, self.context.exchange()))
     }
 
     /// The key by which a client marks a request that it may repeat (`idempotency-key`).
@@ -92,7 +101,20 @@ impl Whole {
         Ok(text)
     }
 
-    pub(crate) const fn payload(&self) -> &Payload {
-        &self.payload
+    /// What the gateway knows beside the request; the request itself is given up.
+    #[must_use]
+    pub fn into_context(self) -> Arc<CallContext> {
+        self.context
+    }
+
+    pub(crate) fn payload(&self) -> &Payload {
+        &self.seen().payload
+    }
+
+    fn seen(&self) -> &Seen {
+        self.seen.get_or_init(|| {
+            let payload = Payload::Buffered(Content::new(self.body.clone(), self.context.max_body()));
+            Box::new(Seen { payload, scope: OnceLock::new() })
+        })
     }
 }

@@ -60,10 +60,20 @@ impl Upstream for Nats {
         Function::compile(&target).map_err(|mut found| found.swap_remove(0))
     }
 
-    async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
-        let whole = Whole::read(invocation).await?;
-        let message = function.message(&whole)?;
-        call::perform(self.links.here(), function, message, whole.context()).await
+    /// What is held across a wait is moved into the future once: a request is large.
+    fn call(
+        &self,
+        function: &Function,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Response, UpstreamError>> + Send {
+        let Invocation { request, context } = invocation;
+        let (head, body) = request.into_parts();
+        async move {
+            let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
+            let whole = Whole::new(head, body, context);
+            let call = function.message(&whole)?;
+            call::perform(self.links.here(), function, call, &whole.into_context()).await
+        }
     }
 
     fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {

@@ -113,6 +113,8 @@ impl Link {
             .retry_on_initial_connect()
             .max_reconnects(None)
             .request_timeout(None)
+            // They are looked through where they are made.
+            .skip_subject_validation(true)
             .subscription_capacity(capacity)
             .reconnect_delay_callback(pause)
             // The library goes on connecting after its client is gone; this parks it instead.

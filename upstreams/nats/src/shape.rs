@@ -1,9 +1,15 @@
 //! Messages as NATS holds them: pure shaping, no connection.
 
-use async_nats::{HeaderMap, HeaderValue};
+use std::error::Error;
+
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use callgate_core::{ErrorKind, UpstreamError};
 use callgate_message::{Binding, Message};
+use serde::{
+    Deserialize,
+    de::value::{self, StringDeserializer},
+};
 
 /// NATS's binding of CloudEvents, and the headers by which servers and clients act.
 pub(crate) const BINDING: Binding = Binding {
@@ -17,6 +23,9 @@ pub(crate) const BINDING: Binding = Binding {
 /// Headers that NATS has no other place for.
 const CONTENT: [&str; 2] = ["content-type", "content-encoding"];
 
+/// Headers that most messages have, whose names the library need not look through.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+
 /// A message's headers and payload; without headers it needs no block for them.
 pub(crate) type Parts = (Option<HeaderMap>, Bytes);
 
@@ -26,26 +35,36 @@ pub(crate) fn parts(message: Message, own: &[(&'static str, Option<&str>)]) -> R
     let Message { headers: named, content_type, content_encoding, payload } = message;
     for (name, value) in CONTENT.into_iter().zip([content_type, content_encoding]) {
         if let Some(value) = value {
-            headers.insert(name, parsed(name, &value)?);
+            headers.insert(HeaderName::from_static(name), checked(name, value)?);
         }
     }
     for (name, value) in named {
-        headers.append(name.as_str(), parsed(&name, &value)?);
+        let value = checked(&name, value)?;
+        match TRACE.into_iter().find(|known| *known == name) {
+            Some(known) => headers.append(HeaderName::from_static(known), value),
+            None => headers.append(name, value),
+        }
     }
     for (name, value) in own {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            headers.insert(*name, parsed(name, value)?);
+            headers.insert(HeaderName::from_static(name), checked(name, value.to_owned())?);
         }
     }
     Ok(((!headers.is_empty()).then_some(headers), payload))
 }
 
-fn parsed(name: &str, value: &str) -> Result<HeaderValue, UpstreamError> {
-    value.parse().map_err(|error| {
+/// The library looks through a value by its characters, which costs as much as all else of a header. So that is done here,
+/// and the value is handed over as one that was stored before.
+fn checked(name: &str, value: String) -> Result<HeaderValue, UpstreamError> {
+    let refused = |source: Box<dyn Error + Send + Sync>| {
         UpstreamError::new(ErrorKind::BadInput, format!("`{name}` has a line break"))
             .with_detail("A value of the request does not fit into a header.")
-            .with_source(error)
-    })
+            .with_source(source)
+    };
+    if memchr::memchr2(b'\r', b'\n', value.as_bytes()).is_some() {
+        return value.parse::<HeaderValue>().map_err(|error| refused(error.into()));
+    }
+    HeaderValue::deserialize(StringDeserializer::<value::Error>::new(value)).map_err(|error| refused(error.into()))
 }
 
 /// A message of NATS in the form that all brokers share.

@@ -19,11 +19,13 @@ const TRUSTED: usize = 16 * 1024;
 /// its own outcome, which together are still fewer than the library keeps.
 const UNPROVEN: usize = 48;
 
+/// By which connection each subject was proven. Clients may choose subjects, so how they are hashed is not to be foretold.
+type Subjects = HashMap<Box<str>, u64, foldhash::quality::RandomState>;
+
 /// What is known of subjects.
 #[derive(Debug)]
 pub(crate) struct Trust {
-    /// By which connection each was proven.
-    subjects: Mutex<HashMap<Box<str>, u64>>,
+    subjects: Mutex<Subjects>,
     unproven: Semaphore,
 }
 
@@ -78,7 +80,7 @@ impl Trust {
         self.lock().remove(subject);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, u64>> {
+    fn lock(&self) -> MutexGuard<'_, Subjects> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
