@@ -39,11 +39,13 @@ fn document<N: AsRef<str>>(id: &str, told: impl IntoIterator<Item = (N, Value)>)
     let mut document = Vec::with_capacity(64);
     document.extend_from_slice(b"{\"id\":\"");
     // Ids are visible ASCII; those that are made here have nothing to escape.
-    for byte in id.bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            document.push(b'\\');
-        }
-        document.push(byte);
+    if id.contains('"') || id.contains('\\') {
+        document.extend(id.bytes().flat_map(|byte| {
+            let escape = matches!(byte, b'"' | b'\\').then_some(b'\\');
+            escape.into_iter().chain([byte])
+        }));
+    } else {
+        document.extend_from_slice(id.as_bytes());
     }
     document.push(b'"');
     for (name, value) in told {

@@ -13,7 +13,7 @@ const ALWAYS: [&str; 4] = ["content-type", "content-encoding", "traceparent", "t
 /// Whether a header always goes along; the name is one of a request, in lower case.
 pub(crate) fn goes_always(name: &str) -> bool {
     // This is asked for every header, and the first letter says no to most.
-    name.starts_with(['c', 't']) && (ALWAYS.contains(&name) || begins(name, OURS))
+    matches!(name.as_bytes(), [b'c' | b't', ..]) && (ALWAYS.contains(&name) || begins(name, OURS))
 }
 
 /// Whether a header describes the HTTP message or its connection, which a broker's message is not.

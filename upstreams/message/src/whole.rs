@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use callgate_core::{CallContext, ErrorKind, Invocation, UpstreamError};
+use callgate_core::{Body, CallContext, ErrorKind, Invocation, UpstreamError};
 use callgate_transform::{Content, Payload, Scope, Template};
 use http::{Request, request::Parts};
 
@@ -30,10 +30,27 @@ impl Whole {
     /// # Errors
     /// The body is too large or was cut off.
     pub async fn read(invocation: Invocation) -> Result<Self, UpstreamError> {
+        let (mut whole, body) = Self::head_of(invocation);
+        whole.read_body(body).await?;
+        Ok(whole)
+    }
+
+    /// The request without its body, which is to be [read](Self::read_body). For those who hold it where it is read: a request
+    /// is large, and each move of it costs.
+    #[must_use]
+    pub fn head_of(invocation: Invocation) -> (Self, Body) {
         let Invocation { request, context } = invocation;
         let (head, body) = request.into_parts();
-        let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
-        Ok(Self::new(head, body, context))
+        (Self::new(head, Bytes::new(), context), body)
+    }
+
+    /// Reads the request's body, up to `limits.max_body`.
+    ///
+    /// # Errors
+    /// The body is too large or was cut off.
+    pub async fn read_body(&mut self, body: Body) -> Result<(), UpstreamError> {
+        self.body = body.collect(self.context.max_body()).await.map_err(UpstreamError::request_body)?;
+        Ok(())
     }
 
     /// The request of an invocation as it stands, for a preview; a body that was not read is empty.
@@ -47,9 +64,7 @@ impl Whole {
         Self::new(head, body, Arc::clone(&invocation.context))
     }
 
-    /// A request whose body was read elsewhere.
-    #[must_use]
-    pub const fn new(head: Parts, body: Bytes, context: Arc<CallContext>) -> Self {
+    const fn new(head: Parts, body: Bytes, context: Arc<CallContext>) -> Self {
         Self { head, body, context, seen: OnceLock::new() }
     }
 

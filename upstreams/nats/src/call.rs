@@ -20,14 +20,13 @@ use crate::{
 /// How much earlier than the whole exchange a call ends, so that it can say what is unknown.
 const LAST_WORD: Duration = Duration::from_millis(10);
 
-/// Publishes the message and makes the response.
+/// Publishes the message by a connection that is up, and makes the response.
 pub(crate) async fn perform(
     link: &Link,
     function: &Function,
     call: Call,
     context: &CallContext,
 ) -> Result<Response, UpstreamError> {
-    link.check()?;
     let Call { subject, message, accepted } = call;
     let deadline = context.deadline().and_then(|deadline| deadline.checked_sub(LAST_WORD));
     match function.wait {

@@ -66,13 +66,16 @@ impl Upstream for Nats {
         function: &Function,
         invocation: Invocation,
     ) -> impl Future<Output = Result<Response, UpstreamError>> + Send {
-        let Invocation { request, context } = invocation;
-        let (head, body) = request.into_parts();
+        let (mut whole, body) = Whole::head_of(invocation);
         async move {
-            let body = body.collect(context.max_body()).await.map_err(UpstreamError::request_body)?;
-            let whole = Whole::new(head, body, context);
+            whole.read_body(body).await?;
             let call = function.message(&whole)?;
-            call::perform(self.links.here(), function, call, &whole.into_context()).await
+            let link = self.links.here();
+            // A worker's own is up, or it would not serve.
+            if std::ptr::eq(link, self.links.common()) {
+                link.check()?;
+            }
+            call::perform(link, function, call, &whole.into_context()).await
         }
     }
 
