@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::{Message, StatusCode as NatsStatus, Subject};
 use callgate_core::{Body, CallContext, Response, UpstreamError};
-use serde_json::Map;
+use serde_json::Value;
 
 use crate::{
     acknowledgement,
@@ -20,6 +20,9 @@ use crate::{
 /// How much earlier than the whole exchange a call ends, so that it can say what is unknown.
 const LAST_WORD: Duration = Duration::from_millis(10);
 
+/// What a server tells of a message that it has.
+const NOTHING: [(&str, Value); 0] = [];
+
 /// Publishes the message by a connection that is up, and makes the response.
 pub(crate) async fn perform(
     link: &Link,
@@ -32,7 +35,7 @@ pub(crate) async fn perform(
     match function.wait {
         Wait::Taken => {
             publish(link, &subject, message, deadline).await?;
-            Ok(accepted.into_response(context, Map::new()))
+            Ok(accepted.into_response(context, NOTHING))
         }
         Wait::Stored { .. } => {
             let stored = ask(link, &subject, message, deadline).await?;
