@@ -36,6 +36,9 @@ use crate::{
 
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The same of a worker's own connection, which has another beside it: a server that allows no more is asked seldom, as the
+/// client library writes its answer into the log each time.
+const LONGEST_PAUSE_OF_OWN: Duration = Duration::from_secs(60);
 /// How long the server may take to give a sign of life.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many replies of all calls of a connection may come at once; the library drops what comes beyond that.
@@ -102,6 +105,7 @@ impl Link {
         let (known, state) = watch::channel(Known::default());
         let (closing, closed) = watch::channel(false);
         let inbox = config.inbox_prefix();
+        let is_own = !voice.is_common();
         let (trust, desk) = (Arc::<Trust>::default(), Arc::<Desk>::default());
         let ear = Ear {
             upstream: context.name().into(),
@@ -122,7 +126,7 @@ impl Link {
             // They are looked through where they are made.
             .skip_subject_validation(true)
             .subscription_capacity(capacity)
-            .reconnect_delay_callback(pause)
+            .reconnect_delay_callback(move |attempt| if is_own { pause_of_own(attempt) } else { pause(attempt) })
             // The library goes on connecting after its client is gone; this parks it instead.
             .reconnect_to_server_callback(move |_, _| {
                 let over = *closed.borrow() || closed.has_changed().is_err();
@@ -254,13 +258,23 @@ pub(crate) fn connects(client: &Client) -> u64 {
     client.statistics().connects.load(Ordering::Acquire)
 }
 
-/// Doubles from 50 ms, with jitter, so that gateways do not come back in one wave.
+/// Doubles from 200 ms.
 pub(crate) fn pause(attempt: usize) -> Duration {
+    doubled(Duration::from_millis(50), attempt, LONGEST_PAUSE)
+}
+
+/// Doubles from 800 ms.
+fn pause_of_own(attempt: usize) -> Duration {
+    doubled(Duration::from_millis(200), attempt, LONGEST_PAUSE_OF_OWN)
+}
+
+/// None before the first attempt, with jitter before the others, so that gateways do not come back in one wave.
+fn doubled(least: Duration, attempt: usize, longest: Duration) -> Duration {
     if attempt <= 1 {
         return Duration::ZERO;
     }
-    let doubled = Duration::from_millis(50 << attempt.min(10));
-    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
+    let doubled = least.saturating_mul(1 << attempt.min(10));
+    doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// Says who the gateway is.
