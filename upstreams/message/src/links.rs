@@ -6,6 +6,7 @@ use std::{
 };
 
 use callgate_core::{Context, PerWorker, UpstreamError};
+use futures_util::future::join_all;
 
 /// A connection to a broker with all that belongs to it.
 pub trait Link: Send + Sync + Sized + 'static {
@@ -60,12 +61,10 @@ impl<L: Link> Links<L> {
         own.filter(|own| own.is_up()).unwrap_or(&self.common)
     }
 
-    /// Lets all connections go.
+    /// Lets all connections go, at once: a broker that is silent makes each of them wait.
     pub async fn close(&self) {
-        for own in self.own.iter().flat_map(PerWorker::all).filter_map(|own| own.get()) {
-            own.close().await;
-        }
-        self.common.close().await;
+        let own = self.own.iter().flat_map(PerWorker::all).filter_map(|own| own.get());
+        join_all(own.chain([&self.common]).map(Link::close)).await;
     }
 
     /// Has the calling worker make a connection of its own.
