@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -214,6 +215,49 @@ impl RabbitMq {
             answer,
             expected,
         })
+    }
+
+    /// How many bytes have come in on each connection of clients that call themselves so, by the client's port.
+    ///
+    /// # Errors
+    /// When the node can't be reached, or a connection ends meanwhile.
+    pub async fn connections(&self, name: &str) -> Result<BTreeMap<u16, u64>, PeerError> {
+        let expression = format!(
+            "lists:flatten(io_lib:format(\"~w\", [[[Port, Bytes] || Pid <- rabbit_networking:connections(), \
+             Info <- [rabbit_networking:connection_info(Pid, [client_properties, peer_port, recv_oct])], \
+             {{<<\"connection_name\">>, _, <<\"{name}\">>}} <- proplists:get_value(client_properties, Info), \
+             {{peer_port, Port}} <- Info, {{recv_oct, Bytes}} <- Info]]))"
+        );
+        let answer = self.ask(&expression).await?;
+        let list = answer.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')).map(|(list, _)| list);
+        let pairs: Option<Vec<(u16, u64)>> = list.and_then(|list| serde_json::from_str(list).ok());
+        let what = || format!("the connections of `{name}`");
+        let pairs = pairs.ok_or_else(|| PeerError::Answer { what: what(), answer, expected: "pairs of numbers" })?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    /// Cuts the connection of a client that comes from this port.
+    ///
+    /// # Errors
+    /// When the node can't be reached.
+    pub async fn cut(&self, port: u16) -> Result<(), PeerError> {
+        self.evaluate(&format!(
+            "[ok = rabbit_networking:close_connection(Pid, \"cut\") || Pid <- rabbit_networking:connections(), \
+             [{{peer_port, {port}}}] <- [rabbit_networking:connection_info(Pid, [peer_port])]], ok"
+        ))
+        .await
+    }
+
+    /// Lets a user have so many connections at once, from the next one on.
+    ///
+    /// # Errors
+    /// When the node can't be reached.
+    pub async fn limit_connections(&self, user: &str, most: u32) -> Result<(), PeerError> {
+        self.evaluate(&format!(
+            "rabbit_auth_backend_internal:set_user_limits(<<\"{user}\">>, <<\"{{\\\"max-connections\\\": {most}}}\">>, \
+             <<\"test\">>)"
+        ))
+        .await
     }
 
     /// What an expression of Erlang gives in the node.
