@@ -11,10 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Login, Server},
     declare::Declare,
+    shared::Whose,
 };
 
 /// How many channels there are unless the document says otherwise.
 const CHANNELS: u16 = 4;
+/// The same of a worker's own connection, where few messages are under way: on fewer channels, more are confirmed at once.
+const CHANNELS_OF_WORKERS: u16 = 1;
 /// The most channels: each one costs the broker a process, and a few keep a connection busy.
 const MOST_CHANNELS: u16 = 64;
 
@@ -31,7 +34,8 @@ pub struct Config {
     /// Exchanges, queues and bindings to make where they are missing. Default: nothing is made.
     #[serde(default, skip_serializing_if = "Declare::is_empty")]
     pub declare: Declare,
-    /// How many channels share the messages, 1 to 64. Each carries many at once. Default: 4.
+    /// How many channels of a connection share its messages, 1 to 64. Each carries many at once. Default: 4, and 1 of a
+    /// worker's own connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<u16>,
     /// Who the gateway is. Default: the user of the URL, else `guest`.
@@ -49,6 +53,14 @@ pub struct Config {
     /// How long one attempt to connect may take. Default: 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Period>,
+    /// Whether each worker makes a connection of its own for its calls, beside the one that the upstream always has.
+    /// `false` keeps to that one, for users that may have few connections.
+    #[serde(default = "yes")]
+    pub connection_per_worker: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// One of: `{user, password}`, `{external: true}`.
@@ -116,9 +128,12 @@ impl Config {
         self.tls.as_ref().map(|tls| tls.read_files(files)).unwrap_or_default()
     }
 
-    /// How many channels share the messages.
-    pub(crate) fn channels(&self) -> u16 {
-        self.channels.unwrap_or(CHANNELS)
+    /// How many channels share the messages of a connection.
+    pub(crate) fn channels(&self, whose: Whose) -> u16 {
+        self.channels.unwrap_or(match whose {
+            Whose::Common => CHANNELS,
+            Whose::Worker => CHANNELS_OF_WORKERS,
+        })
     }
 
     /// How often the two sides show that they are there, in whole seconds as the protocol has them.
@@ -148,8 +163,8 @@ impl Settings for Config {
                 found.push(Invalid::new(message).at("tls").hint("begin the address with `amqps://`"));
             }
         }
-        if !(1..=MOST_CHANNELS).contains(&self.channels()) {
-            let message = format!("{} is no number of channels", self.channels());
+        if let Some(channels) = self.channels.filter(|channels| !(1..=MOST_CHANNELS).contains(channels)) {
+            let message = format!("{channels} is no number of channels");
             found.push(Invalid::new(message).at("channels").hint(format!("1 to {MOST_CHANNELS}")));
         }
         if let Some(heartbeat) = self.heartbeat

@@ -15,13 +15,14 @@ mod refusal;
 mod response;
 mod session;
 mod shape;
+mod shared;
 mod solo;
 mod standing;
 mod target;
 mod trigger;
 
 use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_message::Whole;
+use callgate_message::{Links, Whole};
 
 pub use config::{Config, Credentials};
 pub use declare::{Binding, Declare, Exchange, Queue, QueueType};
@@ -30,11 +31,12 @@ pub use target::{Mode, Target};
 pub use trigger::{AmqpTrigger, Receipt, TriggerConfig};
 
 use link::Link;
+use shared::Shared;
 
 /// The kind `amqp`: a broker of AMQP 0-9-1, such as RabbitMQ.
 #[derive(Debug)]
 pub struct Amqp {
-    link: Link,
+    links: Links<Link>,
     exchange: String,
 }
 
@@ -51,19 +53,20 @@ impl Upstream for Amqp {
     }
 
     async fn connect(config: Config, context: Context) -> Result<Self, UpstreamError> {
-        let exchange = config.exchange.clone();
-        Ok(Self { link: Link::open(config, &context).await?, exchange })
+        let (exchange, per_worker) = (config.exchange.clone(), config.connection_per_worker);
+        let shared = Shared::new(config, &context).await?;
+        Ok(Self { links: Links::open(shared, per_worker, context).await?, exchange })
     }
 
     fn bind(&self, target: Target) -> Result<Function, Invalid> {
         let function = compile(&target, &self.exchange)?;
-        self.link.needs(function.exchange.as_str());
+        self.links.common().needs(function.exchange.as_str());
         Ok(function)
     }
 
     async fn call(&self, function: &Function, invocation: Invocation) -> Result<Response, UpstreamError> {
         let whole = Whole::read(invocation).await?;
-        call::perform(&self.link, function, &whole).await
+        call::perform(self.links.here(), function, &whole).await
     }
 
     fn is_idempotent(&self, function: &Function, invocation: &Invocation) -> bool {
@@ -71,7 +74,7 @@ impl Upstream for Amqp {
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
-        Ok(self.link.probe().await?)
+        Ok(self.links.common().probe().await?)
     }
 
     fn preview(config: &Config, target: &Target, invocation: Invocation) -> Result<Option<String>, UpstreamError> {
@@ -80,7 +83,7 @@ impl Upstream for Amqp {
     }
 
     async fn close(&self) {
-        self.link.close().await;
+        self.links.close().await;
     }
 }
 

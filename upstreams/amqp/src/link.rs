@@ -18,21 +18,23 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
-    dial::{Dialing, Failure},
+    dial::Failure,
     error::AmqpError,
     session::Session,
-    standing::Number,
+    shared::{Blocked, Shared, Whose},
 };
 
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The same for a worker's own connection, without which its calls go on: a broker that allows no more is not to be worn out.
+const LONGEST_PAUSE_OF_WORKERS: Duration = Duration::from_secs(30);
 /// How often a connection is looked at. Its end is told by an event, but for the broker's friendly goodbye.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// The way to the connection.
 #[derive(Debug)]
 pub(crate) struct Link {
+    shared: Arc<Shared>,
     state: watch::Receiver<State>,
     closing: watch::Sender<bool>,
     /// The exchanges of the bound functions.
@@ -47,22 +49,38 @@ struct State {
     failure: Option<Failure>,
 }
 
-impl Link {
+impl callgate_message::Link for Link {
+    type Settings = Shared;
+
     /// Begins to connect, and goes on until it is closed.
-    pub(crate) async fn open(config: Config, context: &Context) -> Result<Self, UpstreamError> {
-        let dialing = Dialing::new(&config, context).await?;
-        let limit = config.connect_timeout();
+    async fn open(shared: Arc<Shared>, context: Context) -> Result<Self, UpstreamError> {
+        let (limit, whose) = (shared.config.connect_timeout(), shared.begin());
         let (sender, state) = watch::channel(State::default());
         let (closing, closed) = watch::channel(false);
-        let keeper = Keeper { dialing, config, context: context.clone(), state: sender, closed, sessions: 0 };
+        let keeper = Keeper { shared: Arc::clone(&shared), whose, context: context.clone(), state: sender, closed };
         context.spawn(keeper.run());
         // The first calls find a connection if there is one to be had. A broker that is down must not fail the load.
         let mut first = state.clone();
         let settled = first.wait_for(|state| state.session.is_some() || state.failure.is_some());
         drop(timeout(limit, settled).await);
-        Ok(Self { state, closing, exchanges: Mutex::default() })
+        Ok(Self { shared, state, closing, exchanges: Mutex::default() })
     }
 
+    fn is_up(&self) -> bool {
+        self.state.borrow().session.as_ref().is_some_and(|session| session.is_alive())
+    }
+
+    /// Lets the connection go. What was confirmed to a client is at the broker; nothing else is kept back.
+    async fn close(&self) {
+        self.closing.send_replace(true);
+        let session = self.state.borrow().session.clone();
+        if let Some(session) = session {
+            session.close().await;
+        }
+    }
+}
+
+impl Link {
     /// The session that calls go through now.
     pub(crate) fn session(&self) -> Result<Arc<Session>, AmqpError> {
         let state = self.state.borrow();
@@ -81,17 +99,11 @@ impl Link {
 
     /// Asks the broker for a sign of life, and for the exchanges of the functions.
     pub(crate) async fn probe(&self) -> Result<(), AmqpError> {
+        if self.shared.is_blocked() {
+            return Err(AmqpError::Blocked);
+        }
         let exchanges: Vec<_> = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         self.session()?.probe(&exchanges).await
-    }
-
-    /// Lets the connection go. What was confirmed to a client is at the broker; nothing else is kept back.
-    pub(crate) async fn close(&self) {
-        self.closing.send_replace(true);
-        let session = self.state.borrow().session.clone();
-        if let Some(session) = session {
-            session.close().await;
-        }
     }
 }
 
@@ -103,16 +115,15 @@ impl Drop for Link {
 
 /// The task that makes the connection again and again.
 struct Keeper {
-    dialing: Dialing,
-    config: Config,
+    shared: Arc<Shared>,
+    whose: Whose,
     context: Context,
     state: watch::Sender<State>,
     closed: watch::Receiver<bool>,
-    sessions: Number,
 }
 
 impl Keeper {
-    async fn run(mut self) {
+    async fn run(self) {
         let mut closed = self.closed.clone();
         let over = async move {
             // An error means that the upstream is gone.
@@ -122,10 +133,10 @@ impl Keeper {
             () = over => {}
             () = self.keep() => {}
         }
-        self.state.send_modify(|state| state.session = None);
     }
 
-    async fn keep(&mut self) {
+    async fn keep(&self) {
+        let brokers = self.shared.dialing.len();
         let mut attempts = 0;
         let mut server = 0;
         loop {
@@ -137,23 +148,25 @@ impl Keeper {
                 }
                 Err(failure) => {
                     self.failed(failure);
-                    server = (server + 1) % self.dialing.len();
+                    server = (server + 1) % brokers;
                     attempts += 1;
                 }
             }
             // A whole round through the brokers has no pause in it.
-            let rounds = attempts / self.dialing.len();
-            if attempts > 0 && attempts % self.dialing.len() == 0 {
-                sleep(pause(rounds)).await;
+            let rounds = attempts / brokers;
+            if attempts > 0 && attempts % brokers == 0 {
+                sleep(pause(rounds, self.whose)).await;
             }
         }
     }
 
-    async fn connect(&mut self, server: usize) -> Result<Session, Failure> {
-        let dialed = self.dialing.dial(server).await?;
-        self.sessions += 1;
-        let session = Session::new(dialed, self.sessions, self.config.channels(), &self.context);
-        match session.make(&self.config.declare).await {
+    async fn connect(&self, server: usize) -> Result<Session, Failure> {
+        let Shared { config, dialing, .. } = &*self.shared;
+        let dialed = dialing.dial(server).await?;
+        let number = self.shared.number(self.whose);
+        let session = Session::new(dialed, number, config.channels(self.whose), &self.context);
+        // By each connection: it may lead to another broker, or be the first one after the broker has forgotten.
+        match session.make(&config.declare).await {
             Ok(()) => Ok(session),
             Err(error) => {
                 Err(Failure { why: error.to_string().into(), denied: matches!(error, AmqpError::Declared { .. }) })
@@ -163,22 +176,24 @@ impl Keeper {
 
     /// Offers the session to calls until it is over.
     async fn serve(&self, server: usize, session: Session) -> Failure {
-        let (upstream, broker) = (self.context.name(), self.dialing.server(server));
-        tracing::info!(upstream, %broker, "Connected to the AMQP broker.");
-        self.look_for_exchange(&session).await;
+        let broker = self.shared.dialing.server(server);
+        self.shared.connected(self.whose, broker);
+        if self.whose == Whose::Common {
+            self.look_for_exchange(&session).await;
+        }
         let session = Arc::new(session);
         let mut events = session.events();
         self.state.send_modify(|state| (state.session, state.failure) = (Some(Arc::clone(&session)), None));
         let mut looks = interval(LOOK);
-        let mut why = None;
+        let (mut why, mut blocked) = (None, None);
         while session.is_alive() {
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => {
-                        tracing::warn!(upstream, reason, "The AMQP broker blocks the connection.");
+                        blocked.get_or_insert_with(|| self.shared.block(&reason));
                     }
                     Some(Event::ConnectionUnblocked) => {
-                        tracing::info!(upstream, "The AMQP broker takes messages again.");
+                        blocked.take().into_iter().for_each(Blocked::end);
                     }
                     Some(Event::Error(error)) => why = Some(error),
                     Some(_) => {}
@@ -189,13 +204,13 @@ impl Keeper {
         }
         session.cut();
         let why = why.map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string());
-        tracing::warn!(upstream, %broker, error = why, "The connection to the AMQP broker is lost; it is made again.");
+        self.shared.lost(self.whose, broker, &why);
         Failure { why: format!("{broker}: {why}").into(), denied: false }
     }
 
     /// The upstream's exchange is only looked for: without it, calls are answered by what the broker says.
     async fn look_for_exchange(&self, session: &Session) {
-        let exchange = &self.config.exchange;
+        let exchange = &self.shared.config.exchange;
         if let Err(error) = session.probe(std::slice::from_ref(exchange)).await {
             tracing::warn!(upstream = self.context.name(), exchange, error = %error, "The exchange can't be used.");
         }
@@ -205,15 +220,26 @@ impl Keeper {
         // A broker that is down is tried for ever; the log is told once per reason.
         let before = self.state.borrow().clone();
         if before.failure.as_ref() != Some(&failure) && before.session.is_none() {
-            let upstream = self.context.name();
-            tracing::warn!(upstream, error = &*failure.why, "The AMQP broker can't be used; it is tried again.");
+            self.shared.failed(self.whose, &failure.why);
         }
         self.state.send_modify(|state| (state.session, state.failure) = (None, Some(failure)));
     }
 }
 
+impl Drop for Keeper {
+    /// Without its runtime a connection is dead, though the client library does not learn of it: a worker ends before the
+    /// upstream is closed.
+    fn drop(&mut self) {
+        self.state.send_modify(|state| state.session = None);
+    }
+}
+
 /// Doubles from 100 ms, with jitter, so that gateways do not come back in one wave.
-fn pause(round: usize) -> Duration {
+fn pause(round: usize, whose: Whose) -> Duration {
     let doubled = Duration::from_millis(50 << round.min(10));
-    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
+    let longest = match whose {
+        Whose::Common => LONGEST_PAUSE,
+        Whose::Worker => LONGEST_PAUSE_OF_WORKERS,
+    };
+    doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -62,6 +62,7 @@ impl TriggerConfig {
             name: self.name.clone(),
             heartbeat: self.heartbeat,
             connect_timeout: self.connect_timeout,
+            connection_per_worker: false,
         }
     }
 }

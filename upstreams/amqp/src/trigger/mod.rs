@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
 
-use crate::{declare::QueueType, dial::Dialing, error::AmqpError, session::Session};
+use crate::{declare::QueueType, dial::Dialing, error::AmqpError, session::Session, shared::Whose, standing::Number};
 use consumption::Consumption;
 
 /// How many messages the broker sends ahead for each that is worked on, unless the document says so.
@@ -151,6 +151,7 @@ impl AmqpTrigger {
         match self.dialing.dial(server).await {
             Ok(dialed) => {
                 let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+                let number = Number { number, whose: Whose::Common };
                 // One lane for replies; acknowledgements go by the consumer's channel.
                 Ok(Session::new(dialed, number, 1, &self.context))
             }

@@ -52,6 +52,11 @@ impl Stage {
         self.send(Request::post(path), body).await
     }
 
+    /// Ends the gateway.
+    pub(crate) async fn close(&self) {
+        timeout(LONG, self.gateway.gateway.snapshot().close()).await.unwrap();
+    }
+
     pub(crate) async fn ready(&self) -> Result<(), String> {
         let ready = timeout(LONG, self.gateway.gateway.snapshot().ready()).await.unwrap();
         ready.into_iter().try_for_each(|(_, ready)| ready.map_err(|error| error.to_string()))
