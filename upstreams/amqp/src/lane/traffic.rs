@@ -1,10 +1,19 @@
 //! What is under way on one channel.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc};
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, future::ready, stream::FuturesUnordered};
 use lapin::{Channel, Confirmation, message::BasicReturnMessage};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Sleep, sleep},
+};
 
 use super::{Outcome, Taken, Wish, replies::Replies};
 use crate::{
@@ -13,6 +22,9 @@ use crate::{
     refusal::{Cause, Refusal},
     session::Limits,
 };
+
+/// How long a confirm may be overlooked while another message's is waited for.
+const OVERLOOKED: Duration = Duration::from_millis(1);
 
 type Work = Pin<Box<dyn Future<Output = Event> + Send>>;
 
@@ -24,6 +36,10 @@ pub(super) struct Traffic {
     pending: HashMap<u64, Pending>,
     numbers: u64,
     work: FuturesUnordered<Work>,
+    /// What was handed over and wakes nobody. The client library tells of each message when it is written and when it is
+    /// confirmed, each a wake-up from its thread; once another one is confirmed, this one was written long ago.
+    quiet: Vec<Work>,
+    look: Pin<Box<Sleep>>,
     /// Settled since the mark was set, and before that.
     settled: Vec<u64>,
     deciding: Vec<u64>,
@@ -70,6 +86,8 @@ impl Traffic {
             pending: HashMap::new(),
             numbers: 0,
             work: FuturesUnordered::new(),
+            quiet: Vec::new(),
+            look: Box::pin(sleep(OVERLOOKED)),
             settled: Vec::new(),
             deciding: Vec::new(),
             marked: false,
@@ -92,7 +110,7 @@ impl Traffic {
 
     /// Whether the channel was closed and everything was answered.
     pub(super) fn is_over(&self) -> bool {
-        !self.open && self.pending.is_empty() && self.work.is_empty()
+        !self.open && self.pending.is_empty() && self.work.is_empty() && self.quiet.is_empty()
     }
 
     /// Hands a message over to the connection. A channel that is closed gives it back.
@@ -135,8 +153,27 @@ impl Traffic {
         let number = self.numbers;
         let (channel, published) = (Arc::clone(&self.channel), Arc::clone(&message));
         self.pending.insert(number, Pending { message, to, settled: None, returned: None });
-        self.work.push(Box::pin(async move { Event::Settled(number, published.publish(&channel).await.map(read)) }));
+        self.begin(Box::pin(async move { Event::Settled(number, published.publish(&channel).await.map(read)) }));
         None
+    }
+
+    fn begin(&mut self, mut work: Work) {
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => self.see(event),
+            // Something has to wake the task.
+            Poll::Pending if self.work.is_empty() => self.work.push(work),
+            Poll::Pending => {
+                if self.quiet.is_empty() {
+                    self.look.as_mut().reset(Instant::now() + OVERLOOKED);
+                }
+                self.quiet.push(work);
+            }
+        }
+    }
+
+    /// From now on all that is under way wakes the task.
+    fn listen(&mut self) {
+        self.work.extend(self.quiet.drain(..));
     }
 
     /// Waits for something to come of the messages.
@@ -147,6 +184,7 @@ impl Traffic {
                 Ok(delivery) => self.replies.deliver(delivery),
                 Err(error) => self.close(error),
             },
+            () = &mut self.look, if !self.quiet.is_empty() => self.listen(),
         }
     }
 
@@ -175,8 +213,8 @@ impl Traffic {
 
     /// The client library gives a returned message to whichever message is confirmed next, and sees confirms of several
     /// at once in any order. So a confirm says nothing yet of the message itself: its return may be with another one.
-    /// That other one was settled before, and the work is done in the order in which it is settled, so that a mark at the
-    /// end of the line comes back after it.
+    /// That other one was settled before, and all that may be settled stands in line before a mark that is put at its end, so
+    /// that the mark comes back after it.
     fn settle(&mut self, number: u64, settled: Settled, returned: Option<&BasicReturnMessage>) {
         if let Some(returned) = returned {
             self.find(number, returned);
@@ -205,6 +243,7 @@ impl Traffic {
         if !self.marked {
             self.marked = true;
             self.deciding = std::mem::take(&mut self.settled);
+            self.listen();
             self.work.push(Box::pin(ready(Event::Mark)));
         }
     }
@@ -232,6 +271,7 @@ impl Traffic {
         self.failure = self.failure.take().or(why);
         if !self.ending {
             self.ending = true;
+            self.listen();
             self.work.push(Box::pin(ready(Event::End)));
         }
     }
@@ -263,6 +303,7 @@ impl Traffic {
         }
         self.replies.lose();
         self.work.clear();
+        self.quiet.clear();
     }
 }
 
