@@ -1,7 +1,7 @@
 //! A message on its way to the broker.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -22,7 +22,10 @@ use crate::{
 pub(crate) struct Outgoing {
     pub(crate) exchange: ShortString,
     pub(crate) routing_key: ShortString,
-    pub(crate) properties: BasicProperties,
+    /// Until it's published: they are large, and the client library keeps them.
+    properties: Mutex<BasicProperties>,
+    message_id: Option<ShortString>,
+    correlation_id: Option<ShortString>,
     pub(crate) payload: Bytes,
     /// How many bytes its properties take, at most.
     pub(crate) head: usize,
@@ -37,32 +40,43 @@ const WITHDRAWN: u8 = 2;
 
 impl Outgoing {
     pub(crate) fn new(function: &Function, routing_key: ShortString, head: Head, payload: Bytes) -> Self {
-        let (properties, head) = head.into_parts();
-        Self {
-            exchange: function.exchange.clone(),
-            routing_key,
-            properties,
-            payload,
-            head,
-            standing: Arc::clone(&function.standing),
-            mandatory: function.mandatory(),
-            stage: AtomicU8::new(WAITING),
-        }
+        Self::to(function.exchange.clone(), routing_key, head, payload, &function.standing, function.mandatory())
     }
 
     /// A reply to a queue, which may be gone by now: nobody waits there then.
     pub(crate) fn reply(queue: ShortString, head: Head, payload: Bytes, standing: &Arc<Standing>) -> Self {
-        let (properties, head) = head.into_parts();
-        let (exchange, standing) = (ShortString::default(), Arc::clone(standing));
-        let stage = AtomicU8::new(WAITING);
-        Self { exchange, routing_key: queue, properties, payload, head, standing, mandatory: false, stage }
+        Self::to(ShortString::default(), queue, head, payload, standing, false)
     }
 
-    /// Publishes it on a channel and waits for the broker's confirm.
+    fn to(
+        exchange: ShortString,
+        routing_key: ShortString,
+        head: Head,
+        payload: Bytes,
+        standing: &Arc<Standing>,
+        mandatory: bool,
+    ) -> Self {
+        let (properties, head) = head.into_parts();
+        Self {
+            exchange,
+            routing_key,
+            message_id: properties.message_id().clone(),
+            correlation_id: properties.correlation_id().clone(),
+            properties: Mutex::new(properties),
+            payload,
+            head,
+            standing: Arc::clone(standing),
+            mandatory,
+            stage: AtomicU8::new(WAITING),
+        }
+    }
+
+    /// Publishes it on a channel and waits for the broker's confirm. Once only, after it was handed over.
     pub(crate) async fn publish(&self, channel: &Channel) -> lapin::Result<Confirmation> {
         let options = BasicPublishOptions { mandatory: self.mandatory, ..BasicPublishOptions::default() };
         let (exchange, routing_key) = (self.exchange.clone(), self.routing_key.clone());
-        channel.basic_publish(exchange, routing_key, options, &self.payload, self.properties.clone()).await?.await
+        let properties = std::mem::take(&mut *self.properties());
+        channel.basic_publish(exchange, routing_key, options, &self.payload, properties).await?.await
     }
 
     /// Marks it as handed over to the connection: from now on the broker may have it. Not if it was withdrawn.
@@ -79,8 +93,8 @@ impl Outgoing {
     /// replies otherwise, so only what it leaves alone is looked at.
     pub(crate) fn is(&self, returned: &BasicReturnMessage) -> bool {
         let delivery = &returned.delivery;
-        self.properties.message_id() == delivery.properties.message_id()
-            && self.properties.correlation_id() == delivery.properties.correlation_id()
+        self.message_id == *delivery.properties.message_id()
+            && self.correlation_id == *delivery.properties.correlation_id()
             && self.routing_key == delivery.routing_key
             && self.exchange == delivery.exchange
             && self.payload == delivery.data
@@ -88,18 +102,19 @@ impl Outgoing {
 
     /// The id by which a reply finds its request.
     pub(crate) fn correlation_id(&self) -> &str {
-        self.properties.correlation_id().as_ref().map_or("", ShortString::as_str)
+        self.correlation_id.as_ref().map_or("", ShortString::as_str)
     }
 
-    /// Whether its replies come to the gateway, which finds them by an id of chance.
-    fn is_request(&self) -> bool {
-        self.properties.reply_to().as_ref().is_some_and(|queue| queue.as_str() == DIRECT_REPLY)
+    fn properties(&self) -> MutexGuard<'_, BasicProperties> {
+        self.properties.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What stands beside the headers, for previews.
     pub(crate) fn described(&self) -> Vec<(&'static str, String)> {
         let short = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
-        let properties = &self.properties;
+        let properties = self.properties();
+        // A request's id is of chance, by which the gateway finds its reply.
+        let is_request = properties.reply_to().as_ref().is_some_and(|queue| queue.as_str() == DIRECT_REPLY);
         let exchange = Some(self.exchange.to_string()).filter(|exchange| !exchange.is_empty());
         let all = [
             ("exchange", exchange),
@@ -109,7 +124,7 @@ impl Outgoing {
             ("priority", properties.priority().map(|priority| priority.to_string())),
             ("expiration", short(properties.expiration())),
             ("message_id", short(properties.message_id())),
-            ("correlation_id", short(properties.correlation_id()).filter(|_| !self.is_request())),
+            ("correlation_id", short(properties.correlation_id()).filter(|_| !is_request)),
             ("reply_to", short(properties.reply_to())),
             ("type", short(properties.kind())),
             ("app_id", short(properties.app_id())),
