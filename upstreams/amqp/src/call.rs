@@ -1,6 +1,9 @@
 //! A call: publish, and wait for what the function's mode says.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use callgate_core::{Body, Response, UpstreamError};
 use callgate_message::Whole;
@@ -27,10 +30,10 @@ pub(crate) async fn perform(link: &Link, function: &Function, whole: &Whole) -> 
     let deadline = context.deadline().and_then(|deadline| deadline.checked_sub(LAST_WORD));
     let patience = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let Call { message, accepted } = function.message(whole, patience)?;
-    let message = Arc::new(message);
     let session = link.session()?;
     let reply = function.mode == Mode::Request;
-    let publish = session.publish(&message, reply);
+    // Where it lies it is waited for: it is large.
+    let publish = pin!(session.publish(&message, reply));
     let taken = match deadline {
         None => publish.await,
         Some(deadline) => match timeout_at(deadline.into(), publish).await {

@@ -45,7 +45,7 @@ pub struct Function {
 /// A call, ready to be published.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) message: Outgoing,
+    pub(crate) message: Arc<Outgoing>,
     /// The client's answer once the broker has it.
     pub(crate) accepted: Accepted,
 }
@@ -139,7 +139,7 @@ impl Function {
             }
         }
         let routing_key = self.key.render(whole)?;
-        let message = Outgoing::new(self, routing_key, head, message.payload);
+        let message = Arc::new(Outgoing::new(self, routing_key, head, message.payload));
         Ok(Call { message, accepted })
     }
 
