@@ -6,7 +6,7 @@ use callgate_core::{
     Invalid, Invocation, UpstreamError,
     upstream::{has_idempotency_key, is_idempotent},
 };
-use callgate_message::{Accepted, Draft, Form, Whole};
+use callgate_message::{Accepted, Draft, Form, Message, Whole};
 use callgate_transform::{Located, Template, Text};
 use lapin::types::ShortString;
 
@@ -89,8 +89,9 @@ impl Function {
     /// The message for a request. `patience` is how long the client of a request will wait.
     pub(crate) fn message(&self, whole: &Whole, patience: Option<Duration>) -> Result<Call, UpstreamError> {
         let Draft { message, accepted } = self.form.draft(whole)?;
-        let mut head = shape::Head::new(message.content_type.as_deref(), message.content_encoding.as_deref())?;
-        head.headers(&message.headers)?;
+        let Message { headers, content_type, content_encoding, payload } = message;
+        let mut head = shape::Head::new(content_type, content_encoding)?;
+        head.headers(headers)?;
         let line = |template: &Option<Template>, what: &str| {
             let text = template.as_ref().map(|template| whole.line(template, what)).transpose()?;
             text.filter(|text| !text.is_empty()).map(|text| key::fitting(text, what)).transpose()
@@ -139,7 +140,7 @@ impl Function {
             }
         }
         let routing_key = self.key.render(whole)?;
-        let message = Arc::new(Outgoing::new(self, routing_key, head, message.payload));
+        let message = Arc::new(Outgoing::new(self, routing_key, head, payload));
         Ok(Call { message, accepted })
     }
 

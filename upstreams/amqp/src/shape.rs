@@ -42,31 +42,31 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn new(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<Self, UpstreamError> {
+    pub(crate) fn new(content_type: Option<String>, content_encoding: Option<String>) -> Result<Self, UpstreamError> {
         let mut properties = BasicProperties::default();
         if let Some(value) = content_type {
-            properties = properties.with_content_type(key::fitting(value.to_owned(), "the content type")?);
+            properties = properties.with_content_type(key::fitting(value, "the content type")?);
         }
         if let Some(value) = content_encoding {
-            properties = properties.with_content_encoding(key::fitting(value.to_owned(), "the content encoding")?);
+            properties = properties.with_content_encoding(key::fitting(value, "the content encoding")?);
         }
         // All short texts together.
         Ok(Self { properties, size: AROUND_ALL + 9 * (key::LONGEST + 1) })
     }
 
     /// Adds the headers. A table has each name once, so values of one name become one, as in HTTP.
-    pub(crate) fn headers(&mut self, headers: &[(String, String)]) -> Result<(), UpstreamError> {
+    pub(crate) fn headers(&mut self, headers: Vec<(String, String)>) -> Result<(), UpstreamError> {
         if headers.is_empty() {
             return Ok(());
         }
-        let mut named: Vec<(&str, String)> = Vec::with_capacity(headers.len());
+        let mut named: Vec<(String, String)> = Vec::with_capacity(headers.len());
         for (name, value) in headers {
             match named.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, values)) => {
                     values.push_str(if name == "cookie" { "; " } else { ", " });
-                    values.push_str(value);
+                    values.push_str(&value);
                 }
-                None => named.push((name, value.clone())),
+                None => named.push((name, value)),
             }
         }
         let mut table = FieldTable::default();
@@ -155,7 +155,7 @@ mod tests {
 
     fn table(headers: &[(&str, &str)]) -> FieldTable {
         let mut head = Head::new(None, None).unwrap();
-        head.headers(&owned(headers)).unwrap();
+        head.headers(owned(headers)).unwrap();
         head.into_parts().0.headers().clone().unwrap_or_default()
     }
 
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_the_clients_error() {
-        assert!(Head::new(Some(&"a".repeat(256)), None).is_err());
+        assert!(Head::new(Some("a".repeat(256)), None).is_err());
         let mut head = Head::new(None, None).unwrap();
-        assert_eq!(head.headers(&owned(&[(&"n".repeat(256), "v")])).unwrap_err().kind(), ErrorKind::BadInput);
+        assert_eq!(head.headers(owned(&[(&"n".repeat(256), "v")])).unwrap_err().kind(), ErrorKind::BadInput);
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
             headers in proptest::collection::vec(("\\PC{0,300}", "(?s).{0,50}"), 0..8)
         ) {
             let mut head = Head::new(None, None).unwrap();
-            if head.headers(&headers).is_ok() {
+            if head.headers(headers).is_ok() {
                 let (properties, size) = head.into_parts();
                 let bytes: usize = properties
                     .headers()

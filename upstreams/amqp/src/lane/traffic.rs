@@ -1,7 +1,7 @@
 //! What is under way on one channel.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -33,7 +33,7 @@ pub(super) struct Traffic {
     channel: Arc<Channel>,
     limits: Arc<Limits>,
     /// Messages that are not decided yet, by number.
-    pending: HashMap<u64, Pending>,
+    pending: BTreeMap<u64, Pending>,
     numbers: u64,
     work: FuturesUnordered<Work>,
     /// What was handed over and wakes nobody. The client library tells of each message when it is written and when it is
@@ -83,7 +83,7 @@ impl Traffic {
         Self {
             channel: Arc::new(channel),
             limits,
-            pending: HashMap::new(),
+            pending: BTreeMap::new(),
             numbers: 0,
             work: FuturesUnordered::new(),
             quiet: Vec::new(),

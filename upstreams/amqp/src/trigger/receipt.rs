@@ -78,12 +78,13 @@ impl callgate_core::Receipt for Receipt {
         let head = response.into_parts().0;
         let mut message = Message::of_response(&shape::BINDING, &head, reply.body.clone());
         message.headers.push((STATUS.to_owned(), reply.status.as_u16().to_string()));
-        let mut head = Head::new(message.content_type.as_deref(), message.content_encoding.as_deref())?;
-        head.headers(&message.headers)?;
+        let Message { headers, content_type, content_encoding, payload } = message;
+        let mut head = Head::new(content_type, content_encoding)?;
+        head.headers(headers)?;
         if let Some(id) = correlation_id {
             head.set(|properties| properties.with_correlation_id(id.clone()));
         }
-        let message = Arc::new(Outgoing::reply(queue.clone(), head, message.payload, &self.consumption.replies));
+        let message = Arc::new(Outgoing::reply(queue.clone(), head, payload, &self.consumption.replies));
         let sent = timeout(PATIENCE, self.consumption.session.publish(&message, false)).await;
         sent.map_err(|_| AmqpError::Unsettled { why: "the broker does not take it".to_owned() })??;
         Ok(())
