@@ -70,6 +70,12 @@ impl Answers {
                 self.gate.acquire().await.unwrap().forget();
                 self.waiting.fetch_sub(1, SeqCst);
             }
+            "/never" => {
+                let _dropped = Dropped(self.clone());
+                self.tell(format!("{line} waits"));
+                return std::future::pending().await;
+            }
+            "/panic" => panic!("as the test asks for"),
             "/upgrade" => {
                 let upgrade = request.extensions_mut().remove::<OnUpgrade>().unwrap();
                 tokio::runtime::Handle::current().spawn(async move {
@@ -131,6 +137,15 @@ impl Answer for Answers {
         _: &Arc<Connection>,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         self.clone().read(request)
+    }
+}
+
+/// Tells that a request was abandoned.
+struct Dropped(Answers);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.tell("abandoned".to_owned());
     }
 }
 

@@ -10,11 +10,13 @@ use callgate_testkit::peers::Wire;
 
 use crate::gate::{Gate, SOON};
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -75,6 +77,76 @@ async fn streams_share_a_connection() {
     gate.answers.gate.add_permits(1);
     let received = wire.read_until(SOON, |bytes| has(bytes, HEADERS, 1)).await;
     assert!(has(&received.bytes, HEADERS, 1));
+}
+
+#[tokio::test]
+async fn streams_over_the_bound_are_refused_and_a_reset_gives_its_place_back() {
+    let limits = Limits { concurrent_streams: 2, ..Limits::default() };
+    let mut gate = Gate::with(&limits, None);
+    let mut wire = connect(&gate).await;
+    let wait = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &get("/wait"));
+    wire.send([wait(1), wait(3), wait(5)].concat()).await.unwrap();
+    let received = wire.read_until(SOON, |bytes| has(bytes, RST_STREAM, 5)).await;
+    const REFUSED: u32 = 7;
+    let refusal = frames(&received.bytes).into_iter().find(|frame| frame.0 == RST_STREAM).unwrap();
+    assert_eq!((refusal.2, refusal.3), (5, REFUSED.to_be_bytes().to_vec()));
+    gate.next().await;
+    gate.next().await;
+    // What was reset and what takes its place come together.
+    let reset = |stream| frame(RST_STREAM, 0, stream, &8u32.to_be_bytes());
+    wire.send([reset(1), wait(7), reset(3), wait(9)].concat()).await.unwrap();
+    gate.next().await;
+    gate.next().await;
+    gate.answers.gate.add_permits(2);
+    // What was read first may have ended within a frame.
+    let all = |bytes: &[u8]| [&received.bytes, bytes].concat();
+    let is_answered = |bytes: &[u8]| has(&all(bytes), HEADERS, 7) && has(&all(bytes), HEADERS, 9);
+    let rest = wire.read_until(SOON, is_answered).await;
+    let bytes = all(&rest.bytes);
+    assert!(is_answered(&rest.bytes), "{:?}", frames(&bytes));
+    assert!(!has(&bytes, HEADERS, 1) && !has(&bytes, HEADERS, 3));
+}
+
+#[tokio::test]
+async fn a_burst_is_answered_whole() {
+    let gate = Gate::start();
+    let mut wire = connect(&gate).await;
+    let streams = || (1..400).step_by(2);
+    let burst: Vec<u8> =
+        streams().flat_map(|stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &get("/burst"))).collect();
+    wire.send(burst).await.unwrap();
+    let is_whole = |bytes: &[u8]| {
+        let ended: Vec<_> =
+            frames(bytes).into_iter().filter(|frame| frame.0 == DATA && frame.1 & END_STREAM != 0).collect();
+        ended.len() == streams().count() && ended.iter().all(|frame| frame.3 == b"GET http://a/burst 0")
+    };
+    let received = wire.read_until(SOON, is_whole).await;
+    assert!(is_whole(&received.bytes), "{} bytes", received.bytes.len());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_closed() {
+    let short = Duration::from_millis(400);
+    let mut gate = Gate::with(&Limits { write_timeout: short, ..Limits::default() }, None);
+    let mut wire = gate.connect().await;
+    wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    // Its windows are open, but it does not read.
+    wire.send(frame(SETTINGS, 0, 0, &[&[0, 4][..], &0x7fff_ffff_u32.to_be_bytes()].concat())).await.unwrap();
+    wire.send(frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes())).await.unwrap();
+    wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/large"))).await.unwrap();
+    assert_eq!(gate.next().await, "the large body was cut");
+}
+
+#[tokio::test]
+async fn a_client_that_rests_for_too_long_is_told_and_closed() {
+    let short = Duration::from_millis(400);
+    let gate = Gate::with(&Limits { idle_timeout: short, ..Limits::default() }, None);
+    let mut wire = connect(&gate).await;
+    wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &get("/"))).await.unwrap();
+    let received = wire.read_until(SOON, |bytes| goaway_code(bytes).is_some()).await;
+    assert_eq!(goaway_code(&received.bytes), Some(0));
+    wire.finish().await.unwrap();
+    assert!(wire.read_to_end(SOON).await.closed);
 }
 
 #[tokio::test]
@@ -161,5 +233,7 @@ async fn a_draining_server_says_goaway_and_finishes() {
     gate.answers.gate.add_permits(1);
     let received = wire.read_to_end(SOON).await;
     assert!(received.closed && has(&received.bytes, HEADERS, 1), "{:?}", frames(&received.bytes));
+    // A client that goes on sending is listened to for a while.
+    drop(wire);
     assert_eq!(drain.await.unwrap().unwrap().cut, 0);
 }

@@ -19,6 +19,7 @@ mod gate;
 mod gateway;
 mod grpc;
 mod http2;
+mod http2_exchanges;
 mod inherited;
 mod listeners;
 mod mtls;

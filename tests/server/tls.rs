@@ -14,9 +14,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::gate::{Answers, Gate, SOON, listener};
+use crate::gate::{Answers, Gate, LARGE, SOON, listener};
 
 /// An authority, a server's certificate and a client's, in files.
 struct Certificates {
@@ -63,6 +63,15 @@ impl Certificates {
         }
     }
 
+    /// A connection on which nothing was said yet.
+    async fn agree_on_http_2(&self, gate: &Gate) -> TlsStream<TcpStream> {
+        let mut config = ClientConfig::builder().with_root_certificates(self.roots.clone()).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let tcp = TcpStream::connect(gate.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
+    }
+
     /// The answer to a request, and the protocol that was agreed on.
     async fn get(
         &self,
@@ -88,6 +97,32 @@ impl Certificates {
             stream.read_to_string(&mut text).await?;
         }
         Ok((text, agreed))
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_over_tls() {
+    let certificates = Certificates::new();
+    let gate = Gate::with(&Limits::default(), Some(certificates.listener(false)));
+    let stream = certificates.agree_on_http_2(&gate).await;
+    let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();
+    let exchange = async {
+        for (path, length) in [("/x", "GET https://localhost/x 0".len()), ("/large", LARGE - 65_536)] {
+            let request = http::Request::get(format!("https://localhost{path}")).body(()).unwrap();
+            let (response, _) = requests.send_request(request, true).unwrap();
+            let mut body = response.await.unwrap().into_body();
+            let mut read = 0;
+            while let Some(data) = body.data().await {
+                let data = data.unwrap();
+                read += data.len();
+                body.flow_control().release_capacity(data.len()).unwrap();
+            }
+            assert_eq!(read, length, "{path}");
+        }
+    };
+    tokio::select! {
+        ended = connection => panic!("the connection ended: {ended:?}"),
+        done = tokio::time::timeout(SOON, exchange) => done.expect("it is answered in time"),
     }
 }
 
