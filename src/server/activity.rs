@@ -45,6 +45,8 @@ pub(super) struct Activity {
     blocked: AtomicBool,
     /// Writes that went through; wraps.
     writes: AtomicU32,
+    /// Reads that brought something; wraps.
+    reads: AtomicU32,
     /// HTTP/2, whose bytes between requests begin no head.
     multiplexed: AtomicBool,
     /// A request's body was given up before its end.
@@ -55,6 +57,8 @@ pub(super) struct Activity {
     upgraded: AtomicBool,
     /// The connection has rested for a while, and may give back what it needs for requests alone.
     rests: AtomicBool,
+    /// Nothing has come for long enough to ask whether the client is still there.
+    to_be_probed: AtomicBool,
     order: AtomicU8,
     waker: OnceLock<Waker>,
 }
@@ -68,11 +72,13 @@ impl Activity {
             body_due: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             writes: AtomicU32::new(0),
+            reads: AtomicU32::new(0),
             multiplexed: AtomicBool::new(false),
             left_body: AtomicBool::new(false),
             until_close: AtomicU8::new(NO_SUCH_RESPONSE),
             upgraded: AtomicBool::new(false),
             rests: AtomicBool::new(false),
+            to_be_probed: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             waker: OnceLock::new(),
         }
@@ -91,6 +97,7 @@ impl Activity {
     }
 
     pub(super) fn has_read(&self) {
+        self.reads.store(self.reads.load(Relaxed).wrapping_add(1), Relaxed);
         if self.running.load(Relaxed) > 0 {
             return;
         }
@@ -168,6 +175,11 @@ impl Activity {
         self.rests.swap(false, Relaxed)
     }
 
+    /// Whether the client was found to be silent since this was asked last.
+    pub(super) fn is_to_be_probed(&self) -> bool {
+        self.to_be_probed.swap(false, Relaxed)
+    }
+
     /// Whether the connection is known to be one of HTTP/2.
     pub(super) fn is_of_http2(&self) -> bool {
         self.multiplexed.load(Relaxed)
@@ -232,6 +244,10 @@ pub(super) struct Patience {
     pub(super) head: u32,
     pub(super) idle: u32,
     pub(super) write: u32,
+    /// After which a silent client of HTTP/2 is asked whether it is there.
+    pub(super) silence: u32,
+    /// After which it counts as dead.
+    pub(super) death: u32,
 }
 
 /// What was found when the connection was last looked at.
@@ -239,6 +255,8 @@ pub(super) struct Patience {
 pub(super) struct Watch {
     requests: u32,
     writes: u32,
+    reads: u32,
+    silent: u32,
     waits_for_head: u32,
     idles: u32,
     blocked: u32,
@@ -255,6 +273,9 @@ impl Watch {
         self.blocked = if stuck { self.blocked + 1 } else { 0 };
         self.writes = writes;
         if self.blocked > patience.write {
+            return Order::Close;
+        }
+        if activity.multiplexed.load(Relaxed) && self.is_dead(activity, patience) {
             return Order::Close;
         }
         let requests = activity.requests.load(Relaxed);
@@ -274,13 +295,25 @@ impl Watch {
         }
         if self.idles > patience.idle { Order::Finish } else { Order::Serve }
     }
+
+    /// Whether a client of HTTP/2 has gone without a word. It is asked once before.
+    fn is_dead(&mut self, activity: &Activity, patience: Patience) -> bool {
+        let reads = activity.reads.load(Relaxed);
+        self.silent = if reads == self.reads { self.silent + 1 } else { 0 };
+        self.reads = reads;
+        if self.silent == patience.silence {
+            activity.to_be_probed.store(true, Relaxed);
+            activity.drive();
+        }
+        self.silent > patience.death
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { head: 1, idle: 2, write: 3 };
+    const PATIENCE: Patience = Patience { head: 1, idle: 2, write: 3, silence: 4, death: 6 };
 
     fn looks(watch: &mut Watch, activity: &Activity, times: usize) -> Vec<Order> {
         (0..times).map(|_| watch.look(activity, PATIENCE)).collect()
@@ -337,6 +370,30 @@ mod tests {
         activity.is_blocked();
         assert_eq!(looks(&mut watch, &activity, 4), [Order::Serve; 4]);
         assert_eq!(looks(&mut watch, &activity, 1), [Order::Close]);
+    }
+
+    #[test]
+    fn a_silent_client_of_http2_is_asked_once_and_closed_unless_it_says_something() {
+        let (activity, mut watch) = (Activity::new(), Watch::default());
+        activity.is_multiplexed();
+        activity.request_begins();
+        activity.has_read();
+        looks(&mut watch, &activity, 4);
+        assert!(!activity.is_to_be_probed());
+        looks(&mut watch, &activity, 1);
+        assert!(activity.is_to_be_probed());
+        activity.has_read();
+        assert_eq!(looks(&mut watch, &activity, 7), [Order::Serve; 7]);
+        assert!(activity.is_to_be_probed());
+        assert_eq!(looks(&mut watch, &activity, 1), [Order::Close]);
+    }
+
+    #[test]
+    fn a_silent_client_of_http1_may_wait_for_its_answer() {
+        let (activity, mut watch) = (Activity::new(), Watch::default());
+        activity.request_begins();
+        assert_eq!(looks(&mut watch, &activity, 20), [Order::Serve; 20]);
+        assert!(!activity.is_to_be_probed());
     }
 
     #[test]

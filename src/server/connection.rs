@@ -2,9 +2,9 @@
 
 use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
 
+use ::h2::server::Builder;
 use bytes::Bytes;
-use callgate_core::{BoxError, Connection, Upgraded};
-use hyper::server::conn::http2;
+use callgate_core::{BoxError, Connection};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -24,7 +24,9 @@ pub(super) struct Shared<A> {
     pub(super) answer: A,
     /// Bytes of a request's head.
     pub(super) head_size: usize,
-    pub(super) http2: http2::Builder<h2::Streams>,
+    pub(super) http2: Builder,
+    /// Requests at once on one connection of HTTP/2.
+    pub(super) concurrent_streams: u32,
     pub(super) connections: Arc<Connections>,
 }
 
@@ -114,13 +116,13 @@ async fn speak<A: Answer>(
     shared: &Arc<Shared<A>>,
 ) -> Result<(), BoxError> {
     if activity.is_of_http2() {
-        return h2::serve(Upgraded::new(Bytes::new(), socket), activity, connection, shared).await;
+        return h2::serve(Bytes::new(), socket, activity, connection, shared).await;
     }
     match h1::serve(socket, shared.head_size, &connection, &shared.answer, activity).await? {
         h1::Ended::Closed => Ok(()),
         h1::Ended::Preface(early, socket) => {
             activity.is_multiplexed();
-            h2::serve(Upgraded::new(early, socket), activity, connection, shared).await
+            h2::serve(early, socket, activity, connection, shared).await
         }
     }
 }

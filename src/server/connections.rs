@@ -1,8 +1,11 @@
 //! A worker's open connections: counted, bounded, looked over, and told to finish.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -16,6 +19,10 @@ use super::{
 
 /// Ticks that a connection without a request may last once the worker drains.
 const TICKS_FOR_A_FIRST_REQUEST: u32 = 2;
+
+/// How long a client of HTTP/2 may say nothing before it is asked whether it is there, and how long its answer may take.
+const SILENCE: Duration = Duration::from_secs(30);
+const TIME_TO_ANSWER: Duration = Duration::from_secs(20);
 
 /// The open connections of one worker.
 #[derive(Debug)]
@@ -57,14 +64,15 @@ pub(super) struct Seat {
 impl Connections {
     pub(super) fn new(limits: &Limits, counters: Arc<Counters>) -> Arc<Self> {
         let tick = limits.tick();
-        let ticks =
-            |time: std::time::Duration| u32::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u32::MAX);
+        let ticks = |time: Duration| u32::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u32::MAX);
         Arc::new(Self {
             places: Arc::new(Semaphore::new(limits.connections_per_worker)),
             patience: Patience {
                 head: ticks(limits.head_timeout),
                 idle: ticks(limits.idle_timeout),
                 write: ticks(limits.write_timeout),
+                silence: ticks(SILENCE),
+                death: ticks(SILENCE + TIME_TO_ANSWER),
             },
             counters,
             open: Mutex::default(),

@@ -4,8 +4,8 @@
 //! is not a request (brokers' connections, refreshes, reload, admin) runs on the [background runtime](background).
 //! Nothing on a worker may block.
 //!
-//! `h1` speaks HTTP/1.1 by a codec of its own, hyper HTTP/2. What they refuse never reaches the gateway and is answered with an
-//! empty body: 400 for a malformed head, 431 for one that is too large. `docs/wire.md` has the whole list.
+//! `h1` speaks HTTP/1.1 by a codec of its own, `h2` HTTP/2 by the crate of that name. What they refuse never reaches the gateway
+//! and is answered with an empty body: 400 for a malformed head, 431 for one that is too large. `docs/wire.md` has the whole list.
 
 mod activity;
 mod answer;

@@ -94,6 +94,7 @@ impl<A: Answer> Worker<A> {
             answer: self.answer,
             head_size: self.limits.head_size.max(LEAST_HEAD),
             http2: h2::protocol(&self.limits),
+            concurrent_streams: self.limits.concurrent_streams,
             connections: Connections::new(&self.limits, self.counters),
         };
         drop(entered);

@@ -5,7 +5,7 @@ use h2::{
     Reason, RecvStream, SendStream,
     client::{ResponseFuture, SendRequest},
 };
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use crate::gate::{Gate, LARGE, SOON};
@@ -86,6 +86,52 @@ async fn trailers_follow_a_body() {
 }
 
 #[tokio::test]
+async fn an_answers_length_is_its_bodys() {
+    let gate = Gate::start();
+    let client = Client::connect(&gate).await;
+    for (path, expected, body) in [
+        ("/whole", Some("20"), &b"GET http://a/whole 0"[..]),
+        ("/status?200", Some("5"), b"hello"),
+        ("/status?404", Some("5"), b"hello"),
+        ("/status?204", None, b""),
+        ("/status?304", Some("5"), b""),
+        ("/parts", None, b"first,second"),
+        ("/stated?12", Some("12"), b"first,second"),
+    ] {
+        let answered = client.get(path).await;
+        assert_eq!((length(&answered), answered.body.as_deref().unwrap()), (expected, body), "{path}");
+        assert!(answered.head.headers().contains_key("date"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_alone_is_asked_for() {
+    let gate = Gate::start();
+    let client = Client::connect(&gate).await;
+    let answered = read(client.begin(Method::HEAD, "/status?200", true).await.0).await;
+    assert_eq!((length(&answered), answered.body.as_deref().unwrap()), (Some("5"), &b""[..]));
+}
+
+#[tokio::test]
+async fn what_only_precedes_an_answer_is_none() {
+    let gate = Gate::start();
+    let client = Client::connect(&gate).await;
+    for path in ["/status?101", "/status?103"] {
+        assert_eq!(client.get(path).await.head.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_is_reset_behind_what_came_of_it() {
+    let gate = Gate::start();
+    let client = Client::connect(&gate).await;
+    let answered = client.get("/parts?breaks").await;
+    assert_eq!(answered.head.status(), StatusCode::OK);
+    assert_eq!(answered.body.unwrap_err().reason(), Some(Reason::INTERNAL_ERROR));
+    assert_eq!(client.get("/parts").await.body.unwrap(), b"first,second", "other streams go on");
+}
+
+#[tokio::test]
 async fn large_bodies_come_whole_beside_each_other() {
     let mut gate = Gate::start();
     let client = Client::connect(&gate).await;
@@ -140,6 +186,20 @@ async fn a_body_is_read_on_behind_its_answer() {
     body.send_data("first,".into(), false).unwrap();
     body.send_data("second".into(), true).unwrap();
     assert_eq!(gate.next().await, "POST http://a/detached 12 in its own task");
+}
+
+#[tokio::test]
+async fn a_body_that_is_reset_does_not_pass_for_whole() {
+    let mut gate = Gate::start();
+    let client = Client::connect(&gate).await;
+    for reason in [Reason::CANCEL, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
+        let (response, mut body) = client.begin(Method::POST, "/detached", false).await;
+        assert_eq!(read(response).await.body.unwrap(), b"accepted");
+        body.send_data("first,".into(), false).unwrap();
+        body.send_reset(reason);
+        let seen = gate.next().await;
+        assert!(seen.contains("broke"), "{reason}: {seen}");
+    }
 }
 
 #[tokio::test]

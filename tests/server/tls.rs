@@ -160,6 +160,16 @@ async fn a_client_that_speaks_no_tls_is_closed() {
     assert!(gate.saw.try_recv().is_err());
 }
 
+#[tokio::test]
+async fn a_client_that_agrees_on_http_2_and_says_nothing_is_closed() {
+    let certificates = Certificates::new();
+    let limits = Limits { idle_timeout: std::time::Duration::from_millis(400), ..Limits::default() };
+    let gate = Gate::with(&limits, Some(certificates.listener(false)));
+    let mut stream = certificates.agree_on_http_2(&gate).await;
+    let mut bytes = Vec::new();
+    tokio::time::timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("the connection is closed").ok();
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let certificates = Certificates::new();
