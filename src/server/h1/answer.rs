@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 
 use super::{
     date,
-    head::{Head, Refusal},
+    head::{self, Head, Refusal},
 };
 
 /// What of a request decides about the form of its answer.
@@ -27,8 +27,6 @@ pub(super) struct Begun {
     pub(super) until_close: bool,
     /// The connection leaves HTTP behind it.
     pub(super) switches: bool,
-    /// The memory of its headers, to be used again.
-    pub(super) space: HeaderMap,
 }
 
 impl Asked {
@@ -44,7 +42,7 @@ impl Asked {
 /// Begins to write a response; after one that `is_last`, the connection ends.
 pub(super) fn begin(out: &mut Outgoing, response: Response<Body>, asked: Asked, is_last: bool) -> Begun {
     let (head, body) = response.into_parts();
-    let (status, mut headers) = (head.status, head.headers);
+    let (status, headers) = (head.status, head.headers);
     let is_new = asked.version != Version::HTTP_10;
     // No body, and no length of one either (RFC 9110, 8.6).
     let is_bare = status.is_informational() || status == StatusCode::NO_CONTENT;
@@ -77,8 +75,8 @@ pub(super) fn begin(out: &mut Outgoing, response: Response<Body>, asked: Asked, 
         date::write(to);
     }
     to.extend_from_slice(b"\r\n");
-    headers.clear();
-    Begun { is_last, until_close, switches, space: headers }
+    head::give_back(headers);
+    Begun { is_last, until_close, switches }
 }
 
 /// How a body goes out. What the body knows of its length holds, not what its head says; where it knows nothing, the head

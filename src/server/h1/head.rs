@@ -1,16 +1,25 @@
 //! The head of a request.
 
-use std::mem::MaybeUninit;
+use std::{cell::RefCell, mem::MaybeUninit};
 
 use bytes::BytesMut;
 use callgate_http::wire::{
-    Delimited, Fields, MAX_HEADERS, Names, WireError, has_option, is_keep_alive, may_be_complete, parse_length,
+    Delimited, Fields, MAX_HEADERS, WireError, has_option, is_keep_alive, may_be_complete, parse_length,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request};
 use httparse::{ParserConfig, Status};
 
 /// The longest target: as long as one of `http` can be.
 const LONGEST_TARGET: usize = 65_534;
+
+/// For how many requests a thread keeps the memory of headers.
+const KEPT: usize = 64;
+
+thread_local! {
+    /// The memory of the headers of answered requests. The next one takes what was used last, which the processor's cache
+    /// still has.
+    static SPACE: RefCell<Vec<HeaderMap>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A request's head, and what it says of the connection.
 #[derive(Debug)]
@@ -66,14 +75,8 @@ impl From<WireError> for Refusal {
 }
 
 /// Takes a head of at most `most` bytes off what was read, if it is complete. `seen` is how much of it was looked at before
-/// in vain. Its headers take the place of those in `space`, whose memory is used again.
-pub(super) fn read(
-    from: &mut BytesMut,
-    seen: usize,
-    most: usize,
-    space: &mut HeaderMap,
-    names: &mut Names,
-) -> Result<Option<Head>, Refusal> {
+/// in vain.
+pub(super) fn read(from: &mut BytesMut, seen: usize, most: usize) -> Result<Option<Head>, Refusal> {
     let incomplete = |length: usize| if length > most { Err(Refusal::TooLong) } else { Ok(None) };
     if seen > 0 && !may_be_complete(from, seen) {
         return incomplete(from.len());
@@ -105,11 +108,9 @@ pub(super) fn read(
     parts.method = method;
     parts.uri = Uri::from_maybe_shared(bytes.slice(target)).map_err(|_| Refusal::Target)?;
     parts.version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers = std::mem::take(space);
-    parts.headers.clear();
+    parts.headers = SPACE.try_with(|space| space.borrow_mut().pop()).ok().flatten().unwrap_or_default();
     let mut said = Said::default();
-    for line in fields.lines(&bytes, names) {
-        let (name, value) = line?;
+    fields.each(&bytes, |name, value| {
         let keep = match name {
             header::CONTENT_LENGTH => said.length(&value)?,
             header::TRANSFER_ENCODING => said.coding(&value),
@@ -135,8 +136,22 @@ pub(super) fn read(
         if keep {
             parts.headers.append(name, value);
         }
-    }
+        Ok::<_, Refusal>(())
+    })?;
     said.head(parts).map(Some)
+}
+
+/// Gives back the memory of headers that are answered.
+pub(super) fn give_back(mut headers: HeaderMap) {
+    headers.clear();
+    let keep = |space: &RefCell<Vec<HeaderMap>>| {
+        let mut space = space.borrow_mut();
+        if space.len() < KEPT {
+            space.push(headers);
+        }
+    };
+    // Nothing while the thread ends.
+    SPACE.try_with(keep).ok();
 }
 
 /// What the headers say.
@@ -199,7 +214,7 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> Result<Option<Head>, Refusal> {
-        read(&mut BytesMut::from(text), 0, 1 << 16, &mut HeaderMap::new(), &mut Names::default())
+        read(&mut BytesMut::from(text), 0, 1 << 16)
     }
 
     fn head(lines: &str) -> Head {
@@ -210,8 +225,8 @@ mod tests {
     fn a_head_is_taken_off_and_what_follows_is_left() {
         let mut bytes =
             BytesMut::from("\r\nPOST /a?b HTTP/1.1\r\nhost: x\r\nA: 1\r\na: 2\r\ncontent-length: 4\r\n\r\nbody");
-        let mut former = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a"))]);
-        let head = read(&mut bytes, 0, 1 << 16, &mut former, &mut Names::default()).unwrap().unwrap();
+        give_back(HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a"))]));
+        let head = read(&mut bytes, 0, 1 << 16).unwrap().unwrap();
         let parts = &head.parts;
         assert_eq!(
             (&parts.method, parts.uri.to_string(), parts.version),
@@ -229,7 +244,7 @@ mod tests {
         for (index, byte) in whole.bytes().enumerate() {
             let seen = bytes.len();
             bytes.extend_from_slice(&[byte]);
-            let head = read(&mut bytes, seen, 1 << 16, &mut HeaderMap::new(), &mut Names::default()).unwrap();
+            let head = read(&mut bytes, seen, 1 << 16).unwrap();
             assert_eq!(head.is_some(), index + 1 == whole.len(), "{index}");
         }
     }
@@ -288,8 +303,7 @@ mod tests {
 
     #[test]
     fn a_head_has_its_bound_whether_it_ends_or_not() {
-        let bound =
-            |text: &str, most| read(&mut BytesMut::from(text), 0, most, &mut HeaderMap::new(), &mut Names::default());
+        let bound = |text: &str, most| read(&mut BytesMut::from(text), 0, most);
         let whole = "GET / HTTP/1.1\r\n\r\n";
         assert!(bound(whole, whole.len()).unwrap().is_some());
         assert!(matches!(bound(whole, whole.len() - 1), Err(Refusal::TooLong)));
@@ -306,7 +320,7 @@ mod tests {
             let (piece, rest) = left.split_at(sizes.next().unwrap_or(left.len()).min(left.len()));
             buffer.extend_from_slice(piece);
             left = rest;
-            match read(&mut buffer, seen, 200, &mut HeaderMap::new(), &mut Names::default()) {
+            match read(&mut buffer, seen, 200) {
                 Ok(None) => seen = buffer.len(),
                 Ok(Some(head)) => return Some(Ok((format!("{head:?}"), buffer.len() + left.len()))),
                 Err(_) => return Some(Err(())),

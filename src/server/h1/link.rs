@@ -7,8 +7,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use callgate_core::BodyError;
-use callgate_http::wire::{Arrived, Decoded, Decoder, Delimited, Names, Outgoing, WireError};
-use http::HeaderMap;
+use callgate_http::wire::{Arrived, Decoded, Decoder, Delimited, Outgoing, WireError};
 
 use super::{
     answer,
@@ -55,7 +54,6 @@ pub(super) enum Moved {
 pub(super) struct Link {
     pub(super) socket: Socket,
     read: Arrived,
-    names: Names,
     /// How much of what was read is no whole head.
     seen: usize,
     pub(super) out: Outgoing,
@@ -73,7 +71,6 @@ impl Link {
         Self {
             socket,
             read: Arrived::default(),
-            names: Names::default(),
             seen: 0,
             out: Outgoing::of_answers(),
             intake: None,
@@ -93,7 +90,6 @@ impl Link {
         &mut self,
         most: usize,
         is_first: bool,
-        space: &mut HeaderMap,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Opening, Unread>> {
         loop {
@@ -105,8 +101,7 @@ impl Link {
                     return Poll::Ready(Ok(Opening::Preface));
                 }
                 if !(is_first && PREFACE.starts_with(&self.read.bytes)) {
-                    let read = head::read(&mut self.read.bytes, self.seen, most, space, &mut self.names)
-                        .map_err(Unread::Refused)?;
+                    let read = head::read(&mut self.read.bytes, self.seen, most).map_err(Unread::Refused)?;
                     if let Some(head) = read {
                         self.seen = 0;
                         return Poll::Ready(Ok(Opening::Head(head)));
@@ -260,7 +255,6 @@ impl Link {
 
     /// Gives back memory that a usual request does not need.
     pub(super) fn shrink(&mut self) {
-        self.out.rest();
         self.read.shrink();
     }
 
@@ -268,7 +262,6 @@ impl Link {
     pub(super) fn give_back(&mut self) {
         self.read = Arrived::default();
         self.out = Outgoing::of_answers();
-        self.names = Names::default();
     }
 
     /// The connection after 101, with what was read beyond the request.

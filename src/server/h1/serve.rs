@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use callgate_core::{Connection, OnUpgrade, Upgraded};
 use callgate_http::wire::WireError;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tokio::io::AsyncWrite as _;
 
 use super::{
@@ -44,10 +44,9 @@ pub(in crate::server) async fn serve<A: Answer>(
     activity: &Arc<Activity>,
 ) -> Result<Ended, WireError> {
     let mut link = Link::new(socket);
-    let mut space = HeaderMap::new();
     let mut is_first = true;
     loop {
-        let opening = poll_fn(|cx| poll_opening(&mut link, most_of_a_head, is_first, &mut space, activity, cx)).await;
+        let opening = poll_fn(|cx| poll_opening(&mut link, most_of_a_head, is_first, activity, cx)).await;
         let head = match opening {
             Ok(Opening::Head(head)) => head,
             Ok(Opening::Preface) => {
@@ -103,7 +102,6 @@ pub(in crate::server) async fn serve<A: Answer>(
             }
             break;
         }
-        space = begun.space;
         activity.awaits_head();
         if link.has_more() {
             activity.has_read();
@@ -120,12 +118,11 @@ fn poll_opening(
     link: &mut Link,
     most_of_a_head: usize,
     is_first: bool,
-    space: &mut HeaderMap,
     activity: &Activity,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Opening, Unread>> {
     // A head that has come, or has begun to, is still answered.
-    let polled = link.poll_head(most_of_a_head, is_first, space, cx);
+    let polled = link.poll_head(most_of_a_head, is_first, cx);
     if polled.is_pending() && !link.has_more() {
         // An empty line is nothing.
         activity.awaits_head();
@@ -134,7 +131,6 @@ fn poll_opening(
         }
         if activity.has_come_to_rest() {
             link.give_back();
-            *space = HeaderMap::new();
         }
     }
     polled

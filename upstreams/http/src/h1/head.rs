@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 use super::broken::Broken;
 use crate::{
     framing::Said,
-    wire::{Fields, MAX_HEADERS, Names, Stated, WireError, has_option, is_keep_alive, may_be_complete, write_header},
+    wire::{Fields, MAX_HEADERS, Stated, WireError, has_option, is_keep_alive, may_be_complete, write_header},
 };
 
 /// The longest head of a reply, in bytes.
@@ -44,12 +44,7 @@ pub(super) struct Head {
 
 /// Takes the head of a reply off what was read, if it is complete. `former` is how much of it was looked at before in
 /// vain. Its headers take the place of those in `space`, whose memory is used again.
-pub(super) fn read(
-    from: &mut BytesMut,
-    former: usize,
-    space: &mut HeaderMap,
-    names: &mut Names,
-) -> Result<Option<Head>, Broken> {
+pub(super) fn read(from: &mut BytesMut, former: usize, space: &mut HeaderMap) -> Result<Option<Head>, Broken> {
     if former > 0 && !may_be_complete(from, former) {
         return Ok(None);
     }
@@ -74,17 +69,17 @@ pub(super) fn read(
     parts.headers.clear();
     let mut said = Said { length: Stated::Nothing, coding: false };
     let mut keeps_open = version != 0;
-    for line in fields.lines(&from.split_to(length).freeze(), names) {
-        let (name, value) = line?;
+    fields.each(&from.split_to(length).freeze(), |name, value| {
         match name {
             header::CONTENT_LENGTH => said.length = said.length.and(&value),
             header::TRANSFER_ENCODING => said.coding = true,
-            header::CONNECTION if is_keep_alive(&value) => continue,
+            header::CONNECTION if is_keep_alive(&value) => return Ok(()),
             header::CONNECTION => keeps_open &= !has_option(&value, b"close"),
             _ => {}
         }
         parts.headers.append(name, value);
-    }
+        Ok::<_, WireError>(())
+    })?;
     Ok(Some(Head { parts, said, keeps_open }))
 }
 
@@ -95,14 +90,14 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> Result<Option<Head>, Broken> {
-        read(&mut BytesMut::from(text), 0, &mut HeaderMap::new(), &mut Names::default())
+        read(&mut BytesMut::from(text), 0, &mut HeaderMap::new())
     }
 
     #[test]
     fn a_head_is_taken_off_and_what_follows_is_left() {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\na: 1\r\nA: 2\r\nb:\r\n\r\nbody");
         let mut former = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a"))]);
-        let head = read(&mut bytes, 0, &mut former, &mut Names::default()).unwrap().unwrap().parts;
+        let head = read(&mut bytes, 0, &mut former).unwrap().unwrap().parts;
         assert!(!head.headers.contains_key("host"));
         assert_eq!((head.status, head.version), (StatusCode::OK, Version::HTTP_11));
         assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
@@ -117,7 +112,7 @@ mod tests {
         for (index, byte) in whole.bytes().enumerate() {
             let former = bytes.len();
             bytes.extend_from_slice(&[byte]);
-            let head = read(&mut bytes, former, &mut HeaderMap::new(), &mut Names::default()).unwrap();
+            let head = read(&mut bytes, former, &mut HeaderMap::new()).unwrap();
             assert_eq!(head.is_some(), index + 1 == whole.len(), "{index}");
         }
     }

@@ -20,7 +20,7 @@ use crate::{
     error::Malformed,
     framing,
     io::Stream,
-    wire::{Arrived, Content, Decoded, Decoder, Names, Outgoing, WireError, announced_trailers},
+    wire::{Arrived, Content, Decoded, Decoder, Outgoing, WireError, announced_trailers},
 };
 
 /// How much is read for a head: all interim replies, and what comes with the head in the last read.
@@ -31,7 +31,6 @@ const MAX_READ_FOR_HEAD: usize = 1 << 20;
 pub(crate) struct Link {
     stream: Stream,
     read: Arrived,
-    names: Names,
     decoder: Decoder,
     upload: Outgoing,
     /// Another request may follow, as far as the last reply's head says.
@@ -66,7 +65,6 @@ impl Link {
             upload: Outgoing::over(matches!(stream, Stream::Tls(_))),
             stream,
             read: Arrived::default(),
-            names: Names::default(),
             decoder: Decoder::nothing(),
             keeps_open: true,
         }
@@ -133,9 +131,7 @@ impl Link {
     ) -> Poll<Result<response::Parts, Broken>> {
         loop {
             while self.read.bytes.len() > reading.seen {
-                let Some(head) =
-                    head::read(&mut self.read.bytes, reading.seen, request.headers_mut(), &mut self.names)?
-                else {
+                let Some(head) = head::read(&mut self.read.bytes, reading.seen, request.headers_mut())? else {
                     reading.seen = self.read.bytes.len();
                     break;
                 };
@@ -221,8 +217,7 @@ impl Link {
 
     /// Gives back memory that an unused connection does not need.
     pub(super) fn rest(&mut self) {
-        self.upload.rest();
-        self.read.shrink();
+        self.read.lend();
     }
 
     /// Whether an unused connection takes a request now: the peer has neither closed it nor sent anything that nobody

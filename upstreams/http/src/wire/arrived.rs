@@ -1,13 +1,14 @@
 //! What a peer has sent and nobody has taken.
 
 use std::{
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 /// How much is read at once: as much as this connection's messages have, within these bounds, as a message that comes in one
@@ -16,6 +17,16 @@ use tokio_util::io::poll_read_buf;
 const LEAST: usize = 8 << 10;
 const MOST: usize = 128 << 10;
 
+thread_local! {
+    /// What small messages are read into, before as much is kept of each as it has: the processor's cache holds this one, and
+    /// would not hold a buffer of each connection, of which most is never used.
+    static DESK: RefCell<[u8; LEAST]> = const { RefCell::new([0; LEAST]) };
+
+    /// The memory of the last message that was read to its end, for the next one of any connection of this thread. Its reader
+    /// may still have it, but mostly is done with it by then.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
 /// What was read of a connection and is not taken yet.
 #[derive(Debug)]
 pub struct Arrived {
@@ -23,13 +34,15 @@ pub struct Arrived {
     pub bytes: BytesMut,
     /// How much is read at once.
     size: usize,
+    /// The memory was lent to the thread's next message.
+    is_lent: bool,
     /// The last read had little. One does not say that the next one has: it may be the end of a message.
     had_little: bool,
 }
 
 impl Default for Arrived {
     fn default() -> Self {
-        Self { bytes: BytesMut::new(), size: LEAST, had_little: false }
+        Self { bytes: BytesMut::new(), size: LEAST, is_lent: false, had_little: false }
     }
 }
 
@@ -46,6 +59,9 @@ impl Arrived {
         stream: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.size == LEAST {
+            return DESK.with_borrow_mut(|desk| self.poll_little(desk, stream, cx));
+        }
         self.make_room();
         let space = self.bytes.capacity() - self.bytes.len();
         let polled = poll_read_buf(Pin::new(stream), cx, &mut self.bytes);
@@ -55,6 +71,39 @@ impl Arrived {
             _ => {}
         }
         polled
+    }
+
+    /// Reads over the desk.
+    fn poll_little(
+        &mut self,
+        desk: &mut [u8],
+        stream: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(desk);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        let came = read.filled();
+        if !came.is_empty() {
+            self.keep(came);
+            self.learn(came.len(), LEAST);
+        }
+        Poll::Ready(Ok(came.len()))
+    }
+
+    fn keep(&mut self, came: &[u8]) {
+        if std::mem::take(&mut self.is_lent)
+            && let Some(spare) = SPARE.try_with(Cell::take).ok().flatten()
+        {
+            self.bytes = spare;
+        }
+        let (left, space) = (self.bytes.len(), self.bytes.capacity() - self.bytes.len());
+        if space < came.len() && !self.bytes.try_reclaim(came.len()) {
+            // What comes byte by byte must not be copied at each.
+            let mut anew = BytesMut::with_capacity(2 * left + came.len());
+            anew.extend_from_slice(&self.bytes);
+            self.bytes = anew;
+        }
+        self.bytes.extend_from_slice(came);
     }
 
     /// Most of a read's space is there: a message is not split where its head has left less. Memory that nobody else has any
@@ -77,6 +126,17 @@ impl Arrived {
             self.size = (self.size / 2).max(LEAST);
         }
         self.had_little = has_little;
+    }
+
+    /// With nothing left to take: lends the memory to the next message of this thread, as the next one of this connection comes
+    /// when the processor's cache has it no more.
+    pub fn lend(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes.is_empty() && self.size == LEAST {
+            // Nothing while the thread ends.
+            SPARE.try_with(|spare| spare.set(Some(bytes))).ok();
+            self.is_lent = true;
+        }
     }
 
     /// With nothing left to take: gives back memory that an unused connection does not need.

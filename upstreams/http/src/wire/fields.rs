@@ -61,10 +61,10 @@ pub(super) fn read_trailers(from: &mut BytesMut) -> Result<Option<HeaderMap>, Wi
         Status::Partial => return Ok(None),
     };
     let mut trailers = HeaderMap::with_capacity(fields.places.len());
-    for line in fields.lines(&from.split_to(length).freeze(), &mut Names::default()) {
-        let (name, value) = line?;
+    fields.each(&from.split_to(length).freeze(), |name, value| {
         trailers.append(name, value);
-    }
+        Ok::<_, WireError>(())
+    })?;
     Ok(Some(trailers))
 }
 
@@ -100,22 +100,24 @@ impl Fields {
         }));
     }
 
-    /// The names and values, which share the memory of the head that they were found in.
+    /// Hands over the names and values, which share the memory of the head that they were found in, in their order.
     ///
     /// # Errors
-    /// One that is none of HTTP.
-    pub fn lines(
+    /// One that is none of HTTP, and those of `take`, behind which there are no more.
+    pub fn each<E: From<WireError>>(
         &self,
         head: &Bytes,
-        names: &mut Names,
-    ) -> impl Iterator<Item = Result<(HeaderName, HeaderValue), WireError>> {
-        names.rewind();
-        self.places.iter().map(|[name, name_length, value, value_length]| {
-            let range = |start: &u32, length: &u32| *start as usize..*start as usize + *length as usize;
-            let name = names.read(&head[range(name, name_length)])?;
-            let value = HeaderValue::from_maybe_shared(head.slice(range(value, value_length)))
-                .map_err(|_| WireError::Head(httparse::Error::HeaderValue))?;
-            Ok((name, value))
+        mut take: impl FnMut(HeaderName, HeaderValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let range = |start: u32, length: u32| start as usize..start as usize + length as usize;
+        Names::with(|names| {
+            for &[name, name_length, value, value_length] in &self.places {
+                let name = names.read(&head[range(name, name_length)])?;
+                let value = HeaderValue::from_maybe_shared(head.slice(range(value, value_length)))
+                    .map_err(|_| WireError::Head(httparse::Error::HeaderValue))?;
+                take(name, value)?;
+            }
+            Ok(())
         })
     }
 }

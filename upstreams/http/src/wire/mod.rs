@@ -16,5 +16,4 @@ pub use decoder::{Decoded, Decoder, Delimited};
 pub use error::WireError;
 pub use fields::{Fields, MAX_HEADERS, announced_trailers, has_option, is_keep_alive, may_be_complete, write_header};
 pub use length::{Stated, parse_length, stated_length};
-pub use names::Names;
 pub use outgoing::{Content, Outgoing};

@@ -1,6 +1,7 @@
 //! A message while it is written.
 
 use std::{
+    cell::Cell,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -17,14 +18,20 @@ use super::{
     fields::{write_chunk_size, write_header},
 };
 
-/// How much memory for heads stays with an unused connection.
-const USUAL: usize = 4 << 10;
+/// How much memory for heads stays with a thread.
+const USUAL: usize = 32 << 10;
 
 /// A frame of up to so many bytes is copied behind what is to be written already: that costs less than to write it by itself.
 const SMALL: usize = 4 << 10;
 
 /// How much is gathered so.
 const GATHERED: usize = 16 << 10;
+
+thread_local! {
+    /// The memory of heads that are written, for the next one on this thread: most are written at once, and the processor's
+    /// cache holds what all connections share.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What is to be written of a message: the head, then its body's frames.
 #[derive(Debug, Default)]
@@ -96,13 +103,10 @@ impl Outgoing {
             Content::UntilClose(body) => self.body = Rest::UntilClose(body),
         }
         self.make_room();
+        if self.head.capacity() == 0 {
+            self.head = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
         &mut self.head
-    }
-
-    /// Gives back memory that an unused connection does not need.
-    pub fn rest(&mut self) {
-        self.make_room();
-        self.head.shrink_to(USUAL);
     }
 
     /// Whether all of the message is written.
@@ -144,6 +148,9 @@ impl Outgoing {
                     return Poll::Ready(Err(failure));
                 }
                 self.unflushed = false;
+                if !waits {
+                    self.give_back();
+                }
                 return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
             ready!(self.poll_write(stream, cx))?;
@@ -251,6 +258,17 @@ impl Outgoing {
         if self.at == self.head.len() {
             self.head.clear();
             self.at = 0;
+        }
+    }
+
+    /// All is written.
+    fn give_back(&mut self) {
+        let mut head = std::mem::take(&mut self.head);
+        self.at = 0;
+        if head.capacity() <= USUAL {
+            head.clear();
+            // Nothing while the thread ends.
+            SPARE.try_with(|spare| spare.set(head)).ok();
         }
     }
 
