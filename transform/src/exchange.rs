@@ -96,7 +96,10 @@ pub(crate) type Vars = Vec<(Arc<str>, Value)>;
 /// The state of one request that outlives both directions: facts, `vars`, and the kept request.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    pub(crate) known: Arc<Known>,
+    facts: Facts,
+    certificate: Option<Arc<serde_json::Value>>,
+    /// Made when something is rendered, which most requests need not.
+    known: OnceLock<Arc<Known>>,
     pub(crate) vars: Vars,
     pub(crate) request: Option<Arc<Message>>,
 }
@@ -105,34 +108,34 @@ impl Exchange {
     /// The state at the beginning.
     #[must_use]
     pub fn new(facts: Facts) -> Self {
-        let known = Known { facts, claims: OnceLock::new(), certificate: None };
-        Self { known: Arc::new(known), vars: Vec::new(), request: None }
+        Self { facts, certificate: None, known: OnceLock::new(), vars: Vec::new(), request: None }
     }
 
     /// The client showed this certificate: an object, which templates see as `client.certificate`.
     #[must_use]
     pub fn with_client_certificate(mut self, certificate: Arc<serde_json::Value>) -> Self {
-        if let Some(known) = Arc::get_mut(&mut self.known) {
-            known.certificate = Some(certificate);
-        }
+        (self.certificate, self.known) = (Some(certificate), OnceLock::new());
         self
     }
 
     /// What routing and authentication found out.
     #[must_use]
     pub fn facts(&self) -> &Facts {
-        &self.known.facts
+        &self.facts
+    }
+
+    /// The same, as what is rendered shares it.
+    pub(crate) fn known(&self) -> Arc<Known> {
+        let make = || {
+            let (facts, certificate) = (self.facts.clone(), self.certificate.clone());
+            Arc::new(Known { facts, claims: OnceLock::new(), certificate })
+        };
+        Arc::clone(self.known.get_or_init(make))
     }
 
     /// Says what authentication found out, before anything was rendered.
     pub fn set_claims(&mut self, claims: Arc<serde_json::Value>) {
-        if let Some(known) = Arc::get_mut(&mut self.known) {
-            (known.facts.claims, known.claims) = (Some(claims), OnceLock::new());
-        } else {
-            let facts = Facts { claims: Some(claims), ..self.known.facts.clone() };
-            let certificate = self.known.certificate.clone();
-            self.known = Arc::new(Known { facts, claims: OnceLock::new(), certificate });
-        }
+        (self.facts.claims, self.known) = (Some(claims), OnceLock::new());
     }
 
     /// Keeps the client's request for response steps that read it (`ResponsePipeline::reads_request`).

@@ -155,7 +155,7 @@ impl RequestPipeline {
         let mut scope = Scope::new(Context {
             side: Side::Request,
             message: Message::take_request(request, body),
-            known: Arc::clone(&exchange.known),
+            known: exchange.known(),
             vars: std::mem::take(&mut exchange.vars),
             request: None,
             error: None,
@@ -264,7 +264,7 @@ impl ResponsePipeline {
         let mut scope = Scope::new(Context {
             side: Side::Response,
             message: Message::take_response(response, body),
-            known: Arc::clone(&exchange.known),
+            known: exchange.known(),
             vars: std::mem::take(&mut exchange.vars),
             request: exchange.request.clone(),
             error: error.map(Arc::from),

@@ -48,7 +48,7 @@ impl Scope {
         Self::new(Context {
             side: Side::Request,
             message: Message::of_request(&parts.method, &parts.uri, &parts.headers, payload.clone()),
-            known: Arc::clone(&exchange.known),
+            known: exchange.known(),
             vars: exchange.vars.clone(),
             request: None,
             error: None,
