@@ -1,21 +1,17 @@
 //! A connection, which heals by itself for ever.
 
 use std::{
-    ops::ControlFlow,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{self, Poll, Waker},
     time::Duration,
 };
 
 use async_nats::{
-    Client, ConnectOptions, PublishError, Subject, client::traits::Publisher, connection::State,
-    message::OutboundMessage,
+    Client, ConnectOptions, Subject, client::traits::Publisher, connection::State, message::OutboundMessage,
 };
 use callgate_core::{Context, UpstreamError};
-use futures_util::SinkExt;
 use tokio::{
     sync::{oneshot, watch},
     time::timeout,
@@ -50,8 +46,6 @@ pub(crate) const MESSAGES: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) client: Client,
-    /// The same, to hand messages over by.
-    sender: Mutex<Client>,
     pub(crate) mailbox: Mailbox,
     pub(crate) refusals: Refusals,
     pub(crate) trust: Arc<Trust>,
@@ -151,8 +145,7 @@ impl Link {
         let mut first = state.clone();
         let settled = first.wait_for(|known| known.connected || known.failure.is_some());
         drop(tokio::time::timeout(config.connect_timeout(), settled).await);
-        let sender = Mutex::new(client.clone());
-        Ok(Self { client, sender, mailbox, refusals, trust, context: context.clone(), state, closing })
+        Ok(Self { client, mailbox, refusals, trust, context: context.clone(), state, closing })
     }
 
     fn is_connected(&self) -> bool {
@@ -200,23 +193,8 @@ impl Link {
     /// Hands a message to the connection.
     pub(crate) async fn send(&self, subject: &Subject, reply: Option<Subject>, parts: Parts) -> Result<(), NatsError> {
         let (headers, payload) = parts;
-        let message = OutboundMessage { subject: subject.clone(), reply, payload, headers };
-        let sent = match self.hand_over(message) {
-            ControlFlow::Break(sent) => sent,
-            ControlFlow::Continue(message) => Box::pin(self.client.publish_message(message)).await,
-        };
-        sent.map_err(|source| NatsError::Publish { subject: subject.to_string(), source })
-    }
-
-    /// Hands a message over if there is room for it at once, as there nearly always is: a future that waits for room holds the
-    /// message twice, and each call would have that within it.
-    fn hand_over(&self, message: OutboundMessage) -> ControlFlow<Result<(), PublishError>, OutboundMessage> {
-        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        match sender.poll_ready_unpin(&mut task::Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => ControlFlow::Break(sender.start_send_unpin(message)),
-            Poll::Ready(Err(error)) => ControlFlow::Break(Err(error)),
-            Poll::Pending => ControlFlow::Continue(message),
-        }
+        let sent = self.client.publish_message(OutboundMessage { subject: subject.clone(), reply, payload, headers });
+        sent.await.map_err(|source| NatsError::Publish { subject: subject.to_string(), source })
     }
 
     /// Waits until a message to this subject may be published.
