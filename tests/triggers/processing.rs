@@ -110,6 +110,8 @@ async fn a_route_is_invoked_by_its_name() {
         + "routes:\n  - {name: take, match: 'PUT /orders/{id}', to: f, request: {headers: {set: {x-id: '{{ params.id }}'}}}}\n";
     let _gateway = crate::gateway::Gateway::start(&yaml, "30s").await;
     stage.store("ok").await;
+    // Until the server has offered it, nothing is unacknowledged either.
+    assert!(until(LIMIT, async || !stage.functions.calls().is_empty()).await);
     stage.all_acknowledged().await;
     assert_eq!(stage.functions.calls()[0].headers["x-id"], "ok");
 }
