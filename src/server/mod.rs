@@ -11,6 +11,7 @@ mod activity;
 mod answer;
 mod connection;
 mod connections;
+mod date;
 mod drain;
 mod error;
 mod h1;

@@ -5,10 +5,8 @@ use callgate_core::Body;
 use callgate_http::wire::{Content, Outgoing, Stated, announced_trailers, has_option, stated_length, write_header};
 use http::{HeaderMap, Method, Response, StatusCode, Version, header};
 
-use super::{
-    date,
-    head::{self, Head, Refusal},
-};
+use super::head::{self, Head, Refusal};
+use crate::server::date;
 
 /// What of a request decides about the form of its answer.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +70,7 @@ pub(super) fn begin(out: &mut Outgoing, response: Response<Body>, asked: Asked, 
         to.extend_from_slice(b"connection: keep-alive\r\n");
     }
     if !said.date {
-        date::write(to);
+        write_date(to);
     }
     to.extend_from_slice(b"\r\n");
     head::give_back(headers);
@@ -123,6 +121,12 @@ impl Said {
     }
 }
 
+fn write_date(to: &mut Vec<u8>) {
+    if let Some(date) = date::now() {
+        write_header(&header::DATE, &date, to);
+    }
+}
+
 fn write_length(length: u64, to: &mut Vec<u8>) {
     to.extend_from_slice(b"content-length: ");
     to.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
@@ -134,7 +138,7 @@ pub(super) fn refuse(out: &mut Outgoing, refusal: &Refusal) {
     let to = out.begin(Content::Whole(Bytes::new()));
     write_status(refusal.status(), true, to);
     to.extend_from_slice(b"content-length: 0\r\nconnection: close\r\n");
-    date::write(to);
+    write_date(to);
     to.extend_from_slice(b"\r\n");
 }
 

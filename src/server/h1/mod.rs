@@ -7,7 +7,6 @@
 //! `answer` writes responses; `intake` passes a request's body to whoever reads it.
 
 mod answer;
-mod date;
 mod head;
 mod intake;
 mod link;

@@ -9,7 +9,6 @@
 //! - `gathered` is the socket, which gathers what is written.
 
 mod body;
-mod date;
 mod gathered;
 mod place;
 mod places;

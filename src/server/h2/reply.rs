@@ -14,7 +14,7 @@ use h2::{Reason, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame};
 
-use super::date;
+use crate::server::date;
 
 /// Headers of a connection of HTTP/1.1 (RFC 9113, 8.2.2).
 const OF_CONNECTIONS: [HeaderName; 6] = [
