@@ -47,6 +47,6 @@ pub use trigger::{Delivery, Receipt, Redelivery, Trigger};
 pub use upgrade::{OnUpgrade, Upgraded};
 pub use upstream::{
     ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Late,
-    Lease, OpenConnection, Parameter, PerWorker, PoolGauge, Renewed, Settings, Stopped, Target, TokenGauge, TokenState,
-    Tried, Upstream, contents, written,
+    Lease, Link, Links, OpenConnection, Parameter, PerWorker, PoolGauge, Renewed, Settings, Stopped, Target,
+    TokenGauge, TokenState, Tried, Upstream, contents, written,
 };

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Login, Server},
+    connections::Whose,
     declare::Declare,
-    shared::Whose,
 };
 
 /// How many channels there are unless the document says otherwise.

@@ -3,6 +3,7 @@
 mod address;
 mod call;
 mod config;
+mod connections;
 mod declare;
 mod dial;
 mod error;
@@ -15,14 +16,13 @@ mod refusal;
 mod response;
 mod session;
 mod shape;
-mod shared;
 mod solo;
 mod standing;
 mod target;
 mod trigger;
 
-use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_message::{Links, Whole};
+use callgate_core::{Context, Files, Invalid, Invocation, Links, Response, Upstream, UpstreamError};
+use callgate_message::Whole;
 
 pub use config::{Config, Credentials};
 pub use declare::{Binding, Declare, Exchange, Queue, QueueType};
@@ -30,8 +30,8 @@ pub use function::Function;
 pub use target::{Mode, Target};
 pub use trigger::{AmqpTrigger, Receipt, TriggerConfig};
 
+use connections::Shared;
 use link::Link;
-use shared::Shared;
 
 /// The kind `amqp`: a broker of AMQP 0-9-1, such as RabbitMQ.
 #[derive(Debug)]

@@ -18,10 +18,10 @@ use tokio::{
 };
 
 use crate::{
+    connections::{Blocked, Shared, Whose},
     dial::Failure,
     error::AmqpError,
     session::Session,
-    shared::{Blocked, Shared, Whose},
 };
 
 /// The longest pause between two attempts to connect.
@@ -49,7 +49,7 @@ struct State {
     failure: Option<Failure>,
 }
 
-impl callgate_message::Link for Link {
+impl callgate_core::Link for Link {
     type Settings = Shared;
 
     /// Begins to connect, and goes on until it is closed.

@@ -11,7 +11,7 @@ use std::sync::{
 
 use callgate_core::PerWorker;
 
-use crate::shared::Whose;
+use crate::connections::Whose;
 
 /// A session's number; each connection of an upstream has a new one, beginning with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

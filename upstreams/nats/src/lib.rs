@@ -23,8 +23,8 @@ mod trigger;
 mod trust;
 mod voice;
 
-use callgate_core::{Context, Files, Invalid, Invocation, Response, Upstream, UpstreamError};
-use callgate_message::{Links, Whole};
+use callgate_core::{Context, Files, Invalid, Invocation, Links, Response, Upstream, UpstreamError};
+use callgate_message::Whole;
 
 pub use config::{Config, Credentials, Tls};
 pub use function::Function;

@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-impl callgate_message::Link for Link {
+impl callgate_core::Link for Link {
     type Settings = Settings;
 
     async fn open(settings: Arc<Settings>, context: Context) -> Result<Self, UpstreamError> {

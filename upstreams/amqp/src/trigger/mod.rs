@@ -19,7 +19,9 @@ use tokio::sync::Mutex;
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
 
-use crate::{declare::QueueType, dial::Dialing, error::AmqpError, session::Session, shared::Whose, standing::Number};
+use crate::{
+    connections::Whose, declare::QueueType, dial::Dialing, error::AmqpError, session::Session, standing::Number,
+};
 use consumption::Consumption;
 
 /// How many messages the broker sends ahead for each that is worked on, unless the document says so.

@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use callgate_core::{Context, PerWorker, UpstreamError};
 use futures_util::future::join_all;
+
+use super::{Context, PerWorker};
+use crate::error::UpstreamError;
 
 /// A connection to a broker with all that belongs to it.
 pub trait Link: Send + Sync + Sized + 'static {
@@ -96,7 +98,7 @@ impl<L: Link> fmt::Debug for Links<L> {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
-    use callgate_core::metrics::count_apart;
+    use crate::{error::ErrorKind, metrics::count_apart};
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
@@ -119,7 +121,7 @@ mod tests {
         async fn open(settings: Arc<Counter>, context: Context) -> Result<Self, UpstreamError> {
             let number = settings.made.fetch_add(1, SeqCst);
             if number >= settings.most {
-                return Err(UpstreamError::new(callgate_core::ErrorKind::Unavailable, "no more connections"));
+                return Err(UpstreamError::new(ErrorKind::Unavailable, "no more connections"));
             }
             let (told, thread) = tokio::sync::oneshot::channel();
             context.spawn(async move { told.send(std::thread::current().id()).unwrap() });
