@@ -90,12 +90,12 @@ impl Bed {
         assert!(until(LONG, connects).await);
         let connection = connected.unwrap();
         let channel = timeout(LONG, connection.create_channel()).await.unwrap().unwrap();
-        Client { _connection: connection, channel }
+        Client { connection, channel }
     }
 }
 
 pub(crate) struct Client {
-    _connection: Connection,
+    connection: Connection,
     pub(crate) channel: Channel,
 }
 
@@ -126,6 +126,14 @@ impl Client {
     pub(crate) async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
         let options = BasicGetOptions { no_ack: true };
         timeout(LONG, self.channel.basic_get(queue.into(), options)).await.unwrap().unwrap()
+    }
+
+    /// Whether there is such a queue.
+    pub(crate) async fn has(&self, queue: &str) -> bool {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        // The answer that there is none takes its channel along.
+        let channel = self.connection.create_channel().await.unwrap();
+        channel.queue_declare(queue.into(), options, FieldTable::default()).await.is_ok()
     }
 
     /// How many messages a queue holds.

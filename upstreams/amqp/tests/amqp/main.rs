@@ -62,9 +62,6 @@ fn main() -> ExitCode {
         refusals::a_message_that_is_too_large_is_413_and_nothing_else_suffers,
         credentials::tls_is_verified_in_both_directions,
         credentials::a_certificate_can_stand_for_the_user,
-        workers::each_worker_publishes_by_a_connection_of_its_own,
-        workers::with_the_option_off_there_is_one_connection,
-        workers::calls_go_on_while_a_worker_gets_no_connection,
     ];
     if RabbitMq::given().is_none() {
         shared.extend(administered);
@@ -73,6 +70,9 @@ fn main() -> ExitCode {
         faults::a_silent_broker_leaves_the_outcome_unknown,
         faults::all_attempts_of_a_request_have_one_id,
         faults::a_blocked_connection_throttles,
+        workers::each_worker_publishes_by_a_connection_of_its_own,
+        workers::with_the_option_off_there_is_one_connection,
+        workers::calls_go_on_while_a_worker_gets_no_connection,
         workers::a_blocked_worker_makes_the_upstream_unready,
         faults::what_is_under_way_is_answered_when_the_broker_dies,
     ];
