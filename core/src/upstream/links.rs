@@ -10,6 +10,15 @@ use futures_util::future::join_all;
 use super::{Context, PerWorker};
 use crate::error::UpstreamError;
 
+/// Whose calls go through a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of all workers that have none of their own.
+    Common,
+    /// Those of one worker.
+    Worker,
+}
+
 /// A connection to a broker with all that belongs to it.
 pub trait Link: Send + Sync + Sized + 'static {
     /// What it is opened by.
@@ -18,6 +27,7 @@ pub trait Link: Send + Sync + Sized + 'static {
     /// Begins to connect. Its tasks are started by [`Context::spawn`], and so live where the context's do.
     fn open(
         settings: Arc<Self::Settings>,
+        whose: Whose,
         context: Context,
     ) -> impl Future<Output = Result<Self, UpstreamError>> + Send;
 
@@ -47,7 +57,7 @@ impl<L: Link> Links<L> {
     /// Those of [`Link::open`].
     pub async fn open(settings: L::Settings, per_worker: bool, context: Context) -> Result<Self, UpstreamError> {
         let settings = Arc::new(settings);
-        let common = L::open(Arc::clone(&settings), context.clone()).await?;
+        let common = L::open(Arc::clone(&settings), Whose::Common, context.clone()).await?;
         Ok(Self { common, own: per_worker.then(PerWorker::default), settings, context })
     }
 
@@ -76,7 +86,7 @@ impl<L: Link> Links<L> {
         let (made, settings) = (Arc::clone(&place), Arc::clone(&self.settings));
         self.context.spawn_here(async move {
             let upstream = context.name().to_owned();
-            match L::open(settings, context).await {
+            match L::open(settings, Whose::Worker, context).await {
                 // Nobody else sets it.
                 Ok(link) => drop(made.set(link)),
                 Err(error) => {
@@ -118,8 +128,9 @@ mod tests {
     impl Link for Numbered {
         type Settings = Counter;
 
-        async fn open(settings: Arc<Counter>, context: Context) -> Result<Self, UpstreamError> {
+        async fn open(settings: Arc<Counter>, whose: Whose, context: Context) -> Result<Self, UpstreamError> {
             let number = settings.made.fetch_add(1, SeqCst);
+            assert_eq!(whose == Whose::Common, number == 0);
             if number >= settings.most {
                 return Err(UpstreamError::new(ErrorKind::Unavailable, "no more connections"));
             }

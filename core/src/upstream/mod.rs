@@ -43,7 +43,7 @@ pub(crate) use erased::{AnyKind, AnySettings, AnyUpstream, BoxFuture, Function, 
 pub use files::Files;
 pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
 pub use late::Late;
-pub use links::{Link, Links};
+pub use links::{Link, Links, Whose};
 pub use per_worker::PerWorker;
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate_core::{Files, Invalid, Period, Secret, Settings, document::Text};
+use callgate_core::{Files, Invalid, Period, Secret, Settings, Whose, document::Text};
 use callgate_http::TlsSettings;
 use callgate_transform::OneOrMany;
 use schemars::JsonSchema;
@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Login, Server},
-    connections::Whose,
     declare::Declare,
 };
 

@@ -2,18 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use callgate_core::{Context, UpstreamError};
+use callgate_core::{Context, UpstreamError, Whose};
 
 use crate::{address::Server, config::Config, dial::Dialing, standing::Number};
-
-/// Whose calls go through a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// Those of all workers that have none of their own.
-    Common,
-    /// Those of one worker.
-    Worker,
-}
 
 /// What the connections of an upstream have in common, and what the log is told of them: an outage of the broker once,
 /// rather than once for each worker.
@@ -24,8 +15,6 @@ pub(crate) struct Shared {
     upstream: String,
     /// How many sessions there were.
     sessions: AtomicU64,
-    /// Whether the common connection was begun, which is the first.
-    begun: AtomicBool,
     /// Whether there is a session of the common connection.
     common: AtomicBool,
     /// Whether it was told that a worker gets no connection.
@@ -42,16 +31,10 @@ impl Shared {
             config,
             upstream: context.name().to_owned(),
             sessions: AtomicU64::default(),
-            begun: AtomicBool::default(),
             common: AtomicBool::default(),
             told: AtomicBool::default(),
             blocked: AtomicUsize::default(),
         })
-    }
-
-    /// Whose the connection is that is begun now.
-    pub(crate) fn begin(&self) -> Whose {
-        if self.begun.swap(true, Ordering::Relaxed) { Whose::Worker } else { Whose::Common }
     }
 
     /// The number of a new session.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{Context, UpstreamError};
+use callgate_core::{Context, UpstreamError, Whose};
 use futures_util::StreamExt;
 use lapin::Event;
 use tokio::{
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    connections::{Blocked, Shared, Whose},
+    connections::{Blocked, Shared},
     dial::Failure,
     error::AmqpError,
     session::Session,
@@ -53,8 +53,8 @@ impl callgate_core::Link for Link {
     type Settings = Shared;
 
     /// Begins to connect, and goes on until it is closed.
-    async fn open(shared: Arc<Shared>, context: Context) -> Result<Self, UpstreamError> {
-        let (limit, whose) = (shared.config.connect_timeout(), shared.begin());
+    async fn open(shared: Arc<Shared>, whose: Whose, context: Context) -> Result<Self, UpstreamError> {
+        let limit = shared.config.connect_timeout();
         let (sender, state) = watch::channel(State::default());
         let (closing, closed) = watch::channel(false);
         let keeper = Keeper { shared: Arc::clone(&shared), whose, context: context.clone(), state: sender, closed };

@@ -9,9 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use callgate_core::PerWorker;
-
-use crate::connections::Whose;
+use callgate_core::{PerWorker, Whose};
 
 /// A session's number; each connection of an upstream has a new one, beginning with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

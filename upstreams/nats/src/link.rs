@@ -1,17 +1,14 @@
 //! A connection, which heals by itself for ever.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use async_nats::{
     Client, ConnectOptions, Subject, client::traits::Publisher, connection::State, message::OutboundMessage,
 };
-use callgate_core::{Context, UpstreamError};
+use callgate_core::{Context, UpstreamError, Whose};
 use tokio::{
     sync::{oneshot, watch},
     time::timeout,
@@ -59,22 +56,23 @@ pub(crate) struct Link {
 pub(crate) struct Settings {
     config: Config,
     said: Arc<Said>,
-    /// The first one that is made is the common one.
-    begun: AtomicBool,
 }
 
 impl Settings {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, said: Arc::default(), begun: AtomicBool::new(false) }
+        Self { config, said: Arc::default() }
     }
 }
 
 impl callgate_core::Link for Link {
     type Settings = Settings;
 
-    async fn open(settings: Arc<Settings>, context: Context) -> Result<Self, UpstreamError> {
+    async fn open(settings: Arc<Settings>, whose: Whose, context: Context) -> Result<Self, UpstreamError> {
         let said = Arc::clone(&settings.said);
-        let voice = if settings.begun.swap(true, Ordering::Relaxed) { Voice::Own(said) } else { Voice::Common(said) };
+        let voice = match whose {
+            Whose::Common => Voice::Common(said),
+            Whose::Worker => Voice::Own(said),
+        };
         Self::begin(&settings.config, REPLIES, voice, &context).await
     }
 

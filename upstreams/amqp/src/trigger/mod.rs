@@ -13,15 +13,13 @@ use std::{
     },
 };
 
-use callgate_core::{Context, Delivery, Files, Invalid, Trigger, UpstreamError};
+use callgate_core::{Context, Delivery, Files, Invalid, Trigger, UpstreamError, Whose};
 use tokio::sync::Mutex;
 
 pub use config::TriggerConfig;
 pub use receipt::Receipt;
 
-use crate::{
-    connections::Whose, declare::QueueType, dial::Dialing, error::AmqpError, session::Session, standing::Number,
-};
+use crate::{declare::QueueType, dial::Dialing, error::AmqpError, session::Session, standing::Number};
 use consumption::Consumption;
 
 /// How many messages the broker sends ahead for each that is worked on, unless the document says so.
