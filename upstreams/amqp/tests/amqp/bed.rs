@@ -128,12 +128,13 @@ impl Client {
         timeout(LONG, self.channel.basic_get(queue.into(), options)).await.unwrap().unwrap()
     }
 
-    /// Whether there is such a queue.
-    pub(crate) async fn has(&self, queue: &str) -> bool {
+    /// Whether there is such a queue and somebody consumes it.
+    pub(crate) async fn is_consumed(&self, queue: &str) -> bool {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         // The answer that there is none takes its channel along.
         let channel = self.connection.create_channel().await.unwrap();
-        channel.queue_declare(queue.into(), options, FieldTable::default()).await.is_ok()
+        let found = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+        found.is_ok_and(|queue| queue.consumer_count() > 0)
     }
 
     /// How many messages a queue holds.
