@@ -1,5 +1,4 @@
 """What a gateway takes beside CPU time: time to start, memory, latency at a fixed rate."""
-import math
 import socket
 import statistics
 import subprocess
@@ -84,18 +83,12 @@ def memory(site, name, connections):
 
 
 def at_rate(site, port, rate, seconds, connections=64):
-    """Latencies in microseconds, sorted, of requests that come at a fixed rate however long answers take.
-
-    Each connection has its own rhythm. They begin one after the other, within the time that lies between two requests of one,
-    as all of them would send at the same moments otherwise, and most of a latency would be the wait for each other.
-    """
+    """Latencies in microseconds, sorted, of requests that come at a fixed rate."""
     log = site.folder / "latencies.tsv"
     log.unlink(missing_ok=True)
-    each = max(1, math.ceil(rate / connections))
-    begin = max(1, math.ceil(connections * each / 1000))
     url = f"http://127.0.0.1:{port}/data"
-    paced = [f"--rps={each}", f"-n{each * seconds * connections}", f"-r{begin}", "--rate-period=1ms"]
-    load.run(["h2load", "--h1", "-t1", f"-c{connections}", *paced, f"--log-file={log}", url], seconds)
+    _, paced = load.pace(connections, rate, seconds)
+    load.run(["h2load", "--h1", "-t1", *paced, f"--log-file={log}", url], seconds)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     wrong = [row for row in rows if row[1] != "200"]
     if wrong or not rows:

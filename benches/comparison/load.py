@@ -1,4 +1,5 @@
-"""Load: wrk for HTTP/1.1, h2load for HTTP/2 and for a number of requests. Both end by themselves."""
+"""Load: wrk for HTTP/1.1, h2load for HTTP/2, for a number of requests and for a fixed rate. All end by themselves."""
+import math
 import re
 import subprocess
 import sys
@@ -54,9 +55,33 @@ def h2load(url, connections, seconds, cpu=CPU):
     return Counted(answers=answers, rate=answers / seconds, p99=None)
 
 
+def pace(connections, rate, seconds):
+    """How h2load sends requests at a fixed rate, however long answers take, and how many they are.
+
+    Each connection has its own rhythm. They begin one after the other, within the time that lies between two requests of one,
+    as all of them would send at the same moments otherwise, and most of a latency would be the wait for each other.
+    """
+    each = max(1, math.ceil(rate / connections))
+    begin = min(connections, math.ceil(connections * each / 1000))
+    requests = each * seconds * connections
+    return requests, [f"-c{connections}", f"--rps={each}", f"-n{requests}", f"-r{begin}", "--rate-period=1ms"]
+
+
 def so_many(row, site, port, connections, requests):
     """A row's requests by h2load, so many of them and no more."""
     protocol = [f"-c{max(1, connections // 8)}", "-m8"] if row.http2 else ["--h1", f"-c{connections}"]
+    answered(row, site, port, [f"-n{requests}", *protocol], requests)
+
+
+def at_rate(row, site, port, connections, rate, seconds):
+    """A row's requests by h2load, so many of them in a second; tells how many they were."""
+    requests, paced = pace(max(1, connections // 8) if row.http2 else connections, rate, seconds)
+    answered(row, site, port, [*paced, *(["-m8"] if row.http2 else ["--h1"])], requests)
+    return requests
+
+
+def answered(row, site, port, load, requests):
+    """Has a row's requests sent by h2load, each of which has to succeed."""
     base = f"{'https' if row.tls else 'http'}://127.0.0.1:{port}"
     paths = site.folder / "load.paths"
     paths.write_text("".join(f"{path}\n" for path in row.asked_paths() or ["/data"]))
@@ -65,6 +90,6 @@ def so_many(row, site, port, connections, requests):
         (site.folder / "load.body").write_text(row.sent())
         sent += ["-d", site.folder / "load.body"]
     # An account of instructions is kept fifty times as slowly as the gateway runs.
-    out = run(["h2load", "-t1", f"-n{requests}", *protocol, *sent, "-B", base, "-i", paths], 600)
+    out = run(["h2load", "-t1", *load, *sent, "-B", base, "-i", paths], 600)
     if successes(out) != requests:
         sys.exit(f"not all of {requests} requests were answered:\n{out}")

@@ -13,8 +13,9 @@ def cell(value, form=".0f"):
     return "" if value is None else format(value, form)
 
 
-def table(row, measured, calls, options):
-    """`measured`: the figures of each contender, round by round; `calls`: its system calls per request where counted."""
+def table(row, found, options):
+    """A row's table; a figure that was not measured is an empty cell."""
+    measured = found.figures
     gateways = {label: name for label, name, _ in row.contenders()}
     bases = {label: row.base(gateways[label], measured) for label in measured}
     against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(bases.values()))
@@ -29,15 +30,21 @@ def table(row, measured, calls, options):
         f"| gateway | CPU us/request | x {against} | in the kernel | system calls | requests/s | p99 us |",
         "|---|---|---|---|---|---|---|",
     ]
+    if found.rate is not None:
+        lines[-2] += f" CPU us/request at {found.rate:,.0f}/s | x {against} |"
+        lines[-1] += "---|---|"
     for label, figures in measured.items():
         cpu = [figure.cpu for figure in figures]
-        unit = median(measured[bases[label]], "cpu") if bases[label] in measured else None
-        ratio = None if unit is None else median(figures, "cpu") / unit
+        base = bases[label] if bases[label] in measured else None
+        ratio = None if base is None else median(figures, "cpu") / median(measured[base], "cpu")
         lines.append(
             f"| {label} | {median(figures, 'cpu'):.1f} ({min(cpu):.1f} to {max(cpu):.1f}) | {cell(ratio, '.2f')} | "
-            f"{cell(median(figures, 'kernel'), '.0%')} | {cell(calls.get(label), '.2f')} | {median(figures, 'rate'):.0f} | "
+            f"{cell(median(figures, 'kernel'), '.0%')} | {cell(found.calls.get(label), '.2f')} | {median(figures, 'rate'):.0f} | "
             f"{cell(median(figures, 'p99'))} |"
         )
+        if found.rate is not None:
+            paced = statistics.median(found.paced[label])
+            lines[-1] += f" {paced:.1f} | {cell(base and paced / statistics.median(found.paced[base]), '.2f')} |"
     return "\n".join(lines)
 
 

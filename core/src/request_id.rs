@@ -2,6 +2,7 @@
 
 use std::{fmt, str};
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 /// An id of up to 64 visible ASCII characters: 32 random hex digits, or what a trusted proxy already gave.
@@ -39,13 +40,19 @@ impl RequestId {
         str::from_utf8(self.bytes()).unwrap_or_default()
     }
 
-    /// The id as a header's value.
+    /// The id as a header's value. Its copies share its memory.
     pub fn to_header(self) -> HeaderValue {
-        HeaderValue::from_bytes(self.bytes()).unwrap_or(HeaderValue::from_static(""))
+        HeaderValue::from_maybe_shared(Bytes::from_owner(self)).unwrap_or(HeaderValue::from_static(""))
     }
 
     fn bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.length)]
+    }
+}
+
+impl AsRef<[u8]> for RequestId {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

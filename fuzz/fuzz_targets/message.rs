@@ -19,9 +19,9 @@ pub fn run(pipeline: &RequestPipeline, headers: &[(&str, &str)], body: &[u8]) ->
     let mut payload = Payload::Buffered(Content::new(bytes::Bytes::copy_from_slice(body), 1 << 20));
     let mut exchange = Exchange::new(Facts {
         route: "fuzz".into(),
-        request_id: "r".into(),
+        request_id: http::HeaderValue::from_static("r"),
         client_ip: None,
-        params: Params::new(vec![("id".into(), "7".to_owned())], None),
+        params: Params::new(vec![("id".into(), "7".into())].into(), None),
         claims: None,
     });
     pipeline.apply(&mut request, &mut payload, &mut exchange)?;

@@ -56,9 +56,9 @@ fn measure(name: &str, steps: &Value) {
                     .unwrap();
                 let mut exchange = Exchange::new(Facts {
                     route: "orders".into(),
-                    request_id: "r".into(),
+                    request_id: http::HeaderValue::from_static("r"),
                     client_ip: None,
-                    params: Params::new(vec![("id".into(), "7".to_owned())], None),
+                    params: Params::new(vec![("id".into(), "7".into())].into(), None),
                     claims: Some(claims.clone()),
                 });
                 let mut payload = Payload::from(input.clone());

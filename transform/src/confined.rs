@@ -169,9 +169,9 @@ mod tests {
         let confined = Confined::new(template, Position::default(), ".*>", &allow).map_err(|flaw| flaw.to_string())?;
         let exchange = Exchange::new(Facts {
             route: "r".into(),
-            request_id: "i".into(),
+            request_id: http::HeaderValue::from_static("i"),
             client_ip: None,
-            params: Params::new(vec![("v".into(), value.to_owned())], None),
+            params: Params::new(vec![("v".into(), value.into())].into(), None),
             claims: None,
         });
         let (parts, ()) = Request::new(()).into_parts();

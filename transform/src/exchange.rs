@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::Request;
+use http::{HeaderValue, Request};
 use minijinja::Value;
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use crate::{message::Message, payload::Payload};
 
@@ -15,8 +17,8 @@ use crate::{message::Message, payload::Payload};
 pub struct Facts {
     /// The name of the route.
     pub route: Arc<str>,
-    /// The request id.
-    pub request_id: Arc<str>,
+    /// The request id, as headers have it: visible ASCII characters.
+    pub request_id: HeaderValue,
     /// The address of the client, when it has one.
     pub client_ip: Option<IpAddr>,
     /// What the route's template captured, decoded, in the order of the template.
@@ -25,17 +27,28 @@ pub struct Facts {
     pub claims: Option<Arc<serde_json::Value>>,
 }
 
+impl Facts {
+    /// The request id as text.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+}
+
+/// What was captured, by name and in its order. One short value needs no memory of its own: most templates have one.
+pub type Captured = SmallVec<[(Arc<str>, SmolStr); 1]>;
+
 /// The captures of a path template, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params {
-    pub(crate) values: Vec<(Arc<str>, String)>,
+    pub(crate) values: Captured,
     pub(crate) tail: Option<Arc<str>>,
 }
 
 impl Params {
     /// Captures, and which of them is the tail capture: `{*rest}` keeps its slashes where a path renders it.
     #[must_use]
-    pub const fn new(values: Vec<(Arc<str>, String)>, tail: Option<Arc<str>>) -> Self {
+    pub const fn new(values: Captured, tail: Option<Arc<str>>) -> Self {
         Self { values, tail }
     }
 
@@ -58,9 +71,9 @@ impl Params {
 }
 
 /// Captures that are one segment each.
-impl From<Vec<(Arc<str>, String)>> for Params {
-    fn from(values: Vec<(Arc<str>, String)>) -> Self {
-        Self::new(values, None)
+impl From<Vec<(Arc<str>, SmolStr)>> for Params {
+    fn from(values: Vec<(Arc<str>, SmolStr)>) -> Self {
+        Self::new(values.into(), None)
     }
 }
 

@@ -27,9 +27,9 @@
 //! let mut payload = Payload::from(bytes::Bytes::from(r#"{"price": 3, "quantity": 2}"#));
 //! let mut exchange = Exchange::new(Facts {
 //!     route: "orders".into(),
-//!     request_id: "1".into(),
+//!     request_id: http::HeaderValue::from_static("1"),
 //!     client_ip: None,
-//!     params: Params::new(vec![("id".into(), "a b".to_owned())], None),
+//!     params: Params::new(vec![("id".into(), "a b".into())].into(), None),
 //!     claims: None,
 //! });
 //! pipeline.apply(&mut request, &mut payload, &mut exchange)?;
@@ -82,7 +82,7 @@ pub mod xml;
 pub use cloudevent::{CloudEvent, CloudEventSettings, CloudEvents};
 pub use confined::Confined;
 pub use error::{Side, TransformError};
-pub use exchange::{Exchange, Facts, Params};
+pub use exchange::{Captured, Exchange, Facts, Params};
 pub use extract::Extract;
 pub use flaw::{Field, Flaw};
 pub use glob::Glob;

@@ -52,7 +52,7 @@ impl Plain {
             Self::Path => context.asked().map(|request| Cow::Borrowed(request.uri.path())),
             Self::ClientIp => return facts.client_ip.is_some_and(|ip| write_ip(ip, out)),
             Self::Route => Some(Cow::Borrowed(&*facts.route)),
-            Self::RequestId => Some(Cow::Borrowed(&*facts.request_id)),
+            Self::RequestId => Some(Cow::Borrowed(facts.request_id())),
         };
         text.map(|text| out.push_str(&text)).is_some()
     }

@@ -235,7 +235,7 @@ mod tests {
     fn scope() -> Scope {
         let exchange = Exchange::new(Facts {
             route: "r".into(),
-            request_id: "i".into(),
+            request_id: http::HeaderValue::from_static("i"),
             client_ip: None,
             params: Params::default(),
             claims: None,

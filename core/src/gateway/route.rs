@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use callgate_transform::{Exchange, Facts, Params};
-use http::Uri;
+use http::{HeaderValue, Uri};
 
 use crate::{
     failure::Failure,
@@ -53,7 +53,7 @@ impl Destination {
         &self,
         route: &Arc<RouteInfo>,
         origin: Origin,
-        id: RequestId,
+        id: (RequestId, HeaderValue),
         matched: &Uri,
         params: Captures,
     ) -> CallContext {
@@ -61,21 +61,22 @@ impl Destination {
     }
 }
 
-/// What the gateway knows of a request beside its message.
+/// What the gateway knows of a request beside its message. Its id comes as the header's value too, which is shared by all that
+/// tell it.
 pub(crate) fn context(
     route: &Arc<RouteInfo>,
     policies: &Policies,
     origin: Origin,
-    id: RequestId,
+    (id, mark): (RequestId, HeaderValue),
     matched: &Uri,
     params: Captures,
 ) -> CallContext {
     let tail = params.tail().zip(matched.path_and_query());
     let facts = Facts {
         route: Arc::clone(&route.name),
-        request_id: id.as_str().into(),
+        request_id: mark,
         client_ip: origin.client.map(|client| client.ip()),
-        params: Params::new(params.into_iter().collect(), route.tail.clone()),
+        params: Params::new(params.into(), route.tail.clone()),
         claims: None,
     };
     let mut exchange = Exchange::new(facts);

@@ -129,7 +129,8 @@ impl Arrival {
         let _asks_for_an_upgrade =
             gateway::prepare(&mut parts, &self.origin, &self.id.to_header(), seen, &self.connection);
         let origin = self.origin.clone();
-        let context = gateway::context(&route.info, &destination.policies, origin, self.id, &parts.uri, captures);
+        let id = (self.id, self.id.to_header());
+        let context = gateway::context(&route.info, &destination.policies, origin, id, &parts.uri, captures);
         let request = Request::from_parts(parts, Body::from(self.body.clone()));
         Invocation { request, context: Arc::new(context) }
     }

@@ -1,13 +1,15 @@
 //! What a route's template took out of the path.
 
-use std::{sync::Arc, vec};
+use std::sync::Arc;
 
+use callgate_transform::Captured;
 use percent_encoding::percent_decode_str;
+use smol_str::SmolStr;
 
-/// The decoded captures of a matched path, in the order of the template. Without any, nothing is allocated.
+/// The decoded captures of a matched path, in the order of the template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures {
-    values: Vec<(Arc<str>, String)>,
+    values: Captured,
     tail: Option<usize>,
 }
 
@@ -44,7 +46,7 @@ impl Captures {
     }
 
     pub(super) fn with_capacity(count: usize) -> Self {
-        Self { values: Vec::with_capacity(count), tail: None }
+        Self { values: Captured::with_capacity(count), tail: None }
     }
 
     /// Where in the path the tail capture begins, in bytes, if the template has one.
@@ -60,25 +62,16 @@ impl Captures {
     pub(super) fn push(&mut self, name: &Arc<str>, encoded: &str) -> Result<(), MalformedCapture> {
         let value = if encoded.as_bytes().contains(&b'%') {
             let decoded = percent_decode_str(encoded).decode_utf8();
-            decoded.map_err(|_| MalformedCapture { name: Arc::clone(name) })?.into_owned()
+            SmolStr::new(decoded.map_err(|_| MalformedCapture { name: Arc::clone(name) })?)
         } else {
-            encoded.to_owned()
+            SmolStr::new(encoded)
         };
         self.values.push((Arc::clone(name), value));
         Ok(())
     }
 }
 
-impl IntoIterator for Captures {
-    type Item = (Arc<str>, String);
-    type IntoIter = vec::IntoIter<(Arc<str>, String)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.values.into_iter()
-    }
-}
-
-impl From<Captures> for Vec<(Arc<str>, String)> {
+impl From<Captures> for Captured {
     fn from(captures: Captures) -> Self {
         captures.values
     }

@@ -90,7 +90,7 @@ impl Templates {
             let Some(template) = template else { return Ok(default()) };
             template.render(&scope).map_err(|error| error.of(name))
         };
-        attributes.add("id", rendered("id", &self.id, &|| facts.request_id.as_ref().to_owned())?)?;
+        attributes.add("id", rendered("id", &self.id, &|| facts.request_id().to_owned())?)?;
         let source = || format!("/callgate/{}", utf8_percent_encode(facts.route.trim_start_matches('/'), IN_SOURCE));
         attributes.add("source", rendered("source", &self.source, &source)?)?;
         attributes.add("type", rendered("type", &self.kind, &|| TYPE.to_owned())?)?;

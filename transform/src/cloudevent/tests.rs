@@ -9,9 +9,9 @@ use crate::{Facts, Params};
 fn exchange() -> Exchange {
     Exchange::new(Facts {
         route: "POST /orders/{id}".into(),
-        request_id: "r-1".into(),
+        request_id: http::HeaderValue::from_static("r-1"),
         client_ip: None,
-        params: Params::new(vec![("id".into(), "7".to_owned())], None),
+        params: Params::new(vec![("id".into(), "7".into())].into(), None),
         claims: None,
     })
 }

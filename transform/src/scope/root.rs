@@ -73,7 +73,7 @@ impl Object for Context {
             "client" => part(View::Client),
             "claims" => Some(self.known.claims().unwrap_or_else(absent)),
             "route" => Some(Value::from(&self.known.facts.route)),
-            "request_id" => Some(Value::from(&self.known.facts.request_id)),
+            "request_id" => Some(Value::from(self.known.facts.request_id())),
             "status" if self.side == Side::Response => Some(Value::from(self.message.status.as_u16())),
             "error" if self.side == Side::Response => Some(Value::from(self.error.as_deref())),
             "request" if self.side == Side::Response => {

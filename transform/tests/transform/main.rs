@@ -19,10 +19,10 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 fn exchange() -> Exchange {
-    let params = vec![("id".into(), "a/b c".to_owned()), ("rest".into(), "x/y z?".to_owned())];
+    let params = vec![("id".into(), "a/b c".into()), ("rest".into(), "x/y z?".into())].into();
     Exchange::new(Facts {
         route: "orders".into(),
-        request_id: "r-1".into(),
+        request_id: http::HeaderValue::from_static("r-1"),
         client_ip: Some([192, 0, 2, 7].into()),
         params: Params::new(params, Some("rest".into())),
         claims: Some(Arc::new(json!({"sub": "ann", "roles": ["admin"]}))),

@@ -54,7 +54,7 @@ mod tests {
     fn render(templated: &Templated, kind: &str) -> Result<String, UpstreamError> {
         let facts = Facts {
             route: "r".into(),
-            request_id: "1".into(),
+            request_id: http::HeaderValue::from_static("1"),
             client_ip: None,
             params: Params::from(vec![("kind".into(), kind.into())]),
             claims: None,

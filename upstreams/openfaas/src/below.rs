@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn below_of<'a>(path: &'a str, route: &str, values: &[(&str, &str)]) -> &'a str {
-        let values: Vec<_> = values.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect();
+        let values: Vec<_> = values.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         below(path, route, &Params::from(values))
     }
 

@@ -77,7 +77,7 @@ mod tests {
     fn render(source: &str, id: &str) -> Result<String, UpstreamError> {
         let facts = Facts {
             route: "r".into(),
-            request_id: "1".into(),
+            request_id: http::HeaderValue::from_static("1"),
             client_ip: None,
             params: Params::from(vec![("id".into(), id.into())]),
             claims: None,

@@ -89,7 +89,8 @@ async fn admitted(auth: &Auth, parts: &mut Parts) -> Result<Identity, Denial> {
         certificate: None,
     };
     let policies = PolicySettings::default().resolve();
-    let call = context(&info, &policies, origin, RequestId::random(), &parts.uri, Captures::default());
+    let id = RequestId::random();
+    let call = context(&info, &policies, origin, (id, id.to_header()), &parts.uri, Captures::default());
     auth.admit(parts, &call).await
 }
 

@@ -80,7 +80,7 @@ fn answer(table: &RouteTable<usize>, request: &Request) -> Answer {
         Err(_) => Answer::Malformed,
         Ok(Found::None) => Answer::Nothing,
         Ok(Found::Route { value, captures }) => {
-            Answer::Route(*value, captures.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+            Answer::Route(*value, captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
         }
         Ok(Found::MethodNotAllowed { allow }) => {
             let allow = allow.allow_header();
