@@ -72,7 +72,11 @@ impl<A: Answer> Worker<A> {
             Ok((runtime, shared, listeners, commands, tick)) => {
                 callgate_core::metrics::count_apart(index);
                 started.send(Ok(())).ok();
-                let cut = runtime.block_on(run(&shared, listeners, commands, tick, phase));
+                let cut = runtime.block_on(async {
+                    let cut = run(&shared, listeners, commands, tick, phase).await;
+                    callgate_core::part().await;
+                    cut
+                });
                 // Ends what is left of connections, and waits for no look-up of a name that still runs.
                 runtime.shutdown_background();
                 // Nobody waits any more if the server itself was dropped.

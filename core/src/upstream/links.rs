@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 
-use super::{Context, PerWorker};
+use super::{Context, PerWorker, parting::Parting};
 use crate::error::UpstreamError;
 
 /// Whose calls go through a connection.
@@ -79,21 +79,25 @@ impl<L: Link> Links<L> {
         join_all(own.chain([&self.common]).map(Link::close)).await;
     }
 
-    /// Has the calling worker make a connection of its own.
+    /// Has the calling worker make a connection of its own, which goes when the worker ends.
     fn begin(&self) -> Arc<OnceLock<L>> {
         let place = Arc::new(OnceLock::new());
         let Some(context) = self.context.here() else { return place };
         let (made, settings) = (Arc::clone(&place), Arc::clone(&self.settings));
-        self.context.spawn_here(async move {
+        let Parting { begun, tasks } = Parting::here();
+        self.context.spawn_here(tasks.track_future(async move {
             let upstream = context.name().to_owned();
             match L::open(settings, Whose::Worker, context).await {
-                // Nobody else sets it.
-                Ok(link) => drop(made.set(link)),
+                Ok(link) => {
+                    let link = made.get_or_init(|| link);
+                    begun.cancelled().await;
+                    link.close().await;
+                }
                 Err(error) => {
                     tracing::warn!(upstream, error = %error, "A worker can't make a connection of its own; the common one serves its calls.");
                 }
             }
-        });
+        }));
         place
     }
 }
@@ -108,7 +112,7 @@ impl<L: Link> fmt::Debug for Links<L> {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
-    use crate::{error::ErrorKind, metrics::count_apart};
+    use crate::{error::ErrorKind, metrics::count_apart, upstream::part};
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
@@ -186,6 +190,29 @@ mod tests {
             });
         });
         assert_eq!(links.here().number, 0, "no worker");
+    }
+
+    #[test]
+    fn a_worker_that_ends_lets_its_own_connection_go() {
+        let background = runtime();
+        let links = links(&background, 9);
+        let own = std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                count_apart(0);
+                let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+                runtime.block_on(async {
+                    while links.here().number == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    let own = links.here();
+                    part().await;
+                    own
+                })
+            });
+            worker.join().unwrap()
+        });
+        assert!(!own.is_up());
+        assert!(links.common().is_up());
     }
 
     #[test]

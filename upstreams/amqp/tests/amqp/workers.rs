@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::metrics::count_apart;
+use callgate_core::{metrics::count_apart, part};
 use callgate_testkit::peers::{Permissions, until};
 use http::Request;
 use tokio::{runtime::Builder, sync::oneshot};
@@ -30,7 +30,12 @@ async fn worker<T: Send + 'static, F: Future<Output = T>>(
     thread::spawn(move || {
         count_apart(number);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        drop(done.send(runtime.block_on(work())));
+        let all = async {
+            let result = work().await;
+            part().await;
+            result
+        };
+        drop(done.send(runtime.block_on(all)));
     });
     result.await.expect("the worker panicked")
 }
@@ -78,6 +83,12 @@ async fn has(bed: &Bed, name: &str, count: usize) {
     assert!(until(LIMIT, has).await, "{:?}", connections(bed, name).await);
 }
 
+/// What the node's log says of connections that are over.
+fn ended(log: &str, name: &str) -> Vec<String> {
+    let ends = log.split("closing AMQP connection").skip(1);
+    ends.filter(|end| end.contains(&format!("{name},"))).map(str::to_owned).collect()
+}
+
 /// The port of the common connection, which is there before workers have calls.
 async fn common(bed: &Bed, name: &str) -> u16 {
     has(bed, name, 1).await;
@@ -114,8 +125,15 @@ pub(crate) async fn each_worker_publishes_by_a_connection_of_its_own(bed: Arc<Be
         own.insert(one.await);
     }
     assert_eq!(own.len(), 2);
-    // A worker that has ended leaves none behind.
+    // A worker that has ended leaves none behind, and has said goodbye.
     has(&bed, &name, 1).await;
+    let mut ends = Vec::new();
+    let told = async || {
+        ends = ended(&bed.node().await.log(), &name);
+        ends.len() == 2
+    };
+    assert!(until(LIMIT, told).await, "{ends:?}");
+    assert!(!ends.iter().any(|end| end.contains("unexpectedly")), "{ends:?}");
     stage.close().await;
     has(&bed, &name, 0).await;
 }
