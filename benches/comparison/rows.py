@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from . import brokers, callgate, envoy, haproxy, load, nginx
 from .processes import free_port
@@ -33,8 +34,6 @@ REPLY = json.dumps({"statusCode": 200, "headers": {"content-type": "application/
 
 # The largest table; smaller ones have every so manieth of its paths, all of one length.
 PATHS = 100_000
-# Gateways whose tables are measured up to 10,000 routes.
-PEERS = ("nginx", "haproxy", "envoy")
 
 
 def spread(count):
@@ -53,6 +52,9 @@ class Row:
     What is `paced` is measured at one rate for all of them too, as a gateway that the generator can't keep busy is woken for
     each request, and so pays for being the faster one.
     """
+
+    # Other gateways; their tables of routes are measured up to 10,000.
+    PEERS: ClassVar[tuple] = ("nginx", "haproxy", "envoy")
 
     title: str
     body: str = SMALL
@@ -83,7 +85,7 @@ class Row:
             if not self.sizes:
                 yield name, name, self
             for size in self.sizes:
-                if size <= 10_000 or name not in PEERS:
+                if size <= 10_000 or name not in self.PEERS:
                     yield self.sized(name, size), name, replace(self, routes=size)
 
     @staticmethod

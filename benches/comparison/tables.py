@@ -13,38 +13,62 @@ def cell(value, form=".0f"):
     return "" if value is None else format(value, form)
 
 
+class Column:
+    """CPU microseconds per request beside each other: against the one that goals are relative to, and against the best peer."""
+
+    def __init__(self, row, measured):
+        self.measured = measured
+        self.names = {label: name for label, name, _ in row.contenders()}
+        self.bases = {label: row.base(self.names[label], measured) for label in measured}
+        self.against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(self.bases.values()))
+        peers = [label for label in measured if self.names[label] in row.PEERS and not row.sizes]
+        self.best = min((measured[label] for label in peers), default=None)
+
+    def heads(self):
+        return [f"x {self.against}"] + (["x the best peer"] if self.best else [])
+
+    def ratios(self, label):
+        base = self.measured.get(self.bases[label])
+        return [cell(unit and self.measured[label] / unit, ".2f") for unit in [base] + ([self.best] if self.best else [])]
+
+
+def line(cells):
+    return f"| {' | '.join(cells)} |"
+
+
 def table(row, found, options):
     """A row's table; a figure that was not measured is an empty cell."""
     measured = found.figures
-    gateways = {label: name for label, name, _ in row.contenders()}
-    bases = {label: row.base(gateways[label], measured) for label in measured}
-    against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(bases.values()))
+    loaded = Column(row, {label: median(figures, "cpu") for label, figures in measured.items()})
+    paced = found.rate and Column(row, {label: statistics.median(figures) for label, figures in found.paced.items()})
     workers = "one worker" if row.workers == 1 else f"{row.workers} workers"
     shared = ", on all CPUs of the machine together with the generator and the backend" if row.shared() else ""
+    heads = ["gateway", "CPU us/request", *loaded.heads(), "in the kernel", "system calls", "requests/s", "p99 us"]
+    if paced:
+        heads += [f"CPU us/request at {found.rate:,.0f}/s", *paced.heads()]
     lines = [
         f"### {row.title}",
         "",
         f"{options.connections or row.connections} in flight, {workers}{shared}; {options.rounds} interleaved rounds of "
         f"{options.seconds} s, median (least to most):",
         "",
-        f"| gateway | CPU us/request | x {against} | in the kernel | system calls | requests/s | p99 us |",
-        "|---|---|---|---|---|---|---|",
+        line(heads),
+        f"|{'---|' * len(heads)}",
     ]
-    if found.rate is not None:
-        lines[-2] += f" CPU us/request at {found.rate:,.0f}/s | x {against} |"
-        lines[-1] += "---|---|"
     for label, figures in measured.items():
         cpu = [figure.cpu for figure in figures]
-        base = bases[label] if bases[label] in measured else None
-        ratio = None if base is None else median(figures, "cpu") / median(measured[base], "cpu")
-        lines.append(
-            f"| {label} | {median(figures, 'cpu'):.1f} ({min(cpu):.1f} to {max(cpu):.1f}) | {cell(ratio, '.2f')} | "
-            f"{cell(median(figures, 'kernel'), '.0%')} | {cell(found.calls.get(label), '.2f')} | {median(figures, 'rate'):.0f} | "
-            f"{cell(median(figures, 'p99'))} |"
-        )
-        if found.rate is not None:
-            paced = statistics.median(found.paced[label])
-            lines[-1] += f" {paced:.1f} | {cell(base and paced / statistics.median(found.paced[base]), '.2f')} |"
+        cells = [
+            label,
+            f"{median(figures, 'cpu'):.1f} ({min(cpu):.1f} to {max(cpu):.1f})",
+            *loaded.ratios(label),
+            cell(median(figures, "kernel"), ".0%"),
+            cell(found.calls.get(label), ".2f"),
+            f"{median(figures, 'rate'):.0f}",
+            cell(median(figures, "p99")),
+        ]
+        if paced:
+            cells += [f"{paced.measured[label]:.1f}", *paced.ratios(label)]
+        lines.append(line(cells))
     return "\n".join(lines)
 
 
