@@ -1,13 +1,15 @@
 //! The trace context in the form of AWS X-Ray.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace of a W3C `traceparent` in the form of X-Ray, so that the function's trace continues the gateway's: the value of
 /// `x-amzn-trace-id`, and of `Lambda-Runtime-Trace-Id`.
 ///
 /// Both ids are taken over as they are: X-Ray accepts a W3C trace id written in its own form, 8 and 24 digits.
 pub fn xray(headers: &HeaderMap) -> Option<HeaderValue> {
-    let parent = headers.get("traceparent")?.as_bytes();
+    let parent = headers.get(TRACEPARENT)?.as_bytes();
     let hex = |range: std::ops::Range<usize>| {
         let part = parent.get(range)?;
         let digits = part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

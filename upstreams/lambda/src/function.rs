@@ -4,7 +4,7 @@ use bytes::Bytes;
 use callgate_aws_event::{Shape as EventShape, decode, encode_call, xray};
 use callgate_core::{Body, CallContext, ErrorKind, Invalid, Response, UpstreamError};
 use callgate_transform::{Payload, Scope, Shape};
-use http::{Request, request, response};
+use http::{HeaderName, Request, request, response};
 
 use crate::{
     address::{Address, Operation, Service, resolve},
@@ -17,6 +17,8 @@ use crate::{
     target::{InvocationType, Name, Target},
     templated::Templated,
 };
+
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 
 /// A function of an upstream, with its address ready to be sent and signed.
 #[derive(Debug)]
@@ -166,7 +168,7 @@ impl Function {
         context: &CallContext,
     ) -> Result<Response, UpstreamError> {
         reply::log(&self.label, &head.headers);
-        if let Some(how) = head.headers.get("x-amz-function-error") {
+        if let Some(how) = head.headers.get(FUNCTION_ERROR) {
             let how = String::from_utf8_lossy(how.as_bytes());
             let aws_request_id = error::aws_request_id(&head.headers);
             return Err(error::function_error(&self.label, &how, &aws_request_id, payload));

@@ -2,8 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use callgate_core::{Body, CallContext, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
+
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The answer of an `event` invocation: Lambda has the event.
 pub(crate) fn accepted(context: &CallContext) -> Response {
@@ -23,10 +26,10 @@ pub(crate) fn permitted() -> Response {
 
 /// Joins the service's request id, and the function's log where it was asked for, to the request's span.
 pub(crate) fn log(function: &str, headers: &HeaderMap) {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let id = text("x-amzn-requestid");
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let id = text(REQUEST_ID);
     tracing::debug!(function, aws_request_id = id, "Lambda answered.");
-    if let Some(encoded) = text("x-amz-log-result") {
+    if let Some(encoded) = text(LOG_RESULT) {
         log_tail(function, id, encoded);
     }
 }

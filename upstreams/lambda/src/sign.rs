@@ -1,7 +1,7 @@
 //! Signature version 4, made for invocations: the key of the day is derived once and kept, and no text is built twice.
 //!
-//! Keys and signatures are computed by `aws-sigv4`. Only the canonical request is put together here, because the crate
-//! derives the key anew and copies all headers for every request; a property test holds both to the same result.
+//! Keys are derived by `aws-sigv4`. The canonical request is put together and signed here, because the crate derives the key
+//! anew and copies all headers for every request; a property test holds both to the same result.
 //! Specification: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
 use std::{
@@ -12,8 +12,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
-use aws_lc_rs::digest;
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use aws_lc_rs::{digest, hmac};
+use aws_sigv4::sign::v4::generate_signing_key;
 use bytes::Bytes;
 use http::{HeaderValue, header::InvalidHeaderValue};
 use time::OffsetDateTime;
@@ -75,7 +75,7 @@ pub(crate) struct Signer {
 /// The key of a day. It is as good as the secret itself until midnight, so it has no Debug.
 struct DayKey {
     date: [u8; 8],
-    key: [u8; 32],
+    key: hmac::Key,
 }
 
 impl Signer {
@@ -135,7 +135,7 @@ impl Signer {
         self.scope(&mut text, time);
         text.push(b'\n');
         hex(&mut text, request.as_ref());
-        let signature = calculate_signature(self.key(time).key, &text);
+        let signature = hmac::sign(&self.key(time).key, &text);
 
         text.clear();
         text.extend_from_slice(b"AWS4-HMAC-SHA256 Credential=");
@@ -145,7 +145,7 @@ impl Signer {
         text.extend_from_slice(b", SignedHeaders=");
         names(&mut text, headers);
         text.extend_from_slice(b", Signature=");
-        text.extend_from_slice(signature.as_bytes());
+        hex(&mut text, signature.as_ref());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))?;
         value.set_sensitive(true);
         Ok(value)
@@ -172,11 +172,9 @@ impl Signer {
 
 fn derive(credentials: &Credentials, time: &Timestamp, region: &str, service: &str) -> DayKey {
     let derived = generate_signing_key(credentials.secret_access_key(), time.time, region, service);
-    let mut key = [0; 32];
-    key.copy_from_slice(derived.as_ref());
     let mut date = [0; 8];
     date.copy_from_slice(time.date());
-    DayKey { date, key }
+    DayKey { date, key: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()) }
 }
 
 fn names(to: &mut Vec<u8>, headers: &[(&str, &[u8])]) {
@@ -188,12 +186,14 @@ fn names(to: &mut Vec<u8>, headers: &[(&str, &[u8])]) {
     }
 }
 
-fn hex(to: &mut Vec<u8>, bytes: &[u8]) {
+/// Writes a hash of 32 bytes.
+fn hex(to: &mut Vec<u8>, hash: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        to.push(DIGITS[usize::from(byte >> 4)]);
-        to.push(DIGITS[usize::from(byte & 15)]);
+    let mut text = [0; 64];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
+    to.extend_from_slice(&text);
 }
 
 impl fmt::Debug for Signer {

@@ -1,6 +1,6 @@
 //! The request's headers as the maps of an event.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -32,12 +32,18 @@ pub(super) fn write(json: &mut Json, input: &EventInput<'_>, repeated: Repeated,
             Repeated::Joined | Repeated::Last => json.string(host),
         };
     }
-    for name in input.headers.keys() {
+    let mut all = input.headers.iter().peekable();
+    while let Some((name, value)) = all.next() {
+        // The values of a name come one after the other.
+        let mut further = vec![];
+        while let Some((_, value)) = all.next_if(|(next, _)| *next == name) {
+            further.push(value);
+        }
         if is_privileged(name) || (!with_cookies && *name == COOKIE) {
             continue;
         }
         json.field(name.as_str());
-        write_values(json, name, input.headers, repeated);
+        write_values(json, name, value, &further, repeated);
     }
     json.close();
 }
@@ -52,8 +58,9 @@ pub(super) fn write_cookies(json: &mut Json, headers: &HeaderMap) {
     json.key("cookies").list(cookies);
 }
 
-fn write_values(json: &mut Json, name: &HeaderName, headers: &HeaderMap, repeated: Repeated) {
-    let mut values = headers.get_all(name).iter();
+/// Writes the first value of a name and its further ones.
+fn write_values(json: &mut Json, name: &HeaderName, first: &HeaderValue, further: &[&HeaderValue], repeated: Repeated) {
+    let values = iter::once(first).chain(further.iter().copied());
     match repeated {
         // HTTP/2 divides cookies; RFC 9113 8.2.3 asks to join them again.
         _ if *name == COOKIE => {
@@ -64,7 +71,7 @@ fn write_values(json: &mut Json, name: &HeaderName, headers: &HeaderMap, repeate
             };
         }
         Repeated::Last => {
-            json.string(&values.next_back().map(text).unwrap_or_default());
+            json.string(&text(further.last().copied().unwrap_or(first)));
         }
         Repeated::Joined => {
             json.quote();

@@ -70,7 +70,8 @@ impl Json {
     /// A part of a string, escaped.
     pub(super) fn part(&mut self, text: &str) -> &mut Self {
         let mut start = 0;
-        for (at, byte) in text.bytes().enumerate() {
+        let plain = plain(text.as_bytes());
+        for (at, byte) in text.bytes().enumerate().skip(plain) {
             let escape = match byte {
                 b'"' => "\\\"",
                 b'\\' => "\\\\",
@@ -99,18 +100,18 @@ impl Json {
     }
 
     pub(super) fn number(&mut self, number: u64) -> &mut Self {
-        let mut digits = ['0'; 20];
+        let mut digits = [b'0'; 20];
         let mut at = digits.len();
         let mut rest = number;
         loop {
             at -= 1;
-            digits[at] = char::from(b'0' + (rest % 10) as u8);
+            digits[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
             if rest == 0 {
                 break;
             }
         }
-        self.text.extend(&digits[at..]);
+        self.text.push_str(str::from_utf8(&digits[at..]).unwrap_or_default());
         self
     }
 
@@ -166,6 +167,17 @@ impl Json {
     }
 }
 
+/// How many bytes at the front certainly need no escape, eight at a time: most texts have none to escape.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    // Not zero if a byte is below `least`, which is 0x80 at most.
+    let below = |bytes: u64, least: u64| bytes.wrapping_sub(ONES * least) & !bytes & TOPS;
+    let is = |bytes: u64, byte: u8| below(bytes ^ (ONES * u64::from(byte)), 1);
+    let chunks = text.as_chunks::<8>().0.iter().map(|chunk| u64::from_ne_bytes(*chunk));
+    8 * chunks.take_while(|bytes| below(*bytes, 0x20) | is(*bytes, b'"') | is(*bytes, b'\\') == 0).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +193,17 @@ mod tests {
             if text != "number" {
                 prop_assert_eq!(value.get(&text).unwrap().as_str(), Some(text.as_str()));
             }
+        }
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_wherever_it_stands() {
+        for (at, byte) in (0..20).flat_map(|at| (0..0x80).map(move |byte| (at, byte))) {
+            let mut text = "\u{e9}xxxxxxxxxxxxxxxxxxx".to_owned();
+            text.insert(at + 2, char::from(byte));
+            let mut json = Json::with_capacity(0);
+            json.string(&text);
+            assert_eq!(serde_json::from_slice::<String>(&json.finish()).unwrap(), text);
         }
     }
 

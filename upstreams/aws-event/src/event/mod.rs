@@ -126,10 +126,13 @@ fn domain_prefix(domain: &str) -> &str {
 /// Writes `"path": "/orders/{id}"` in AWS's form, where a tail capture is `{rest+}`.
 fn write_route_path(json: &mut Json, path: &str) {
     let mut rest = path;
-    while let Some((before, tail)) = rest.split_once("{*") {
-        let Some((name, after)) = tail.split_once('}') else { break };
-        json.part(before).part("{").part(name).part("+}");
-        rest = after;
+    while let Some((before, capture)) = rest.split_once('{') {
+        json.part(before).part("{");
+        rest = capture;
+        if let Some((name, after)) = capture.strip_prefix('*').and_then(|tail| tail.split_once('}')) {
+            json.part(name).part("+}");
+            rest = after;
+        }
     }
     json.part(rest);
 }

@@ -16,13 +16,16 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+/// How many headers the gateway adds to an answer.
+const OWN: usize = 2;
+
 /// Puts `headers`, `multiValueHeaders` and `cookies` together; the same pair counts once.
 pub(super) fn merge(
     single: &Pairs<'_, Scalar<'_>>,
     multiple: &Pairs<'_, Vec<Scalar<'_>>>,
     cookies: &Cookies<'_>,
 ) -> Result<HeaderMap, ReplyError> {
-    let mut headers = HeaderMap::with_capacity(single.0.len() + multiple.0.len());
+    let mut headers = HeaderMap::with_capacity(single.0.len() + multiple.0.len() + OWN);
     for (name, values) in &multiple.0 {
         let name = header_name(&name.0)?;
         for value in values {
@@ -86,7 +89,10 @@ fn remove_framing(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in FRAMING {
-        headers.remove(name);
+    // Hardly a function sends one: to compare names costs less than to look each one up.
+    if headers.keys().any(|name| FRAMING.contains(name)) {
+        for name in FRAMING {
+            headers.remove(name);
+        }
     }
 }
