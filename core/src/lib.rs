@@ -48,5 +48,5 @@ pub use upgrade::{OnUpgrade, Upgraded};
 pub use upstream::{
     ConnectionsState, Content, Context, Description, Discovered, EndpointHealth, EndpointState, Files, Invalid, Late,
     Lease, Link, Links, OpenConnection, Parameter, PerWorker, PoolGauge, Renewed, Settings, Stopped, Target,
-    TokenGauge, TokenState, Tried, Upstream, Whose, contents, part, written,
+    TokenGauge, TokenState, Tried, Upstream, Whose, contents, part_from_brokers, written,
 };

@@ -50,6 +50,19 @@ impl RequestId {
     }
 }
 
+/// An id with its header's value, which is shared by all that tell it.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) id: RequestId,
+    pub(crate) header: HeaderValue,
+}
+
+impl From<RequestId> for Told {
+    fn from(id: RequestId) -> Self {
+        Self { id, header: id.to_header() }
+    }
+}
+
 impl AsRef<[u8]> for RequestId {
     fn as_ref(&self) -> &[u8] {
         self.bytes()

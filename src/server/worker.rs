@@ -72,11 +72,7 @@ impl<A: Answer> Worker<A> {
             Ok((runtime, shared, listeners, commands, tick)) => {
                 callgate_core::metrics::count_apart(index);
                 started.send(Ok(())).ok();
-                let cut = runtime.block_on(async {
-                    let cut = run(&shared, listeners, commands, tick, phase).await;
-                    callgate_core::part().await;
-                    cut
-                });
+                let cut = runtime.block_on(run(&shared, listeners, commands, tick, phase));
                 // Ends what is left of connections, and waits for no look-up of a name that still runs.
                 runtime.shutdown_background();
                 // Nobody waits any more if the server itself was dropped.
@@ -145,7 +141,11 @@ async fn run<A: Answer>(
     loop {
         tokio::select! {
             _ = ticks.tick() => connections.look_over(),
-            () = emptied(&accepting, connections), if draining => return 0,
+            () = emptied(&accepting, connections), if draining => {
+                // Where something had to be cut, there is no time left for it.
+                callgate_core::part_from_brokers().await;
+                return 0;
+            }
             Some(Command::Listen(socket, origin)) = commands.recv(), if !draining => match socket.accepting() {
                 Ok(socket) => accept_from(socket, origin),
                 Err(error) => {

@@ -23,7 +23,7 @@ use crate::{
     metrics::spending,
     observe::Observation,
     policy,
-    request_id::RequestId,
+    request_id::{RequestId, Told},
     respond::{self, Speech},
     routing::{self, Found, MalformedCapture, RequestLine},
     snapshot::Snapshot,
@@ -172,7 +172,7 @@ fn serve<'s>(
     if let Some(answering) = &destination.policies.answering {
         observation.asked = Some(answering.ask(&mut parts.headers, preflights));
     }
-    let mut context = destination.context(&route.info, origin, (id, mark.clone()), &parts.uri, captures);
+    let mut context = destination.context(&route.info, origin, Told { id, header: mark.clone() }, &parts.uri, captures);
     context.recorder = observation.recorder.take();
     context.who = observation.who();
     if let Some(span) = observation.span() {

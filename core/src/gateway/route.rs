@@ -3,14 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use callgate_transform::{Exchange, Facts, Params};
-use http::{HeaderValue, Uri};
+use http::Uri;
 
 use crate::{
     failure::Failure,
     invocation::{CallContext, Invocation, Origin, Response, RouteInfo, Tail},
     metrics::Series,
     policy::{Policies, Stack},
-    request_id::RequestId,
+    request_id::Told,
     routing::Captures,
     upstream::BoxFuture,
 };
@@ -53,7 +53,7 @@ impl Destination {
         &self,
         route: &Arc<RouteInfo>,
         origin: Origin,
-        id: (RequestId, HeaderValue),
+        id: Told,
         matched: &Uri,
         params: Captures,
     ) -> CallContext {
@@ -61,20 +61,19 @@ impl Destination {
     }
 }
 
-/// What the gateway knows of a request beside its message. Its id comes as the header's value too, which is shared by all that
-/// tell it.
+/// What the gateway knows of a request beside its message.
 pub(crate) fn context(
     route: &Arc<RouteInfo>,
     policies: &Policies,
     origin: Origin,
-    (id, mark): (RequestId, HeaderValue),
+    Told { id, header }: Told,
     matched: &Uri,
     params: Captures,
 ) -> CallContext {
     let tail = params.tail().zip(matched.path_and_query());
     let facts = Facts {
         route: Arc::clone(&route.name),
-        request_id: mark,
+        request_id: header,
         client_ip: origin.client.map(|client| client.ip()),
         params: Params::new(params.into(), route.tail.clone()),
         claims: None,

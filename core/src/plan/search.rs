@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     gateway,
     invocation::{Invocation, Origin},
-    request_id::RequestId,
+    request_id::{RequestId, Told},
     respond::Speech,
     routing::{Captures, Explanation, Found, RequestLine, RouteTable, Rule, Verdict},
 };
@@ -126,10 +126,9 @@ impl Arrival {
     pub(super) fn enter(&self, route: &RoutePlan, destination: &DestinationPlan, captures: Captures) -> Invocation {
         let mut parts = self.parts.clone();
         let seen = edge::Seen::of(&parts.headers);
-        let _asks_for_an_upgrade =
-            gateway::prepare(&mut parts, &self.origin, &self.id.to_header(), seen, &self.connection);
+        let id = Told::from(self.id);
+        let _asks_for_an_upgrade = gateway::prepare(&mut parts, &self.origin, &id.header, seen, &self.connection);
         let origin = self.origin.clone();
-        let id = (self.id, self.id.to_header());
         let context = gateway::context(&route.info, &destination.policies, origin, id, &parts.uri, captures);
         let request = Request::from_parts(parts, Body::from(self.body.clone()));
         Invocation { request, context: Arc::new(context) }

@@ -87,7 +87,7 @@ impl<'m> Try<'m> {
         let Some(destination) = route.destination() else {
             return failed(&Failure::NoRoute, id);
         };
-        let mut context = destination.context(&route.info, origin, (id, id.to_header()), &head.uri, captures);
+        let mut context = destination.context(&route.info, origin, id.into(), &head.uri, captures);
         context.carries_all_headers = carries_all_headers;
         context.trusted = true;
         context.span = span;

@@ -69,8 +69,7 @@ impl Named {
         let head = attempt.head(self.method.clone(), self.target.clone(), trigger);
         let policies = &self.route.destination().ok_or(Failure::NoRoute)?.policies;
         let origin = attempt.origin.clone();
-        let id = (attempt.id, attempt.id.to_header());
-        let context = gateway::context(&self.info, policies, origin, id, &head.uri, Captures::default());
+        let context = gateway::context(&self.info, policies, origin, attempt.id.into(), &head.uri, Captures::default());
         let request = http::Request::from_parts(head, attempt.body());
         let mut invocation = Invocation { request, context: Arc::new(context) };
         self.steps.shape_request_at_once(&mut invocation)?;

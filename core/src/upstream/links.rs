@@ -34,7 +34,7 @@ pub trait Link: Send + Sync + Sized + 'static {
     /// Whether messages can be sent through it now.
     fn is_up(&self) -> bool;
 
-    /// Sends what is queued and lets the connection go.
+    /// Sends what is queued and lets the connection go. May be called again: by the worker that ends, then with all others.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -87,7 +87,11 @@ impl<L: Link> Links<L> {
         let Parting { begun, tasks } = Parting::here();
         self.context.spawn_here(tasks.track_future(async move {
             let upstream = context.name().to_owned();
-            match L::open(settings, Whose::Worker, context).await {
+            let opened = tokio::select! {
+                opened = L::open(settings, Whose::Worker, context) => opened,
+                () = begun.cancelled() => return,
+            };
+            match opened {
                 Ok(link) => {
                     let link = made.get_or_init(|| link);
                     begun.cancelled().await;
@@ -110,10 +114,16 @@ impl<L: Link> fmt::Debug for Links<L> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+        time::Duration,
+    };
 
-    use crate::{error::ErrorKind, metrics::count_apart, upstream::part};
-    use tokio::runtime::{Builder, Runtime};
+    use crate::{error::ErrorKind, metrics::count_apart, upstream::part_from_brokers};
+    use tokio::{
+        runtime::{Builder, Runtime},
+        time::Instant,
+    };
 
     use super::*;
 
@@ -123,6 +133,9 @@ mod tests {
         thread: std::thread::ThreadId,
         up: AtomicBool,
     }
+
+    /// A connection whose broker does not answer the goodbye.
+    const SILENT: u32 = 2;
 
     struct Counter {
         made: AtomicU32,
@@ -149,6 +162,9 @@ mod tests {
 
         async fn close(&self) {
             self.up.store(false, SeqCst);
+            if self.number == SILENT {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -192,26 +208,30 @@ mod tests {
         assert_eq!(links.here().number, 0, "no worker");
     }
 
+    /// A worker with a connection of its own, which ends.
+    fn ended(links: &Links<Numbered>, worker: usize) -> (&Numbered, Duration) {
+        count_apart(worker);
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            while links.here().number == 0 {
+                tokio::task::yield_now().await;
+            }
+            let (own, begun) = (links.here(), Instant::now());
+            part_from_brokers().await;
+            (own, begun.elapsed())
+        })
+    }
+
     #[test]
-    fn a_worker_that_ends_lets_its_own_connection_go() {
+    fn a_worker_that_ends_lets_its_own_connection_go_and_waits_for_no_silent_broker() {
         let background = runtime();
         let links = links(&background, 9);
-        let own = std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                count_apart(0);
-                let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-                runtime.block_on(async {
-                    while links.here().number == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                    let own = links.here();
-                    part().await;
-                    own
-                })
-            });
-            worker.join().unwrap()
-        });
-        assert!(!own.is_up());
+        for worker in 0..2 {
+            let (own, took) = std::thread::scope(|scope| scope.spawn(|| ended(&links, worker)).join().unwrap());
+            assert!(!own.is_up());
+            assert_eq!(own.number == SILENT, took > Duration::ZERO, "{took:?}");
+            assert!(took <= Duration::from_secs(1), "{took:?}");
+        }
         assert!(links.common().is_up());
     }
 

@@ -45,7 +45,7 @@ pub use files::Files;
 pub use gauge::{ConnectionsState, OpenConnection, PoolGauge, TokenGauge, TokenState};
 pub use late::Late;
 pub use links::{Link, Links, Whose};
-pub use parting::part;
+pub use parting::part_from_brokers;
 pub use per_worker::PerWorker;
 pub use renewed::{Lease, Renewed};
 pub use settings::{Invalid, Settings, Target};

@@ -27,8 +27,8 @@ impl Parting {
 }
 
 /// Lets the calling worker's own connections to brokers go as a broker wants it, before its runtime ends with all that lives
-/// there. To be called once, by the worker that answers nothing any more; takes a second at most.
-pub async fn part() {
+/// there. To be called once, by the worker that has answered everything; takes a second at most.
+pub async fn part_from_brokers() {
     let Parting { begun, tasks } = Parting::here();
     begun.cancel();
     tasks.close();

@@ -72,8 +72,9 @@ impl callgate_core::Link for Link {
 
     /// Lets the connection go. What was confirmed to a client is at the broker; nothing else is kept back.
     async fn close(&self) {
-        self.closing.send_replace(true);
+        // Before the task that keeps it, which may run on another thread, lets it go.
         let session = self.state.borrow().session.clone();
+        self.closing.send_replace(true);
         if let Some(session) = session {
             session.close().await;
         }

@@ -158,15 +158,16 @@ impl Signer {
         }
     }
 
-    /// The day's key. Around midnight, or when the clock was set, a few calls may derive it side by side: the result is
-    /// the same.
+    /// The key of the time's day. Around midnight, or when the clock was set, a few calls may derive one side by side, each
+    /// that of its own day.
     fn key(&self, time: &Timestamp) -> arc_swap::Guard<Arc<DayKey>> {
         let day = self.day.load();
         if day.date == time.date() {
             return day;
         }
-        self.day.store(Arc::new(derive(&self.credentials, time, &self.region, self.service)));
-        self.day.load()
+        let derived = Arc::new(derive(&self.credentials, time, &self.region, self.service));
+        self.day.store(Arc::clone(&derived));
+        arc_swap::Guard::from_inner(derived)
     }
 }
 

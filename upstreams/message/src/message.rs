@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use crate::{binding::Binding, event, headers};
 
+/// How many headers of a message HTTP sees. A map of headers panics at some 24,000.
+const MOST: usize = 1000;
+
 /// What a broker holds of a message, whatever its protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
@@ -59,8 +62,12 @@ impl Message {
     }
 
     fn into_http(self, binding: &Binding) -> (HeaderMap, Bytes) {
-        let mut map = HeaderMap::with_capacity(self.headers.len() + 2);
-        for (name, value) in &self.headers {
+        let mut map = HeaderMap::with_capacity(self.headers.len().min(MOST) + 2);
+        if self.headers.len() > MOST {
+            let headers = self.headers.len();
+            tracing::warn!(headers, most = MOST, "A message has too many headers; the last ones are left out.");
+        }
+        for (name, value) in self.headers.iter().take(MOST) {
             if let Some(attribute) = binding.attribute(name) {
                 event::into_http(attribute, value, binding, &mut map);
                 continue;
@@ -151,6 +158,14 @@ mod tests {
         assert_eq!(names, ["callgate-reason", "content-type", "x-tenant"]);
         assert_eq!(request.headers().get_all("x-tenant").iter().count(), 2);
         assert_eq!(request.body().as_bytes(), Some(&b"data"[..]));
+    }
+
+    #[test]
+    fn of_very_many_headers_the_first_are_taken() {
+        let headers = (0..40_000).map(|number| (format!("x-{number}"), "1".to_owned())).collect();
+        let response = Message { headers, ..Message::default() }.into_response(&NATS, StatusCode::OK);
+        assert_eq!(response.headers().len(), MOST);
+        assert!(response.headers().contains_key("x-0"));
     }
 
     #[test]

@@ -89,8 +89,7 @@ async fn admitted(auth: &Auth, parts: &mut Parts) -> Result<Identity, Denial> {
         certificate: None,
     };
     let policies = PolicySettings::default().resolve();
-    let id = RequestId::random();
-    let call = context(&info, &policies, origin, (id, id.to_header()), &parts.uri, Captures::default());
+    let call = context(&info, &policies, origin, RequestId::random().into(), &parts.uri, Captures::default());
     auth.admit(parts, &call).await
 }
 

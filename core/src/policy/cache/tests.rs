@@ -94,7 +94,7 @@ fn invocation(request: Request<Body>) -> Invocation {
     let request = Request::from_parts(head, body);
     let policies = PolicySettings::default().resolve();
     let id = RequestId::random();
-    let context = context(&route, &policies, origin, (id, id.to_header()), request.uri(), Captures::default());
+    let context = context(&route, &policies, origin, id.into(), request.uri(), Captures::default());
     Invocation { request, context: Arc::new(context) }
 }
 

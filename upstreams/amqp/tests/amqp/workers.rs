@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use callgate_core::{metrics::count_apart, part};
+use callgate_core::{metrics::count_apart, part_from_brokers};
 use callgate_testkit::peers::{Permissions, until};
 use http::Request;
 use tokio::{runtime::Builder, sync::oneshot};
@@ -32,7 +32,7 @@ async fn worker<T: Send + 'static, F: Future<Output = T>>(
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let all = async {
             let result = work().await;
-            part().await;
+            part_from_brokers().await;
             result
         };
         drop(done.send(runtime.block_on(all)));

@@ -24,6 +24,14 @@ pub enum ReplyError {
     /// A header's value is invalid.
     #[error("the function's reply has an invalid value for the header `{0}`")]
     HeaderValue(String),
+    /// More headers than any client takes.
+    #[error("the function's reply has {found} headers, expected {most} at most")]
+    TooManyHeaders {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The body is said to be base64, and is not.
     #[error("the body of the function's reply is not base64, though `isBase64Encoded` says so: {0}")]
     Base64(#[source] base64::DecodeError),

@@ -16,6 +16,9 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+/// How many headers a reply may have. A map of headers panics at some 24,000.
+const MOST: usize = 1000;
+
 /// How many headers the gateway adds to an answer.
 const OWN: usize = 2;
 
@@ -25,6 +28,10 @@ pub(super) fn merge(
     multiple: &Pairs<'_, Vec<Scalar<'_>>>,
     cookies: &Cookies<'_>,
 ) -> Result<HeaderMap, ReplyError> {
+    let found = single.0.len() + multiple.0.iter().map(|(_, values)| values.len()).sum::<usize>() + cookies.0.len();
+    if found > MOST {
+        return Err(ReplyError::TooManyHeaders { found, most: MOST });
+    }
     let mut headers = HeaderMap::with_capacity(single.0.len() + multiple.0.len() + OWN);
     for (name, values) in &multiple.0 {
         let name = header_name(&name.0)?;

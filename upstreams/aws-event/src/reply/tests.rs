@@ -68,6 +68,16 @@ fn a_wrong_field_is_outside_the_contract() {
 }
 
 #[test]
+fn more_headers_than_anybody_takes_are_refused() {
+    let names = |count: usize| (0..count).map(|name| format!("\"x-{name}\": \"1\"")).collect::<Vec<_>>().join(",");
+    let reply = |count| format!(r#"{{"statusCode": 200, "headers": {{{}}}}}"#, names(count));
+    assert_eq!(v2(&reply(1000)).1.len(), 1000);
+    for count in [1001, 40_000] {
+        refused(&reply(count));
+    }
+}
+
+#[test]
 fn null_counts_as_absent() {
     let (status, headers, body) =
         v2(r#"{"statusCode": 204, "headers": null, "multiValueHeaders": null, "cookies": null, "body": null}"#);
