@@ -15,7 +15,6 @@ from .rows import PROXY, spread
 
 # Where the process may run: its worker is on CPU 0 in any case.
 PLACES = {"all of its threads on the worker's CPU": "0", "its other threads on any CPU": "0,1"}
-CONNECTIONS = 16
 PAUSE = 0.5
 
 
@@ -71,9 +70,9 @@ def reloads(site, routes, rate, seconds, rounds, cpus):
         os.sched_setaffinity(thread, {0})
     found, before = Found(), 0
     for _ in range(rounds):
-        found.calm += at_rate(site, port, rate, seconds, CONNECTIONS)
+        found.calm += at_rate(site, port, rate, seconds)
         before = before or beside(pid)
-        load = threading.Thread(target=lambda: found.others.extend(at_rate(site, port, rate, seconds, CONNECTIONS)))
+        load = threading.Thread(target=lambda: found.others.extend(at_rate(site, port, rate, seconds)))
         load.start()
         while load.is_alive():
             document["routes"][0]["match"] = f"/reload{len(found.taken)}"

@@ -49,7 +49,7 @@ class Row:
     different paths the generator asks for. One route takes all. Where something is changed, callgate stands there
     without that too, so that the difference is what it costs.
 
-    What is `paced` is measured at one rate for all of them too, as a gateway that the generator can't keep busy is woken for
+    What is `paced`, over HTTP/1.1, is measured at one rate for all of them too, as a gateway that the generator can't keep busy is woken for
     each request, and so pays for being the faster one.
     """
 
@@ -169,7 +169,7 @@ ROWS = {
     "proxy-2-256": Row("HTTP/1.1 proxy, 1 KB, two workers, 256 connections", workers=2, connections=256),
     "large": Row("HTTP/1.1 proxy, 64 KB", body=LARGE, paced=True, only=COPIED),
     "post": Row("HTTP/1.1 proxy, POST of 10 KB", post=10240, paced=True, only=COPIED),
-    "http2": Row("HTTP/2 in, 1 KB", http2=True, paced=True),
+    "http2": Row("HTTP/2 in, 1 KB", http2=True),
     "tls": Row("TLS in, 1 KB", tls=True, paced=True),
     "routes": Row("exact routes, 1 KB, the same ten paths asked for in each table", routes=10_000, asked=10,
                   sizes=(10, 10_000, 100_000)),

@@ -5,7 +5,10 @@ import sys
 
 
 def median(figures, name):
-    values = [getattr(figure, name) for figure in figures]
+    return middle([getattr(figure, name) for figure in figures])
+
+
+def middle(values):
     return None if None in values else statistics.median(values)
 
 
@@ -22,14 +25,14 @@ class Column:
         self.bases = {label: row.base(self.names[label], measured) for label in measured}
         self.against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(self.bases.values()))
         peers = [label for label in measured if self.names[label] in row.PEERS and not row.sizes]
-        self.best = min((measured[label] for label in peers), default=None)
+        self.best = min((measured[label] for label in peers if measured[label]), default=None)
 
     def heads(self):
         return [f"x {self.against}"] + (["x the best peer"] if self.best else [])
 
     def ratios(self, label):
-        base = self.measured.get(self.bases[label])
-        return [cell(unit and self.measured[label] / unit, ".2f") for unit in [base] + ([self.best] if self.best else [])]
+        taken, units = self.measured[label], [self.measured.get(self.bases[label])] + ([self.best] if self.best else [])
+        return [cell(taken / unit if taken and unit else None, ".2f") for unit in units]
 
 
 def line(cells):
@@ -40,7 +43,7 @@ def table(row, found, options):
     """A row's table; a figure that was not measured is an empty cell."""
     measured = found.figures
     loaded = Column(row, {label: median(figures, "cpu") for label, figures in measured.items()})
-    paced = found.rate and Column(row, {label: statistics.median(figures) for label, figures in found.paced.items()})
+    paced = found.rate and Column(row, {label: middle(figures) for label, figures in found.paced.items()})
     workers = "one worker" if row.workers == 1 else f"{row.workers} workers"
     shared = ", on all CPUs of the machine together with the generator and the backend" if row.shared() else ""
     heads = ["gateway", "CPU us/request", *loaded.heads(), "in the kernel", "system calls", "requests/s", "p99 us"]
@@ -67,7 +70,7 @@ def table(row, found, options):
             cell(median(figures, "p99")),
         ]
         if paced:
-            cells += [f"{paced.measured[label]:.1f}", *paced.ratios(label)]
+            cells += [cell(paced.measured[label], ".1f"), *paced.ratios(label)]
         lines.append(line(cells))
     return "\n".join(lines)
 
