@@ -82,12 +82,12 @@ def memory(site, name, connections):
     return rest / 1024, each
 
 
-def at_rate(site, port, rate, seconds):
+def at_rate(site, port, rate, seconds, connections=64):
     """Latencies in microseconds, sorted, of requests that come at a fixed rate."""
     log = site.folder / "latencies.tsv"
     log.unlink(missing_ok=True)
     url = f"http://127.0.0.1:{port}/data"
-    _, paced = load.pace(rate, seconds)
+    _, paced = load.pace(rate, seconds, connections)
     load.run(["h2load", "--h1", "-t1", *paced, f"--log-file={log}", url], seconds)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     wrong = [row for row in rows if row[1] != "200"]

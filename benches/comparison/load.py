@@ -56,21 +56,22 @@ def h2load(url, connections, seconds, cpu=CPU):
     return Counted(answers=answers, rate=answers / seconds, p99=None)
 
 
-# Requests per second of a connection: h2load looks at its clock each 10 ms, and sends at once what is due until then.
-EACH = 100
+# How often h2load looks at its clock in a second. A connection then sends what is due since it last looked, one after the other.
+LOOKS = 100
 
 
-def pace(rate, seconds):
+def pace(rate, seconds, connections=None):
     """How h2load sends requests at a fixed rate, however long answers take, and how many they are.
 
-    There are as many connections as it takes for each to send one request at a time. They begin one after the other, spread over
-    the time between two requests of one, as all of them would send at the same moments otherwise, and most of a latency would
-    be the wait for each other.
+    There are so many connections, or as many as it takes for each to send one request at a time. They begin one after the other,
+    spread over the time between two looks at the clock, as all of them would send at the same moments otherwise, and most of a
+    latency would be the wait for each other.
     """
-    connections = math.ceil(rate / EACH)
-    requests = connections * EACH * seconds
-    begin = math.ceil(connections * EACH / 1000)
-    return requests, [f"-c{connections}", f"--rps={EACH}", f"-n{requests}", f"-r{begin}", "--rate-period=1ms"]
+    connections = connections or math.ceil(rate / LOOKS)
+    each = math.ceil(rate / connections)
+    begin = math.ceil(connections * min(each, LOOKS) / 1000)
+    requests = each * seconds * connections
+    return requests, [f"-c{connections}", f"--rps={each}", f"-n{requests}", f"-r{begin}", "--rate-period=1ms"]
 
 
 def so_many(row, site, port, connections, requests):

@@ -16,6 +16,7 @@ from .rows import PROXY, spread
 # Where the process may run: its worker is on CPU 0 in any case.
 PLACES = {"all of its threads on the worker's CPU": "0", "its other threads on any CPU": "0,1"}
 PAUSE = 0.5
+CONNECTIONS = 16
 
 
 @dataclass
@@ -70,9 +71,9 @@ def reloads(site, routes, rate, seconds, rounds, cpus):
         os.sched_setaffinity(thread, {0})
     found, before = Found(), 0
     for _ in range(rounds):
-        found.calm += at_rate(site, port, rate, seconds)
+        found.calm += at_rate(site, port, rate, seconds, CONNECTIONS)
         before = before or beside(pid)
-        load = threading.Thread(target=lambda: found.others.extend(at_rate(site, port, rate, seconds)))
+        load = threading.Thread(target=lambda: found.others.extend(at_rate(site, port, rate, seconds, CONNECTIONS)))
         load.start()
         while load.is_alive():
             document["routes"][0]["match"] = f"/reload{len(found.taken)}"
