@@ -15,8 +15,8 @@ from .rows import PROXY, spread
 
 # Where the process may run: its worker is on CPU 0 in any case.
 PLACES = {"all of its threads on the worker's CPU": "0", "its other threads on any CPU": "0,1"}
-PAUSE = 0.5
 CONNECTIONS = 16
+PAUSE = 0.5
 
 
 @dataclass

@@ -49,8 +49,8 @@ class Row:
     different paths the generator asks for. One route takes all. Where something is changed, callgate stands there
     without that too, so that the difference is what it costs.
 
-    What is `paced`, over HTTP/1.1, is measured at one rate for all of them too, as a gateway that the generator can't keep busy is woken for
-    each request, and so pays for being the faster one.
+    What is `paced`, over HTTP/1.1, is measured at one rate for all of them too, as a gateway that the generator can't keep busy
+    is woken for each request, and so pays for being the faster one.
     """
 
     # Other gateways; their tables of routes are measured up to 10,000.

@@ -16,6 +16,15 @@ def cell(value, form=".0f"):
     return "" if value is None else format(value, form)
 
 
+def ratio(figure, unit):
+    return cell(figure / unit if figure and unit else None, ".2f")
+
+
+def least(figures):
+    """The best of some figures, as far as there are any."""
+    return min((figure for figure in figures if figure), default=None)
+
+
 class Column:
     """CPU microseconds per request beside each other: against the one that goals are relative to, and against the best peer."""
 
@@ -25,14 +34,14 @@ class Column:
         self.bases = {label: row.base(self.names[label], measured) for label in measured}
         self.against = row.sized("itself", row.sizes[0]) if row.sizes else next(iter(self.bases.values()))
         peers = [label for label in measured if self.names[label] in row.PEERS and not row.sizes]
-        self.best = min((measured[label] for label in peers if measured[label]), default=None)
+        self.best = least(measured[label] for label in peers)
 
     def heads(self):
         return [f"x {self.against}"] + (["x the best peer"] if self.best else [])
 
     def ratios(self, label):
-        taken, units = self.measured[label], [self.measured.get(self.bases[label])] + ([self.best] if self.best else [])
-        return [cell(taken / unit if taken and unit else None, ".2f") for unit in units]
+        units = [self.measured.get(self.bases[label])] + ([self.best] if self.best else [])
+        return [ratio(self.measured[label], unit) for unit in units]
 
 
 def line(cells):

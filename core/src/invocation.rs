@@ -25,6 +25,9 @@ use crate::{
 /// What a function answers.
 pub type Response = http::Response<Body>;
 
+/// How many headers a kind takes over from a function or a message. A map of headers panics at some 24,000.
+pub const MOST_HEADERS: usize = 1000;
+
 /// A request as the function is to get it: matched, normalised, transformed, its hop-by-hop headers removed and the
 /// forwarding headers set.
 ///

@@ -33,7 +33,7 @@ pub use document::{Period, Secret, Size};
 pub use edge::{AlternativeNames, ClientCertificate, Connection, InvalidIpRange, IpRange};
 pub use error::{ErrorKind, UpstreamError, chain, retry_after};
 pub use gateway::{Gateway, Trial, TrialCall, TrialMessage};
-pub use invocation::{CallContext, Invocation, Origin, Response, RouteInfo};
+pub use invocation::{CallContext, Invocation, MOST_HEADERS, Origin, Response, RouteInfo};
 pub use observe::{AccessLine, AccessSink, Attribute, Span, SpanSide, TraceSink};
 pub use policy::{CircuitState, ConcurrencyState};
 pub use registry::Registry;

@@ -1,13 +1,10 @@
 //! A message as brokers hold it.
 
 use bytes::Bytes;
-use callgate_core::Body;
+use callgate_core::{Body, MOST_HEADERS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response};
 
 use crate::{binding::Binding, event, headers};
-
-/// How many headers of a message HTTP sees. A map of headers panics at some 24,000.
-const MOST: usize = 1000;
 
 /// What a broker holds of a message, whatever its protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,12 +59,12 @@ impl Message {
     }
 
     fn into_http(self, binding: &Binding) -> (HeaderMap, Bytes) {
-        let mut map = HeaderMap::with_capacity(self.headers.len().min(MOST) + 2);
-        if self.headers.len() > MOST {
+        let mut map = HeaderMap::with_capacity(self.headers.len().min(MOST_HEADERS) + 2);
+        if self.headers.len() > MOST_HEADERS {
             let headers = self.headers.len();
-            tracing::warn!(headers, most = MOST, "A message has too many headers; the last ones are left out.");
+            tracing::warn!(headers, most = MOST_HEADERS, "A message has too many headers; the last ones are left out.");
         }
-        for (name, value) in self.headers.iter().take(MOST) {
+        for (name, value) in self.headers.iter().take(MOST_HEADERS) {
             if let Some(attribute) = binding.attribute(name) {
                 event::into_http(attribute, value, binding, &mut map);
                 continue;
@@ -164,7 +161,7 @@ mod tests {
     fn of_very_many_headers_the_first_are_taken() {
         let headers = (0..40_000).map(|number| (format!("x-{number}"), "1".to_owned())).collect();
         let response = Message { headers, ..Message::default() }.into_response(&NATS, StatusCode::OK);
-        assert_eq!(response.headers().len(), MOST);
+        assert_eq!(response.headers().len(), MOST_HEADERS);
         assert!(response.headers().contains_key("x-0"));
     }
 

@@ -1,5 +1,6 @@
 //! Status and headers of a reply.
 
+use callgate_core::MOST_HEADERS;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
@@ -16,9 +17,6 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
-/// How many headers a reply may have. A map of headers panics at some 24,000.
-const MOST: usize = 1000;
-
 /// How many headers the gateway adds to an answer.
 const OWN: usize = 2;
 
@@ -29,8 +27,8 @@ pub(super) fn merge(
     cookies: &Cookies<'_>,
 ) -> Result<HeaderMap, ReplyError> {
     let found = single.0.len() + multiple.0.iter().map(|(_, values)| values.len()).sum::<usize>() + cookies.0.len();
-    if found > MOST {
-        return Err(ReplyError::TooManyHeaders { found, most: MOST });
+    if found > MOST_HEADERS {
+        return Err(ReplyError::TooManyHeaders { found, most: MOST_HEADERS });
     }
     let mut headers = HeaderMap::with_capacity(single.0.len() + multiple.0.len() + OWN);
     for (name, values) in &multiple.0 {
