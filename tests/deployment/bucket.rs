@@ -49,6 +49,13 @@ async fn last_reload(gateway: &Gateway) -> Value {
     told["last"][0].clone()
 }
 
+/// The reload of a revision, which is told a moment after it is in force.
+async fn reload_of(gateway: &Gateway, revision: u64) -> Value {
+    let told = async || last_reload(gateway).await["revision"] == revision;
+    assert!(until(PATIENCE, told).await, "{}", last_reload(gateway).await);
+    last_reload(gateway).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_gateways_follow_one_put_and_serve_on_through_it() {
     let Some(mut nats) = present(NatsServer::start("").await) else { return };
@@ -83,16 +90,14 @@ async fn three_gateways_follow_one_put_and_serve_on_through_it() {
     let revision = put(document("two")).await;
     all_say(&gateways, "two").await;
     for gateway in &gateways {
-        let reload = last_reload(gateway).await;
+        let reload = reload_of(gateway, revision).await;
         assert_eq!((&reload["revision"], &reload["outcome"]), (&revision.into(), &"reloaded".into()), "{reload}");
     }
     more("after one put").await;
 
     let revision = put("routes: [{match: GET /said, respnd: {}}]\n".to_owned()).await;
     for gateway in &gateways {
-        let refused = async || last_reload(gateway).await["revision"] == revision;
-        assert!(until(PATIENCE, refused).await, "{}", last_reload(gateway).await);
-        let reload = last_reload(gateway).await;
+        let reload = reload_of(gateway, revision).await;
         assert!(reload["outcome"] == "invalid" && reload.to_string().contains("respnd"), "{reload}");
     }
     all_say(&gateways, "two").await;
